@@ -1,0 +1,35 @@
+#include "libs/base/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/error.h"
+#include "libs/base/scoped_fd.h"
+
+namespace ragmesh {
+
+absl::StatusOr<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& path) {
+  const ScopedFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return ErrnoError(absl::StrCat("open ", path), errno);
+  struct stat info;
+  if (fstat(fd.get(), &info) != 0) return ErrnoError(absl::StrCat("stat ", path), errno);
+  if (!S_ISREG(info.st_mode)) return InvalidField("path", absl::StrCat(path, " is not a regular file"));
+  const auto size = static_cast<std::size_t>(info.st_size);
+  void* data = nullptr;
+  if (size > 0) {
+    data = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
+    if (data == MAP_FAILED) return ErrnoError(absl::StrCat("map ", path), errno);
+  }
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, static_cast<const char*>(data), size));
+}
+
+MappedFile::~MappedFile() {
+  if (size_ > 0) munmap(const_cast<char*>(data_), size_);
+}
+
+}  // namespace ragmesh
