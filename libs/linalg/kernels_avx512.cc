@@ -1,0 +1,110 @@
+// 512-bit kernels for x86-64 with AVX-512 F, BW, DQ and VL. Tails are masked, so there is no scalar
+// remainder.
+#if defined(__x86_64__)
+
+// gcc 12 takes the undefined registers of its own intrinsics for uninitialised variables.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+
+#include <immintrin.h>
+
+#include "libs/linalg/kernel_tables.h"
+
+#define RAGMESH_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
+
+namespace ragmesh::linalg {
+namespace {
+
+// The lowest `left` lanes; left is below 16.
+RAGMESH_AVX512 inline __mmask16 TailMask(std::size_t left) {
+  return static_cast<__mmask16>((1u << left) - 1);
+}
+
+// Pairwise, always in the same order.
+RAGMESH_AVX512 inline float Sum(__m512 v) {
+  const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+  __m128 quarter = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  quarter = _mm_add_ps(quarter, _mm_movehl_ps(quarter, quarter));
+  quarter = _mm_add_ss(quarter, _mm_movehdup_ps(quarter));
+  return _mm_cvtss_f32(quarter);
+}
+
+RAGMESH_AVX512 inline float DotInline(const float* a, const float* b, std::size_t n) {
+  __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
+  std::size_t i = 0;
+  for (; i + 64 <= n; i += 64) {
+    s0 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i), s0);
+    s1 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i + 16), _mm512_loadu_ps(b + i + 16), s1);
+    s2 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i + 32), _mm512_loadu_ps(b + i + 32), s2);
+    s3 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i + 48), _mm512_loadu_ps(b + i + 48), s3);
+  }
+  for (; i + 16 <= n; i += 16)
+    s0 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i), s0);
+  if (i < n) {
+    const __mmask16 mask = TailMask(n - i);
+    s1 =
+        _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, a + i), _mm512_maskz_loadu_ps(mask, b + i), s1);
+  }
+  return Sum(_mm512_add_ps(_mm512_add_ps(s0, s1), _mm512_add_ps(s2, s3)));
+}
+
+RAGMESH_AVX512 float Dot(const float* a, const float* b, std::size_t n) {
+  return DotInline(a, b, n);
+}
+
+RAGMESH_AVX512 void DotRows(const float* query, const float* rows, std::size_t stride,
+                            std::size_t count, std::size_t n, float* out) {
+  constexpr std::size_t kAhead = 4;
+  for (std::size_t r = 0; r < count; ++r) {
+    const float* row = rows + r * stride;
+    if (r + kAhead < count) {
+      const char* next = reinterpret_cast<const char*>(row + kAhead * stride);
+      for (std::size_t byte = 0; byte < n * sizeof(float); byte += 64)
+        _mm_prefetch(next + byte, _MM_HINT_T0);
+    }
+    out[r] = DotInline(query, row, n);
+  }
+}
+
+RAGMESH_AVX512 std::int32_t DotInt8(const std::int8_t* a, const std::int8_t* b, std::size_t n) {
+  __m512i sum = _mm512_setzero_si512();
+  for (std::size_t i = 0; i < n; i += 32) {
+    const __mmask32 mask =
+        n - i >= 32 ? ~__mmask32{0} : static_cast<__mmask32>((1u << (n - i)) - 1);
+    const __m512i a16 = _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8(mask, a + i));
+    const __m512i b16 = _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8(mask, b + i));
+    sum = _mm512_add_epi32(sum, _mm512_madd_epi16(a16, b16));
+  }
+  return _mm512_reduce_add_epi32(sum);
+}
+
+RAGMESH_AVX512 void AddScaled(float scale, const float* x, float* y, std::size_t n) {
+  const __m512 s = _mm512_set1_ps(scale);
+  for (std::size_t i = 0; i < n; i += 16) {
+    const __mmask16 mask = n - i >= 16 ? __mmask16{0xFFFF} : TailMask(n - i);
+    const __m512 sum =
+        _mm512_fmadd_ps(s, _mm512_maskz_loadu_ps(mask, x + i), _mm512_maskz_loadu_ps(mask, y + i));
+    _mm512_mask_storeu_ps(y + i, mask, sum);
+  }
+}
+
+RAGMESH_AVX512 void Scale(float scale, float* x, std::size_t n) {
+  const __m512 s = _mm512_set1_ps(scale);
+  for (std::size_t i = 0; i < n; i += 16) {
+    const __mmask16 mask = n - i >= 16 ? __mmask16{0xFFFF} : TailMask(n - i);
+    _mm512_mask_storeu_ps(x + i, mask, _mm512_mul_ps(s, _mm512_maskz_loadu_ps(mask, x + i)));
+  }
+}
+
+}  // namespace
+
+const Kernels kAvx512Kernels = {.name = "avx512",
+                                .dot = Dot,
+                                .dot_rows = DotRows,
+                                .dot_i8 = DotInt8,
+                                .add_scaled = AddScaled,
+                                .scale = Scale};
+
+}  // namespace ragmesh::linalg
+
+#endif  // defined(__x86_64__)
