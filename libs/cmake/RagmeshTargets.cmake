@@ -68,8 +68,8 @@ function(ragmesh_cc_fuzz)
   target_link_libraries(${ARG_NAME} PRIVATE ragmesh_flags ${ARG_DEPS})
 endfunction()
 
-# Generated code is compiled without our warnings and as one unity source per library, which is several
-# times faster than file by file because each pulls in the same protobuf headers.
+# Generated code is compiled without our warnings. A proto's messages and its service are one unity source, because
+# both pull in the same headers; two protos are not, because protoc gives their file-level statics the same names.
 function(ragmesh_proto_library)
   cmake_parse_arguments(ARG "GRPC" "NAME" "PROTOS;DEPS" ${ARGN})
   set(root "${CMAKE_SOURCE_DIR}/protos")
@@ -91,7 +91,10 @@ function(ragmesh_proto_library)
   endforeach()
   set(target "ragmesh_${ARG_NAME}")
   add_library(${target} STATIC ${sources})
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+  list(LENGTH ARG_PROTOS proto_count)
+  if(proto_count EQUAL 1)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+  endif()
   target_include_directories(${target} SYSTEM PUBLIC "${out}")
   target_link_libraries(${target} PUBLIC protobuf::libprotobuf ${ARG_DEPS})
   if(ARG_GRPC)
