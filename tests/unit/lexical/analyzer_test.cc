@@ -1,0 +1,98 @@
+#include "libs/lexical/analyzer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace ragmesh::lexical {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+using ::testing::SizeIs;
+
+TEST(AnalyzerTest, EnglishIsFoldedStoppedAndStemmed) {
+  EXPECT_THAT(Analyzer("en").Terms("The Cats were running, into the HOUSES!"),
+              ElementsAre("cat", "were", "run", "hous"));
+}
+
+TEST(AnalyzerTest, DocumentAndQueryFormsMeet) {
+  const Analyzer english("en");
+  EXPECT_EQ(english.Terms("connections"), english.Terms("Connected"));
+  EXPECT_EQ(english.Terms("ﬁeld"), english.Terms("FIELD"));
+  EXPECT_EQ(english.Terms("ＡＢＣ"), english.Terms("abc"));
+}
+
+TEST(AnalyzerTest, OtherLanguagesUseTheirOwnStemmerAndKeepEnglishStopWords) {
+  EXPECT_EQ(Analyzer("de").Terms("Häuser"), Analyzer("de").Terms("Hause"));
+  EXPECT_THAT(Analyzer("fr").Terms("continuellement"), ElementsAre("continuel"));
+  EXPECT_THAT(Analyzer("de").Terms("in"), ElementsAre("in"));
+  EXPECT_EQ(Analyzer("nb").Terms("husene"), Analyzer("no").Terms("husene"));
+}
+
+TEST(AnalyzerTest, UnknownLanguageGetsNoStemming) {
+  EXPECT_THAT(Analyzer("xx").Terms("Running the cats"), ElementsAre("running", "the", "cats"));
+  EXPECT_THAT(Analyzer("").Terms("Running"), ElementsAre("running"));
+}
+
+TEST(AnalyzerTest, IdentifiersAndHostNamesAreCutNumbersAreNot) {
+  EXPECT_THAT(Analyzer("xx").Terms("max_batch_texts www.example.com 3.5 1,000 p53 IL-2"),
+              ElementsAre("max", "batch", "texts", "www", "example", "com", "3.5", "1,000", "p53",
+                          "il", "2"));
+}
+
+TEST(AnalyzerTest, ChineseJapaneseAndKoreanBecomePairs) {
+  EXPECT_THAT(Analyzer("zh").Terms("北京大学"), ElementsAre("北京", "京大", "大学"));
+  EXPECT_THAT(Analyzer("ja").Terms("データ"), ElementsAre("デー", "ータ"));
+  EXPECT_THAT(Analyzer("ja").Terms("ﾃﾞｰﾀ"), ElementsAre("デー", "ータ"));
+  EXPECT_THAT(Analyzer("ko").Terms("대한민국 서울"), ElementsAre("대한", "한민", "민국", "서울"));
+  EXPECT_THAT(Analyzer("zh").Terms("水"), ElementsAre("水"));
+  EXPECT_THAT(Analyzer("zh").Terms("北京 mesh 大学"), ElementsAre("北京", "mesh", "大学"));
+}
+
+TEST(AnalyzerTest, ThaiWordsAreFoundByDictionary) {
+  EXPECT_THAT(Analyzer("th").Terms("ภาษาไทย"), ElementsAre("ภาษา", "ไทย"));
+}
+
+TEST(AnalyzerTest, CharactersOutsideTheBasicPlaneSurvive) {
+  EXPECT_THAT(Analyzer("zh").Terms("𠀀𠀁𠀂"), ElementsAre("𠀀𠀁", "𠀁𠀂"));
+}
+
+TEST(AnalyzerTest, BrokenUtf8NeitherCrashesNorJoinsWords) {
+  EXPECT_THAT(Analyzer("xx").Terms("one\xFF\xFEtwo \xC3"), ElementsAre("one", "two"));
+  EXPECT_THAT(Analyzer("en").Terms(""), IsEmpty());
+  EXPECT_THAT(Analyzer("en").Terms(absl::string_view("a\0b c", 5)), SizeIs(2));
+}
+
+TEST(AnalyzerTest, EndlessWordIsCutAtACharacter) {
+  std::string word;
+  for (int i = 0; i < 100'000; ++i) word += "é";
+  const auto terms = Analyzer("xx").Terms(word);
+  ASSERT_THAT(terms, SizeIs(1));
+  EXPECT_EQ(terms[0].size(), Analyzer::kMaxTermBytes);
+}
+
+TEST(AnalyzerTest, CountsAreSortedAndSumToTheLength) {
+  const TermCounts counts = Analyzer("en").Count("mesh of services, a mesh of stages");
+  EXPECT_THAT(counts.terms, ElementsAre(Pair("mesh", 2), Pair("servic", 1), Pair("stage", 1)));
+  EXPECT_EQ(counts.length, 4u);
+}
+
+TEST(AnalyzerTest, ThreadsShareOneAnalyzer) {
+  const Analyzer analyzer("en");
+  const auto expected = analyzer.Terms("running cats 北京大学");
+  std::vector<std::thread> threads;
+  std::vector<int> wrong(4, 0);
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 300; ++i) wrong[t] += analyzer.Terms("running cats 北京大学") != expected;
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_THAT(wrong, ElementsAre(0, 0, 0, 0));
+}
+
+}  // namespace
+}  // namespace ragmesh::lexical
