@@ -1,0 +1,45 @@
+// A set of slot numbers as bits: which rows a search may see.
+#ifndef RAGMESH_LIBS_VECTOR_INDEX_SLOT_SET_H_
+#define RAGMESH_LIBS_VECTOR_INDEX_SLOT_SET_H_
+
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+
+namespace ragmesh::vector_index {
+
+// A value type; not thread-safe while it changes.
+class SlotSet {
+ public:
+  // Holds slots below `size`, none of them at first. New slots from a later Resize are absent too.
+  explicit SlotSet(std::uint32_t size = 0) { Resize(size); }
+  void Resize(std::uint32_t size) {
+    size_ = size;
+    words_.resize((static_cast<std::size_t>(size) + 63) / 64, 0);
+  }
+
+  void Add(std::uint32_t slot) { words_[slot / 64] |= 1ull << (slot % 64); }
+  void Remove(std::uint32_t slot) { words_[slot / 64] &= ~(1ull << (slot % 64)); }
+  bool Contains(std::uint32_t slot) const {
+    return slot < size_ && ((words_[slot / 64] >> (slot % 64)) & 1);
+  }
+
+  std::uint32_t size() const { return size_; }
+  std::uint64_t Count() const {
+    std::uint64_t count = 0;
+    for (const std::uint64_t word : words_)
+      count += static_cast<std::uint64_t>(std::popcount(word));
+    return count;
+  }
+  absl::Span<const std::uint64_t> words() const { return words_; }
+
+ private:
+  std::uint32_t size_ = 0;
+  std::vector<std::uint64_t> words_;
+};
+
+}  // namespace ragmesh::vector_index
+
+#endif  // RAGMESH_LIBS_VECTOR_INDEX_SLOT_SET_H_
