@@ -27,14 +27,14 @@ if(RAGMESH_MOLD)
 endif()
 
 # Linked by every target of ours: warnings, and sanitizers when asked for.
-add_library(ragmesh_flags INTERFACE)
-target_include_directories(ragmesh_flags INTERFACE "${CMAKE_SOURCE_DIR}")
-target_compile_options(ragmesh_flags INTERFACE -Wall -Wextra -Wno-missing-field-initializers
+add_library(ragmesh_compile_options INTERFACE)
+target_include_directories(ragmesh_compile_options INTERFACE "${CMAKE_SOURCE_DIR}")
+target_compile_options(ragmesh_compile_options INTERFACE -Wall -Wextra -Wno-missing-field-initializers
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
   $<$<BOOL:${RAGMESH_WERROR}>:-Werror>)
 if(RAGMESH_SANITIZE)
-  target_compile_options(ragmesh_flags INTERFACE "-fsanitize=${RAGMESH_SANITIZE}" -fno-omit-frame-pointer)
-  target_link_options(ragmesh_flags INTERFACE "-fsanitize=${RAGMESH_SANITIZE}")
+  target_compile_options(ragmesh_compile_options INTERFACE "-fsanitize=${RAGMESH_SANITIZE}" -fno-omit-frame-pointer)
+  target_link_options(ragmesh_compile_options INTERFACE "-fsanitize=${RAGMESH_SANITIZE}")
 endif()
 
 # Public material the tests read; they say so and skip when it is absent.
