@@ -1,0 +1,87 @@
+#include "libs/generation/compute_pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+namespace ragmesh::generation {
+namespace {
+
+// About 50 microseconds: longer than the serial steps between two loops of a forward pass, shorter than a time slice.
+constexpr int kSpins = 2'000;
+
+inline void Pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace
+
+ComputePool::ComputePool(int threads) {
+  for (int i = 1; i < threads; ++i) {
+    helpers_.emplace_back([this, i] { Help(i); });
+    pthread_setname_np(helpers_.back().native_handle(), "gen-compute");
+  }
+}
+
+ComputePool::~ComputePool() {
+  stopping_.store(true);
+  epoch_.fetch_add(1);
+  epoch_.notify_all();
+  for (std::thread& helper : helpers_) helper.join();
+}
+
+void ComputePool::Run(std::size_t items, Work work) {
+  if (helpers_.empty() || items <= 1) {
+    for (std::size_t item = 0; item < items; ++item) work(item, 0);
+    return;
+  }
+  work_.store(&work, std::memory_order_relaxed);
+  items_.store(items, std::memory_order_relaxed);
+  done_.store(0, std::memory_order_relaxed);
+  const std::uint64_t loop = (state_.load(std::memory_order_relaxed) >> 32) + 1;
+  state_.store(loop << 32 | items, std::memory_order_release);
+  epoch_.fetch_add(1, std::memory_order_release);
+  epoch_.notify_all();
+  while (RunOneItem(0)) {
+  }
+  for (int spins = 0; done_.load(std::memory_order_acquire) < items; ++spins) {
+    if (spins < kSpins) {
+      Pause();
+    } else {
+      sched_yield();
+    }
+  }
+}
+
+bool ComputePool::RunOneItem(int thread) {
+  std::uint64_t state = state_.load(std::memory_order_acquire);
+  do {
+    if ((state & 0xffffffffu) == 0) return false;
+  } while (!state_.compare_exchange_weak(state, state - 1, std::memory_order_acq_rel, std::memory_order_acquire));
+  // The item is ours, so Run() has not returned and these still belong to its loop.
+  const std::size_t item = items_.load(std::memory_order_relaxed) - (state & 0xffffffffu);
+  (*work_.load(std::memory_order_relaxed))(item, thread);
+  done_.fetch_add(1, std::memory_order_acq_rel);
+  return true;
+}
+
+void ComputePool::Help(int thread) {
+  int spins = 0;
+  while (true) {
+    const std::uint32_t epoch = epoch_.load(std::memory_order_acquire);
+    if (stopping_.load()) return;
+    if (RunOneItem(thread)) {
+      spins = 0;
+    } else if (++spins < kSpins) {
+      Pause();
+    } else {
+      epoch_.wait(epoch, std::memory_order_acquire);
+      spins = 0;
+    }
+  }
+}
+
+}  // namespace ragmesh::generation

@@ -1,0 +1,114 @@
+// The forward pass of llama and qwen2 decoders over weights in a mapped GGUF file.
+#ifndef RAGMESH_LIBS_GENERATION_DECODER_H_
+#define RAGMESH_LIBS_GENERATION_DECODER_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "libs/generation/compute_pool.h"
+#include "libs/generation/kv_cache.h"
+#include "libs/generation/model_config.h"
+#include "libs/gguf/gguf.h"
+#include "libs/linalg/quant_kernels.h"
+
+namespace ragmesh::generation {
+
+enum class ComputeMode {
+  kExact,  // weights expanded to f32, f32 activations, f32 cache: the reference
+  kFast,   // activations rounded to 8 bits before each product with quantised weights, f16 cache
+};
+
+// One token to read: it takes `position` in `cache`, and its logits are computed when asked for. Rows of one stream
+// stand in order of position; rows of several streams may share a pass.
+struct BatchRow {
+  std::uint32_t token = 0;
+  std::uint32_t position = 0;
+  KvCache* cache = nullptr;
+  bool wants_logits = false;
+};
+
+// Holds the weights and the work space of one pass; one pass at a time. A row's result does not depend on the other
+// rows of its pass, bit for bit.
+class Decoder {
+ public:
+  // Checks that every tensor is there with the right shape. `pool` outlives the decoder.
+  static absl::StatusOr<std::unique_ptr<Decoder>> Create(std::shared_ptr<const gguf::File> file, ComputeMode mode,
+                                                         std::size_t max_rows, const linalg::QuantKernels& kernels,
+                                                         ComputePool* pool);
+
+  const ModelConfig& config() const { return config_; }
+  ComputeMode mode() const { return mode_; }
+  std::size_t max_rows() const { return max_rows_; }
+  KvShape kv_shape() const;
+
+  // Reads at most max_rows() rows. `go_on` is asked between layers; once it says no, the pass stops, false is returned
+  // and the caches' new positions are not valid. Tokens are below the vocabulary's size, positions below the capacity
+  // of their cache. Afterwards Logits(i) belongs to the i-th row that wanted them, until the next pass.
+  bool Forward(absl::Span<const BatchRow> rows, absl::FunctionRef<bool()> go_on);
+
+  absl::Span<const float> Logits(std::size_t i) const {
+    return absl::MakeConstSpan(logits_).subspan(i * config_.vocabulary, config_.vocabulary);
+  }
+
+ private:
+  struct Layer {
+    std::vector<float> attention_norm, feed_forward_norm;
+    std::vector<float> bias;  // of q, k and v one after another; empty when there is none
+    linalg::WeightRows q, k, v, output, gate, up, down;
+  };
+  // One weight matrix of a product and where in an output row its values go.
+  struct Product {
+    const linalg::WeightRows* weights;
+    std::size_t offset;
+  };
+
+  Decoder() = default;
+  absl::Status LoadWeights();
+  absl::Status LoadLayer(std::size_t index);
+  absl::StatusOr<linalg::WeightRows> LoadMatrix(const std::string& name, std::size_t rows, std::size_t columns) const;
+  absl::StatusOr<std::vector<float>> LoadVector(const std::string& name, std::size_t size) const;
+  void Allocate();
+
+  void PrepareAngles(absl::Span<const BatchRow> rows);
+  void RunLayer(std::size_t index, absl::Span<const BatchRow> rows);
+  void StoreKeysAndValues(std::size_t layer, std::size_t row, const BatchRow& at);
+  void Attend(std::size_t layer, absl::Span<const BatchRow> rows);
+  void ComputeLogits(absl::Span<const BatchRow> rows);
+  // Rounds input row `row` for products in fast mode.
+  void RoundInput(const float* input, std::size_t columns, std::size_t row);
+  void Multiply(absl::Span<const Product> products, const float* input, std::size_t count, float* out,
+                std::size_t out_stride);
+  void ForEachRow(std::size_t count, absl::FunctionRef<void(std::size_t)> work);
+
+  std::shared_ptr<const gguf::File> file_;
+  ModelConfig config_;
+  ComputeMode mode_ = ComputeMode::kExact;
+  std::size_t max_rows_ = 0;
+  const linalg::QuantKernels* kernels_ = nullptr;
+  ComputePool* pool_ = nullptr;
+
+  linalg::WeightRows embedding_, head_;
+  std::vector<float> final_norm_;
+  std::vector<double> frequencies_;  // radians per position, rope_dim / 2 of them
+  std::vector<Layer> layers_;
+
+  // Work space, a row per batch row.
+  std::vector<float> stream_, normed_, qkv_, attended_, projected_, hidden_, logits_;
+  std::vector<float> cosines_, sines_;
+  std::vector<std::int8_t> q8_;
+  std::vector<float> q8_scale_, q8_sum_;
+  // Per thread: scratch of the kernels, then of attention.
+  struct alignas(64) CacheLine {
+    std::byte bytes[64];
+  };
+  std::vector<std::vector<CacheLine>> scratch_;
+  std::vector<std::vector<float>> scores_;
+};
+
+}  // namespace ragmesh::generation
+
+#endif  // RAGMESH_LIBS_GENERATION_DECODER_H_

@@ -1,0 +1,29 @@
+// The tokenizer inside a GGUF file, and the tokens that frame a text.
+#ifndef RAGMESH_LIBS_GENERATION_VOCABULARY_H_
+#define RAGMESH_LIBS_GENERATION_VOCABULARY_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "libs/gguf/gguf.h"
+#include "libs/text/bpe_tokenizer.h"
+
+namespace ragmesh::generation {
+
+// Immutable.
+struct Vocabulary {
+  std::unique_ptr<const text::BpeTokenizer> tokenizer;
+  std::optional<std::uint32_t> bos, eos;
+  bool adds_bos = false;               // a raw prompt begins with bos
+  std::vector<std::uint32_t> end_ids;  // any of these ends a generation
+};
+
+// UNIMPLEMENTED / UNSUPPORTED_TOKENIZER for another kind than byte-level BPE or an unknown word rule.
+absl::StatusOr<Vocabulary> ReadVocabulary(const gguf::File& file);
+
+}  // namespace ragmesh::generation
+
+#endif  // RAGMESH_LIBS_GENERATION_VOCABULARY_H_

@@ -1,0 +1,126 @@
+#include "libs/linalg/quant_types.h"
+
+#include <bit>
+#include <cstring>
+
+namespace ragmesh::linalg {
+namespace {
+
+template <typename T>
+T Load(const std::uint8_t* bytes) {
+  T value;
+  std::memcpy(&value, bytes, sizeof(value));
+  return value;
+}
+
+float LoadHalf(const std::uint8_t* bytes) { return HalfToFloat(Load<std::uint16_t>(bytes)); }
+
+void ReadNibbles(const std::uint8_t* bytes, std::int16_t* q) {
+  for (std::size_t j = 0; j < 16; ++j) {
+    q[j] = bytes[j] & 15;
+    q[j + 16] = bytes[j] >> 4;
+  }
+}
+
+void ReadQ4K(const std::uint8_t* block, std::size_t i, Run* run) {
+  const std::uint8_t* s = block + 4;
+  const int scale = i < 4 ? s[i] & 63 : (s[i + 4] & 15) | ((s[i - 4] >> 6) << 4);
+  const int minimum = i < 4 ? s[i + 4] & 63 : (s[i + 4] >> 4) | ((s[i] >> 6) << 4);
+  const std::uint8_t* bytes = block + 16 + 32 * (i / 2);
+  for (std::size_t l = 0; l < 32; ++l) run->q[l] = i % 2 == 0 ? bytes[l] & 15 : bytes[l] >> 4;
+  run->scale = LoadHalf(block) * static_cast<float>(scale);
+  run->offset = -(LoadHalf(block + 2) * static_cast<float>(minimum));
+}
+
+void ReadQ6K(const std::uint8_t* block, std::size_t i, Run* run) {
+  const std::size_t half = i / 4, part = i % 4;
+  const std::uint8_t* low = block + 64 * half + 32 * (part & 1);
+  const std::uint8_t* high = block + 128 + 32 * half;
+  for (std::size_t l = 0; l < 32; ++l) {
+    const int nibble = part < 2 ? low[l] & 15 : low[l] >> 4;
+    run->q[l] = static_cast<std::int16_t>((nibble | (((high[l] >> (2 * part)) & 3) << 4)) - 32);
+  }
+  for (std::size_t s = 0; s < 2; ++s) run->sub_scale[s] = static_cast<std::int8_t>(block[192 + 2 * i + s]);
+  run->scale = LoadHalf(block + 208);
+}
+
+}  // namespace
+
+const char* ToString(QuantType type) {
+  static constexpr const char* kNames[] = {"F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q8_0", "Q4_K", "Q6_K"};
+  return kNames[static_cast<int>(type)];
+}
+
+std::size_t BlockValues(QuantType type) {
+  static constexpr std::size_t kValues[] = {1, 1, 1, 32, 32, 32, 32, 256, 256};
+  return kValues[static_cast<int>(type)];
+}
+
+std::size_t BlockBytes(QuantType type) {
+  static constexpr std::size_t kBytes[] = {4, 2, 2, 18, 20, 22, 34, 144, 210};
+  return kBytes[static_cast<int>(type)];
+}
+
+void ReadRun(QuantType type, const std::uint8_t* row, std::size_t index, Run* run) {
+  const std::size_t runs = BlockValues(type) / kRunValues;
+  const std::uint8_t* block = row + index / runs * BlockBytes(type);
+  run->sub_scale[0] = run->sub_scale[1] = 1;
+  run->offset = 0;
+  switch (type) {
+    case QuantType::kQ4_0:
+      run->scale = LoadHalf(block);
+      run->offset = -8 * run->scale;
+      return ReadNibbles(block + 2, run->q);
+    case QuantType::kQ4_1:
+      run->scale = LoadHalf(block);
+      run->offset = LoadHalf(block + 2);
+      return ReadNibbles(block + 4, run->q);
+    case QuantType::kQ5_0: {
+      run->scale = LoadHalf(block);
+      run->offset = -16 * run->scale;
+      ReadNibbles(block + 6, run->q);
+      const auto fifth = Load<std::uint32_t>(block + 2);
+      for (std::size_t j = 0; j < 32; ++j) {
+        run->q[j] = static_cast<std::int16_t>(run->q[j] | (((fifth >> j) & 1) << 4));
+      }
+      return;
+    }
+    case QuantType::kQ8_0:
+      run->scale = LoadHalf(block);
+      for (std::size_t j = 0; j < 32; ++j) run->q[j] = static_cast<std::int8_t>(block[2 + j]);
+      return;
+    case QuantType::kQ4_K: return ReadQ4K(block, index % runs, run);
+    case QuantType::kQ6_K: return ReadQ6K(block, index % runs, run);
+    case QuantType::kF32:
+    case QuantType::kF16:
+    case QuantType::kBF16: break;
+  }
+  *run = Run{};
+}
+
+float HalfToFloat(std::uint16_t half) {
+  const std::uint32_t sign = (half & 0x8000u) << 16;
+  const std::uint32_t exponent = (half >> 10) & 31;
+  std::uint32_t mantissa = half & 1023u;
+  if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
+  if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
+  const float value = static_cast<float>(mantissa) * 0x1p-24f;  // subnormal
+  return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(value));
+}
+
+std::uint16_t FloatToHalf(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000u);
+  const std::uint32_t magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) return sign | 0x7e00u;
+  if (magnitude >= 0x477ff000u) return sign | 0x7c00u;  // rounds to or beyond 65,520: infinity
+  if (magnitude < 0x38800000u) {                        // below the smallest normal half
+    // Adding 0.5 leaves the rounded count of 2^-24 steps in the low bits.
+    const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
+    return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3f000000u));
+  }
+  const std::uint32_t rounded = magnitude + 0xfffu + ((magnitude >> 13) & 1) - (112u << 23);
+  return static_cast<std::uint16_t>(sign | (rounded >> 13));
+}
+
+}  // namespace ragmesh::linalg
