@@ -116,7 +116,12 @@ const Kernels kAvx2Kernels = {.name = "avx2",
                               .dot_rows = DotRows,
                               .dot_i8 = DotInt8,
                               .add_scaled = AddScaled,
-                              .scale = Scale};
+                              .scale = Scale,
+                              .softmax = avx2::Softmax,
+                              .gelu = avx2::Gelu,
+                              .layer_norm = avx2::LayerNorm,
+                              .multiply_panel = avx2::MultiplyPanel,
+                              .panel_width = 16};
 
 }  // namespace ragmesh::linalg
 

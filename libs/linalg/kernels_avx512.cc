@@ -103,7 +103,12 @@ const Kernels kAvx512Kernels = {.name = "avx512",
                                 .dot_rows = DotRows,
                                 .dot_i8 = DotInt8,
                                 .add_scaled = AddScaled,
-                                .scale = Scale};
+                                .scale = Scale,
+                                .softmax = avx512::Softmax,
+                                .gelu = avx512::Gelu,
+                                .layer_norm = avx512::LayerNorm,
+                                .multiply_panel = avx512::MultiplyPanel,
+                                .panel_width = 32};
 
 }  // namespace ragmesh::linalg
 
