@@ -28,12 +28,15 @@ double Common(const std::vector<std::string>& a, const std::vector<std::string>&
 std::string NormaliseAnswer(absl::string_view answer) {
   std::string letters;
   for (const char c : answer) {
-    if (!absl::ascii_ispunct(static_cast<unsigned char>(c))) letters += absl::ascii_tolower(static_cast<unsigned char>(c));
+    if (!absl::ascii_ispunct(static_cast<unsigned char>(c)))
+      letters += absl::ascii_tolower(static_cast<unsigned char>(c));
   }
-  std::vector<absl::string_view> words = absl::StrSplit(letters, absl::ByAnyChar(" \t\r\n"), absl::SkipEmpty());
-  words.erase(std::remove_if(words.begin(), words.end(),
-                             [](absl::string_view w) { return w == "a" || w == "an" || w == "the"; }),
-              words.end());
+  std::vector<absl::string_view> words =
+      absl::StrSplit(letters, absl::ByAnyChar(" \t\r\n"), absl::SkipEmpty());
+  words.erase(
+      std::remove_if(words.begin(), words.end(),
+                     [](absl::string_view w) { return w == "a" || w == "an" || w == "the"; }),
+      words.end());
   return absl::StrJoin(words, " ");
 }
 

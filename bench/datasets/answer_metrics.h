@@ -1,5 +1,6 @@
-// Exact match and token F1 as the SQuAD evaluation script defines them (Rajpurkar et al., 2016): lower case, without
-// punctuation and articles, white space folded; the best over all accepted answers counts.
+// Exact match and token F1 as the SQuAD evaluation script defines them (Rajpurkar et al., 2016):
+// lower case, without punctuation and articles, white space folded; the best over all accepted
+// answers counts.
 #ifndef RAGMESH_BENCH_DATASETS_ANSWER_METRICS_H_
 #define RAGMESH_BENCH_DATASETS_ANSWER_METRICS_H_
 
@@ -16,8 +17,8 @@ std::string NormaliseAnswer(absl::string_view answer);
 bool ExactMatch(absl::string_view answer, const std::vector<std::string>& accepted);
 double TokenF1(absl::string_view answer, const std::vector<std::string>& accepted);
 
-// Share of the tokens of the best-covered accepted answer that occur in `answer`: how often a long answer contains
-// the right words.
+// Share of the tokens of the best-covered accepted answer that occur in `answer`: how often a long
+// answer contains the right words.
 double TokenRecall(absl::string_view answer, const std::vector<std::string>& accepted);
 
 }  // namespace ragmesh::bench

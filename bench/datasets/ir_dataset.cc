@@ -19,7 +19,8 @@ namespace {
 template <typename Use>
 absl::Status ForEachLine(const std::string& path, Use use) {
   std::ifstream file(path);
-  if (!file) return NotFound("data file", path, "Set RAGMESH_TESTDATA to the folder with the test data.");
+  if (!file)
+    return NotFound("data file", path, "Set RAGMESH_TESTDATA to the folder with the test data.");
   std::string line;
   while (std::getline(file, line)) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
@@ -44,7 +45,8 @@ absl::StatusOr<std::vector<nlohmann::json>> ReadJsonLines(const std::string& pat
   return objects;
 }
 
-// The SMART format of Cranfield: ".I n" begins a record, ".T" title, ".W" text; other fields are passed over.
+// The SMART format of Cranfield: ".I n" begins a record, ".T" title, ".W" text; other fields are
+// passed over.
 struct SmartRecord {
   std::string title, text;
 };
@@ -58,7 +60,9 @@ absl::StatusOr<std::vector<SmartRecord>> ReadSmart(const std::string& path) {
       records.emplace_back();
       field = &ignored;
     } else if (line.size() == 2 && line[0] == '.' && !records.empty()) {
-      field = line[1] == 'T' ? &records.back().title : line[1] == 'W' ? &records.back().text : &ignored;
+      field = line[1] == 'T'   ? &records.back().title
+              : line[1] == 'W' ? &records.back().text
+                               : &ignored;
     } else {
       absl::StrAppend(field, field->empty() ? "" : " ", line);
     }
@@ -68,7 +72,8 @@ absl::StatusOr<std::vector<SmartRecord>> ReadSmart(const std::string& path) {
 
 void KeepJudgedQueries(IrDataset* dataset) {
   auto& queries = dataset->queries;
-  queries.erase(std::remove_if(queries.begin(), queries.end(), [](const IrQuery& q) { return q.grades.empty(); }),
+  queries.erase(std::remove_if(queries.begin(), queries.end(),
+                               [](const IrQuery& q) { return q.grades.empty(); }),
                 queries.end());
 }
 
@@ -78,7 +83,8 @@ absl::StatusOr<IrDataset> LoadBeir(const std::string& folder, const std::string&
   IrDataset dataset{.name = absl::StrCat(folder.substr(folder.find_last_of('/') + 1), " ", split)};
   RAGMESH_ASSIGN_OR_RETURN(const auto corpus, ReadJsonLines(folder + "/corpus.jsonl"));
   for (const auto& object : corpus) {
-    dataset.documents.push_back({object.value("_id", ""), object.value("title", ""), object.value("text", "")});
+    dataset.documents.push_back(
+        {object.value("_id", ""), object.value("title", ""), object.value("text", "")});
   }
   RAGMESH_ASSIGN_OR_RETURN(const auto queries, ReadJsonLines(folder + "/queries.jsonl"));
   std::map<std::string, std::size_t> by_id;
@@ -86,13 +92,15 @@ absl::StatusOr<IrDataset> LoadBeir(const std::string& folder, const std::string&
     by_id[object.value("_id", "")] = dataset.queries.size();
     dataset.queries.push_back({object.value("_id", ""), object.value("text", ""), {}});
   }
-  RAGMESH_RETURN_IF_ERROR(ForEachLine(absl::StrCat(folder, "/qrels/", split, ".tsv"), [&](const std::string& line) {
-    const std::vector<std::string> fields = absl::StrSplit(line, '\t');
-    const auto query = fields.empty() ? by_id.end() : by_id.find(fields[0]);
-    if (fields.size() != 3 || query == by_id.end()) return;  // the heading, or a query that is not in the file
-    const int grade = std::atoi(fields[2].c_str());
-    if (grade > 0) dataset.queries[query->second].grades[fields[1]] = grade;
-  }));
+  RAGMESH_RETURN_IF_ERROR(
+      ForEachLine(absl::StrCat(folder, "/qrels/", split, ".tsv"), [&](const std::string& line) {
+        const std::vector<std::string> fields = absl::StrSplit(line, '\t');
+        const auto query = fields.empty() ? by_id.end() : by_id.find(fields[0]);
+        if (fields.size() != 3 || query == by_id.end())
+          return;  // the heading, or a query that is not in the file
+        const int grade = std::atoi(fields[2].c_str());
+        if (grade > 0) dataset.queries[query->second].grades[fields[1]] = grade;
+      }));
   KeepJudgedQueries(&dataset);
   return dataset;
 }
@@ -101,20 +109,24 @@ absl::StatusOr<IrDataset> LoadCranfield(const std::string& folder) {
   IrDataset dataset{.name = "cranfield"};
   RAGMESH_ASSIGN_OR_RETURN(const auto documents, ReadSmart(folder + "/cran.all.1400"));
   for (const SmartRecord& record : documents) {
-    dataset.documents.push_back({absl::StrCat(dataset.documents.size() + 1), record.title, record.text});
+    dataset.documents.push_back(
+        {absl::StrCat(dataset.documents.size() + 1), record.title, record.text});
   }
   RAGMESH_ASSIGN_OR_RETURN(const auto queries, ReadSmart(folder + "/cran.qry"));
   for (const SmartRecord& record : queries) {
     dataset.queries.push_back({absl::StrCat(dataset.queries.size() + 1), record.text, {}});
   }
-  RAGMESH_RETURN_IF_ERROR(ForEachLine(folder + "/QRelsCorrectedforTRECeval", [&](const std::string& line) {
-    std::istringstream fields(line);
-    std::size_t query = 0;
-    std::string zero, document;
-    int grade = 0;
-    if (!(fields >> query >> zero >> document >> grade) || query < 1 || query > dataset.queries.size()) return;
-    if (grade > 0) dataset.queries[query - 1].grades[document] = grade;
-  }));
+  RAGMESH_RETURN_IF_ERROR(
+      ForEachLine(folder + "/QRelsCorrectedforTRECeval", [&](const std::string& line) {
+        std::istringstream fields(line);
+        std::size_t query = 0;
+        std::string zero, document;
+        int grade = 0;
+        if (!(fields >> query >> zero >> document >> grade) || query < 1 ||
+            query > dataset.queries.size())
+          return;
+        if (grade > 0) dataset.queries[query - 1].grades[document] = grade;
+      }));
   KeepJudgedQueries(&dataset);
   return dataset;
 }

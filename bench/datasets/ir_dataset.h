@@ -31,7 +31,8 @@ struct IrDataset {
 // BEIR layout: corpus.jsonl, queries.jsonl, qrels/<split>.tsv. `split` is "test" or "train".
 absl::StatusOr<IrDataset> LoadBeir(const std::string& folder, const std::string& split);
 
-// cran.all.1400, cran.qry and QRelsCorrectedforTRECeval (grades 1 to 5, 5 best; queries numbered by position from 1).
+// cran.all.1400, cran.qry and QRelsCorrectedforTRECeval (grades 1 to 5, 5 best; queries numbered by
+// position from 1).
 absl::StatusOr<IrDataset> LoadCranfield(const std::string& folder);
 
 }  // namespace ragmesh::bench

@@ -16,7 +16,8 @@ namespace {
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) return NotFound("data file", path, "Set RAGMESH_TESTDATA to the folder with the test data.");
+  if (!file)
+    return NotFound("data file", path, "Set RAGMESH_TESTDATA to the folder with the test data.");
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
@@ -58,14 +59,16 @@ absl::StatusOr<QaDataset> LoadMiniWikipedia(const std::string& folder) {
   for (std::size_t i = 1; i < rows.size(); ++i) {
     if (rows[i].size() >= 2) dataset.passages.push_back(rows[i][1]);
   }
-  RAGMESH_ASSIGN_OR_RETURN(const std::string pairs, ReadFile(folder + "/S08_question_answer_pairs.txt"));
+  RAGMESH_ASSIGN_OR_RETURN(const std::string pairs,
+                           ReadFile(folder + "/S08_question_answer_pairs.txt"));
   bool heading = true;
   for (absl::string_view line : absl::StrSplit(pairs, '\n')) {
-    const std::vector<std::string> fields = absl::StrSplit(absl::StripTrailingAsciiWhitespace(line), '\t');
-    if (!std::exchange(heading, false) && fields.size() >= 3 && !fields[1].empty() && !fields[2].empty() &&
-        fields[1] != "NULL" && fields[2] != "NULL") {
-      dataset.questions.push_back({fields[1], {fields[2]}, -1});
-    }
+    const std::vector<std::string> fields =
+        absl::StrSplit(absl::StripTrailingAsciiWhitespace(line), '\t');
+    if (std::exchange(heading, false) || fields.size() < 3) continue;
+    QaQuestion question{.text = fields[1]};
+    if (!fields[2].empty() && fields[2] != "NULL") question.answers.push_back(fields[2]);
+    dataset.questions.push_back(std::move(question));
   }
   return dataset;
 }
@@ -81,7 +84,8 @@ absl::StatusOr<QaDataset> LoadXquad(const std::string& json_path) {
       dataset.passages.push_back(paragraph.value("context", ""));
       for (const auto& qa : paragraph["qas"]) {
         QaQuestion question{qa.value("question", ""), {}, passage};
-        for (const auto& answer : qa["answers"]) question.answers.push_back(answer.value("text", ""));
+        for (const auto& answer : qa["answers"])
+          question.answers.push_back(answer.value("text", ""));
         if (!question.answers.empty()) dataset.questions.push_back(std::move(question));
       }
     }

@@ -12,8 +12,8 @@ namespace ragmesh::bench {
 
 struct QaQuestion {
   std::string text;
-  std::vector<std::string> answers;  // at least one; any of them is right
-  std::int64_t passage = -1;         // index of the passage that answers it, -1 when the set does not say
+  std::vector<std::string> answers;  // any of them is right; empty when the annotator gave none
+  std::int64_t passage = -1;  // index of the passage that answers it, -1 when the set does not say
 };
 
 struct QaDataset {
@@ -22,8 +22,8 @@ struct QaDataset {
   std::vector<QaQuestion> questions;
 };
 
-// rag-mini-wikipedia: passages.csv, S08_question_answer_pairs.txt. One row is one question; rows whose answer is empty or
-// "NULL" are left out.
+// rag-mini-wikipedia: passages.csv, S08_question_answer_pairs.txt. One row is one question; an
+// answer of "NULL" means that the annotator found none.
 absl::StatusOr<QaDataset> LoadMiniWikipedia(const std::string& folder);
 
 // XQuAD in SQuAD 1.1 form; a paragraph is a passage.

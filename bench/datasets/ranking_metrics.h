@@ -8,11 +8,14 @@
 
 namespace ragmesh::bench {
 
-// `ranking` holds document ids, best first, without repeats; `grades` the positive judgements of the query, at least one.
-double Ndcg(const std::vector<std::string>& ranking, const std::map<std::string, int>& grades, std::size_t cut);
-double Recall(const std::vector<std::string>& ranking, const std::map<std::string, int>& grades, std::size_t cut);
-double ReciprocalRank(const std::vector<std::string>& ranking, const std::map<std::string, int>& grades,
-                      std::size_t cut);
+// `ranking` holds document ids, best first, without repeats; `grades` the positive judgements of
+// the query, at least one.
+double Ndcg(const std::vector<std::string>& ranking, const std::map<std::string, int>& grades,
+            std::size_t cut);
+double Recall(const std::vector<std::string>& ranking, const std::map<std::string, int>& grades,
+              std::size_t cut);
+double ReciprocalRank(const std::vector<std::string>& ranking,
+                      const std::map<std::string, int>& grades, std::size_t cut);
 
 }  // namespace ragmesh::bench
 

@@ -48,7 +48,8 @@ CallContext::CallContext(absl::Time deadline, std::string trace_parent, const Cl
     : state_(std::make_shared<State>(deadline, std::move(trace_parent), clock)) {}
 
 CallContext CallContext::Child(absl::Time deadline) const {
-  auto state = std::make_shared<State>(std::min(deadline, state_->deadline), state_->trace_parent, state_->clock);
+  auto state = std::make_shared<State>(std::min(deadline, state_->deadline), state_->trace_parent,
+                                       state_->clock);
   std::weak_ptr<State> weak = state;
   state->parent = OnCancel([weak] {
     if (auto child = weak.lock()) CallContext(child).Cancel();
@@ -95,7 +96,8 @@ CallContext::Registration CallContext::OnCancel(absl::AnyInvocable<void()> callb
     run_now = state_->cancelled.load();
     if (!run_now) {
       auto& entries = state_->entries;
-      entries.erase(std::remove_if(entries.begin(), entries.end(), [](const auto& weak) { return weak.expired(); }),
+      entries.erase(std::remove_if(entries.begin(), entries.end(),
+                                   [](const auto& weak) { return weak.expired(); }),
                     entries.end());
       entries.push_back(entry);
     }

@@ -1,5 +1,6 @@
-// The budget of one call: its deadline, its cancellation and its identity. Every function that may take time has
-// `const CallContext& call` as its last parameter and checks it between units of work.
+// The budget of one call: its deadline, its cancellation and its identity. Every function that may
+// take time has `const CallContext& call` as its last parameter and checks it between units of
+// work.
 #ifndef RAGMESH_LIBS_BASE_CALL_CONTEXT_H_
 #define RAGMESH_LIBS_BASE_CALL_CONTEXT_H_
 
@@ -16,8 +17,8 @@ namespace ragmesh {
 // A handle: copies share cancellation, deadline and identity. Thread-safe.
 class CallContext {
  public:
-  // Keeps a cancellation callback registered while it lives. Its destructor waits for the callback when that is
-  // running on another thread, so what the callback uses may be destroyed afterwards.
+  // Keeps a cancellation callback registered while it lives. Its destructor waits for the callback
+  // when that is running on another thread, so what the callback uses may be destroyed afterwards.
   class Registration {
    public:
     Registration() = default;
@@ -32,10 +33,11 @@ class CallContext {
   };
 
   // `trace_parent` is a W3C traceparent value, empty when the caller sent none.
-  explicit CallContext(absl::Time deadline, std::string trace_parent = "", const Clock& clock = Clock::Real());
+  explicit CallContext(absl::Time deadline, std::string trace_parent = "",
+                       const Clock& clock = Clock::Real());
 
-  // A context that is cancelled with this one, has the same identity, and ends at the earlier of both deadlines.
-  // Cancelling the child leaves the parent alone.
+  // A context that is cancelled with this one, has the same identity, and ends at the earlier of
+  // both deadlines. Cancelling the child leaves the parent alone.
   CallContext Child(absl::Time deadline) const;
 
   absl::Time deadline() const;
@@ -48,8 +50,9 @@ class CallContext {
   // OK, CANCELLED, or DEADLINE_EXCEEDED.
   absl::Status Check() const;
 
-  // Runs `callback` once on cancellation, on the cancelling thread; at once when already cancelled. A passing
-  // deadline does not run it. The callback must not block and must not destroy its own Registration.
+  // Runs `callback` once on cancellation, on the cancelling thread; at once when already cancelled.
+  // A passing deadline does not run it. The callback must not block and must not destroy its own
+  // Registration.
   [[nodiscard]] Registration OnCancel(absl::AnyInvocable<void()> callback) const;
 
  private:

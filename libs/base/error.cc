@@ -16,8 +16,8 @@ namespace {
 
 constexpr char kDetailUrl[] = "type.ragmesh/ErrorDetail";
 
-// The payload is a list of length-prefixed strings: kind byte, length, ':', bytes. It never leaves the process
-// in this form, so it needs no schema, only to survive copying of the status.
+// The payload is a list of length-prefixed strings: kind byte, length, ':', bytes. It never leaves
+// the process in this form, so it needs no schema, only to survive copying of the status.
 void AppendField(char kind, absl::string_view value, std::string* out) {
   absl::StrAppend(out, absl::string_view(&kind, 1), value.size(), ":", value);
 }
@@ -27,7 +27,8 @@ bool TakeField(absl::string_view* in, char* kind, std::string* value) {
   *kind = in->front();
   const std::size_t colon = in->find(':');
   std::size_t size = 0;
-  if (colon == absl::string_view::npos || !absl::SimpleAtoi(in->substr(1, colon - 1), &size)) return false;
+  if (colon == absl::string_view::npos || !absl::SimpleAtoi(in->substr(1, colon - 1), &size))
+    return false;
   if (in->size() - colon - 1 < size) return false;
   value->assign(in->data() + colon + 1, size);
   in->remove_prefix(colon + 1 + size);
@@ -40,7 +41,8 @@ std::string UpperSnake(absl::string_view kind) {
 
 }  // namespace
 
-absl::Status MakeError(absl::StatusCode code, absl::string_view message, const ErrorDetail& detail) {
+absl::Status MakeError(absl::StatusCode code, absl::string_view message,
+                       const ErrorDetail& detail) {
   absl::Status status(code, message);
   std::string payload;
   AppendField('r', detail.reason, &payload);
@@ -68,15 +70,27 @@ std::optional<ErrorDetail> GetErrorDetail(const absl::Status& status) {
   while (TakeField(&in, &kind, &value)) {
     long long milliseconds = 0;
     switch (kind) {
-      case 'r': detail.reason = value; break;
-      case 'f': detail.field = value; break;
-      case 'n': detail.next_step = value; break;
-      case 'k': key = value; break;
-      case 'v': detail.metadata[key] = value; break;
-      case 't':
-        if (absl::SimpleAtoi(value, &milliseconds)) detail.retry_after = absl::Milliseconds(milliseconds);
+      case 'r':
+        detail.reason = value;
         break;
-      default: break;
+      case 'f':
+        detail.field = value;
+        break;
+      case 'n':
+        detail.next_step = value;
+        break;
+      case 'k':
+        key = value;
+        break;
+      case 'v':
+        detail.metadata[key] = value;
+        break;
+      case 't':
+        if (absl::SimpleAtoi(value, &milliseconds))
+          detail.retry_after = absl::Milliseconds(milliseconds);
+        break;
+      default:
+        break;
     }
   }
   return detail;
@@ -91,9 +105,12 @@ absl::Status Annotate(const absl::Status& status, absl::string_view context) {
   return annotated;
 }
 
-absl::Status InvalidField(absl::string_view field, absl::string_view problem, absl::string_view next_step) {
+absl::Status InvalidField(absl::string_view field, absl::string_view problem,
+                          absl::string_view next_step) {
   return MakeError(absl::StatusCode::kInvalidArgument, absl::StrCat(field, " ", problem),
-                   {.reason = "INVALID_FIELD", .field = std::string(field), .next_step = std::string(next_step)});
+                   {.reason = "INVALID_FIELD",
+                    .field = std::string(field),
+                    .next_step = std::string(next_step)});
 }
 
 absl::Status NotFound(absl::string_view kind, absl::string_view name, absl::string_view next_step) {
@@ -104,12 +121,14 @@ absl::Status NotFound(absl::string_view kind, absl::string_view name, absl::stri
 }
 
 absl::Status AlreadyExists(absl::string_view kind, absl::string_view name) {
-  return MakeError(absl::StatusCode::kAlreadyExists, absl::StrCat("a ", kind, " named \"", name, "\" exists"),
+  return MakeError(absl::StatusCode::kAlreadyExists,
+                   absl::StrCat("a ", kind, " named \"", name, "\" exists"),
                    {.reason = absl::StrCat(UpperSnake(kind), "_EXISTS"),
                     .metadata = {{std::string(kind), std::string(name)}}});
 }
 
-absl::Status WrongState(absl::string_view reason, absl::string_view message, absl::string_view next_step) {
+absl::Status WrongState(absl::string_view reason, absl::string_view message,
+                        absl::string_view next_step) {
   return MakeError(absl::StatusCode::kFailedPrecondition, message,
                    {.reason = std::string(reason), .next_step = std::string(next_step)});
 }
@@ -121,8 +140,8 @@ absl::Status QueueFull(absl::Duration retry_after) {
                     .retry_after = retry_after});
 }
 
-absl::Status LimitExceeded(absl::string_view field, long long value, long long limit, absl::string_view unit,
-                           absl::string_view next_step) {
+absl::Status LimitExceeded(absl::string_view field, long long value, long long limit,
+                           absl::string_view unit, absl::string_view next_step) {
   return MakeError(absl::StatusCode::kResourceExhausted,
                    absl::StrCat(field, " is ", value, " ", unit, ", the limit is ", limit),
                    {.reason = "LIMIT_EXCEEDED",
@@ -131,13 +150,16 @@ absl::Status LimitExceeded(absl::string_view field, long long value, long long l
                     .metadata = {{"limit", absl::StrCat(limit)}, {"value", absl::StrCat(value)}}});
 }
 
-absl::Status Unavailable(absl::string_view reason, absl::string_view message, absl::string_view next_step,
-                         absl::Duration retry_after) {
+absl::Status Unavailable(absl::string_view reason, absl::string_view message,
+                         absl::string_view next_step, absl::Duration retry_after) {
   return MakeError(absl::StatusCode::kUnavailable, message,
-                   {.reason = std::string(reason), .next_step = std::string(next_step), .retry_after = retry_after});
+                   {.reason = std::string(reason),
+                    .next_step = std::string(next_step),
+                    .retry_after = retry_after});
 }
 
-absl::Status Corrupt(absl::string_view what, absl::string_view problem, absl::string_view next_step) {
+absl::Status Corrupt(absl::string_view what, absl::string_view problem,
+                     absl::string_view next_step) {
   return MakeError(absl::StatusCode::kDataLoss, absl::StrCat(what, ": ", problem),
                    {.reason = "CORRUPT_DATA", .next_step = std::string(next_step)});
 }

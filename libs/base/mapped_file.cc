@@ -18,14 +18,16 @@ absl::StatusOr<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::st
   if (!fd.valid()) return ErrnoError(absl::StrCat("open ", path), errno);
   struct stat info;
   if (fstat(fd.get(), &info) != 0) return ErrnoError(absl::StrCat("stat ", path), errno);
-  if (!S_ISREG(info.st_mode)) return InvalidField("path", absl::StrCat(path, " is not a regular file"));
+  if (!S_ISREG(info.st_mode))
+    return InvalidField("path", absl::StrCat(path, " is not a regular file"));
   const auto size = static_cast<std::size_t>(info.st_size);
   void* data = nullptr;
   if (size > 0) {
     data = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
     if (data == MAP_FAILED) return ErrnoError(absl::StrCat("map ", path), errno);
   }
-  return std::shared_ptr<const MappedFile>(new MappedFile(path, static_cast<const char*>(data), size));
+  return std::shared_ptr<const MappedFile>(
+      new MappedFile(path, static_cast<const char*>(data), size));
 }
 
 MappedFile::~MappedFile() {

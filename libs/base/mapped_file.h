@@ -1,4 +1,5 @@
-// A whole file mapped read-only. Pages are shared between processes on one machine and come from disk as they are read.
+// A whole file mapped read-only. Pages are shared between processes on one machine and come from
+// disk as they are read.
 #ifndef RAGMESH_LIBS_BASE_MAPPED_FILE_H_
 #define RAGMESH_LIBS_BASE_MAPPED_FILE_H_
 
@@ -11,8 +12,9 @@
 
 namespace ragmesh {
 
-// Immutable and thread-safe. Views into bytes() die with the object. A file that another process truncates while
-// it is mapped raises SIGBUS on access; model files live in a content-addressed cache that is never written in place.
+// Immutable and thread-safe. Views into bytes() die with the object. A file that another process
+// truncates while it is mapped raises SIGBUS on access; model files live in a content-addressed
+// cache that is never written in place.
 class MappedFile {
  public:
   // NOT_FOUND, PERMISSION_DENIED and so on as open(2) says; an empty file maps to empty bytes.

@@ -11,10 +11,10 @@
 #define RAGMESH_CONCAT_INNER_(a, b) a##b
 #define RAGMESH_CONCAT_(a, b) RAGMESH_CONCAT_INNER_(a, b)
 
-#define RAGMESH_RETURN_IF_ERROR(expr)                             \
-  do {                                                            \
-    ::absl::Status ragmesh_status_ = (expr);                      \
-    if (!ragmesh_status_.ok()) return ragmesh_status_;            \
+#define RAGMESH_RETURN_IF_ERROR(expr)                  \
+  do {                                                 \
+    ::absl::Status ragmesh_status_ = (expr);           \
+    if (!ragmesh_status_.ok()) return ragmesh_status_; \
   } while (false)
 
 #define RAGMESH_ASSIGN_OR_RETURN(lhs, expr) \

@@ -13,8 +13,8 @@
 
 namespace ragmesh {
 
-// Thread-safe, any number of producers and consumers. Close() wakes everyone: producers are refused,
-// consumers drain what is left and then get nothing.
+// Thread-safe, any number of producers and consumers. Close() wakes everyone: producers are
+// refused, consumers drain what is left and then get nothing.
 template <typename T>
 class BoundedQueue {
  public:

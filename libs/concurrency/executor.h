@@ -1,5 +1,5 @@
-// The seam for "run this somewhere else". Servers hand work from network threads to an Executor; tests pass
-// testing::ManualExecutor and run it step by step.
+// The seam for "run this somewhere else". Servers hand work from network threads to an Executor;
+// tests pass testing::ManualExecutor and run it step by step.
 #ifndef RAGMESH_LIBS_CONCURRENCY_EXECUTOR_H_
 #define RAGMESH_LIBS_CONCURRENCY_EXECUTOR_H_
 
@@ -13,8 +13,8 @@ class Executor {
  public:
   virtual ~Executor() = default;
 
-  // Takes `work` and returns true, or returns false at once when the queue is full or shutting down; refused work
-  // is destroyed without being run.
+  // Takes `work` and returns true, or returns false at once when the queue is full or shutting
+  // down; refused work is destroyed without being run.
   virtual bool TrySubmit(absl::AnyInvocable<void() &&> work) = 0;
 
   // Work accepted and not yet begun.

@@ -56,16 +56,19 @@ int AvailableCpus() {
   cpu_set_t set;
   CPU_ZERO(&set);
   int cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-  // cgroup v2 "max 100000" or "150000 100000"; v1 keeps quota and period in two files, quota -1 when unlimited.
+  // cgroup v2 "max 100000" or "150000 100000"; v1 keeps quota and period in two files, quota -1
+  // when unlimited.
   double quota = -1, period = 0;
   if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2) {
     std::string first;
     if (v2 >> first >> period && first != "max") quota = std::atof(first.c_str());
   } else {
-    std::ifstream v1_quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), v1_period("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+    std::ifstream v1_quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"),
+        v1_period("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
     if (!(v1_quota >> quota) || !(v1_period >> period)) quota = -1;
   }
-  if (quota > 0 && period > 0) cpus = std::min(cpus, static_cast<int>((quota + period - 1) / period));
+  if (quota > 0 && period > 0)
+    cpus = std::min(cpus, static_cast<int>((quota + period - 1) / period));
   return std::max(1, cpus);
 }
 

@@ -16,7 +16,8 @@ namespace ragmesh {
 // Thread-safe. The destructor refuses new work, runs what was accepted, and joins.
 class ThreadPool final : public Executor {
  public:
-  // `name` is shown by debuggers and `top -H`, cut to 15 characters. `threads` and `max_queued` are at least 1.
+  // `name` is shown by debuggers and `top -H`, cut to 15 characters. `threads` and `max_queued` are
+  // at least 1.
   ThreadPool(std::string name, int threads, std::size_t max_queued);
   ~ThreadPool() override;
 
@@ -25,7 +26,9 @@ class ThreadPool final : public Executor {
 
  private:
   void Run();
-  bool HasWorkOrStops() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); }
+  bool HasWorkOrStops() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return stopping_ || !queue_.empty();
+  }
 
   const std::size_t max_queued_;
   mutable absl::Mutex mutex_;

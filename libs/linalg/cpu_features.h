@@ -1,4 +1,5 @@
-// What the processor offers, asked once. Kernels are chosen from this at start, never at build time.
+// What the processor offers, asked once. Kernels are chosen from this at start, never at build
+// time.
 #ifndef RAGMESH_LIBS_LINALG_CPU_FEATURES_H_
 #define RAGMESH_LIBS_LINALG_CPU_FEATURES_H_
 
@@ -7,9 +8,9 @@
 namespace ragmesh::linalg {
 
 struct CpuFeatures {
-  bool avx2 = false;         // with FMA, F16C and BMI2
-  bool avx_vnni = false;     // 256-bit vpdpbusd without AVX-512
-  bool avx512 = false;       // F, BW, DQ, VL
+  bool avx2 = false;      // with FMA, F16C and BMI2
+  bool avx_vnni = false;  // 256-bit vpdpbusd without AVX-512
+  bool avx512 = false;    // F, BW, DQ, VL
   bool avx512_vnni = false;
   bool avx512_bf16 = false;
   bool neon_dotprod = false;

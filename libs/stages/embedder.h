@@ -17,14 +17,15 @@ namespace ragmesh::stages {
 enum class InputType { kQuery, kPassage };
 
 struct EmbedRequest {
-  std::vector<std::string> texts;       // 1 to the stage's max_batch_texts; an empty text is allowed
+  std::vector<std::string> texts;  // 1 to the stage's max_batch_texts; an empty text is allowed
   InputType input_type = InputType::kPassage;
-  bool truncate = true;                 // false: a text over the model's max_tokens is INVALID_ARGUMENT / TEXT_TOO_LONG
+  bool truncate =
+      true;  // false: a text over the model's max_tokens is INVALID_ARGUMENT / TEXT_TOO_LONG
 };
 
 struct Embedding {
-  std::vector<float> values;            // StageInfo::model.dimension of them, unit length
-  std::uint32_t token_count = 0;        // tokens read by the model, special tokens included
+  std::vector<float> values;      // StageInfo::model.dimension of them, unit length
+  std::uint32_t token_count = 0;  // tokens read by the model, special tokens included
   bool truncated = false;
 };
 
@@ -32,9 +33,10 @@ class Embedder {
  public:
   virtual ~Embedder() = default;
 
-  // One embedding per text, in order. The result for a text does not depend on its company in the batch.
-  // UNAVAILABLE / MODEL_NOT_LOADED when the stage has no weights.
-  virtual absl::StatusOr<std::vector<Embedding>> Embed(const EmbedRequest& request, const CallContext& call) = 0;
+  // One embedding per text, in order. The result for a text does not depend on its company in the
+  // batch. UNAVAILABLE / MODEL_NOT_LOADED when the stage has no weights.
+  virtual absl::StatusOr<std::vector<Embedding>> Embed(const EmbedRequest& request,
+                                                       const CallContext& call) = 0;
 
   virtual absl::StatusOr<StageInfo> Info(const CallContext& call) = 0;
 };

@@ -23,7 +23,8 @@ struct ChatMessage {
   std::string content;
 };
 
-// Rendered with the model's own chat template. Special tokens are never parsed out of message content.
+// Rendered with the model's own chat template. Special tokens are never parsed out of message
+// content.
 using ChatMessages = std::vector<ChatMessage>;
 
 // Used as it is. Special tokens are parsed only when `parse_special` says so.
@@ -33,41 +34,41 @@ struct RawPrompt {
 };
 
 struct Sampling {
-  double temperature = 0;                 // 0: greedy; up to 2
-  std::uint32_t top_k = 0;                // 0: off
-  double top_p = 1;                       // (0, 1]
-  double min_p = 0;                       // [0, 1)
-  std::optional<std::uint64_t> seed;      // unset: drawn at random and reported
+  double temperature = 0;             // 0: greedy; up to 2
+  std::uint32_t top_k = 0;            // 0: off
+  double top_p = 1;                   // (0, 1]
+  double min_p = 0;                   // [0, 1)
+  std::optional<std::uint64_t> seed;  // unset: drawn at random and reported
 };
 
 struct GenerateRequest {
   std::variant<ChatMessages, RawPrompt> prompt;
   Sampling sampling;
-  std::uint32_t max_tokens = 0;           // 0: as many as the context has room for
-  std::vector<std::string> stop;          // at most 16, none empty; a stop string is not part of the output
-  bool ignore_eos = false;                // for measurements
+  std::uint32_t max_tokens = 0;   // 0: as many as the context has room for
+  std::vector<std::string> stop;  // at most 16, none empty; a stop string is not part of the output
+  bool ignore_eos = false;        // for measurements
 };
 
 struct TokenEvent {
-  std::string text;                       // whole UTF-8 characters; may be empty while one is incomplete
-  std::vector<std::uint32_t> token_ids;   // tokens that made `text`
+  std::string text;  // whole UTF-8 characters; may be empty while one is incomplete
+  std::vector<std::uint32_t> token_ids;  // tokens that made `text`
 };
 
 enum class FinishReason { kStop, kLength, kCancelled };  // kLength: max_tokens or end of context
 
 struct Usage {
   std::uint32_t prompt_tokens = 0;
-  std::uint32_t cached_prompt_tokens = 0; // of prompt_tokens, taken from a cache
+  std::uint32_t cached_prompt_tokens = 0;  // of prompt_tokens, taken from a cache
   std::uint32_t completion_tokens = 0;
 };
 
 struct GenerateResult {
   FinishReason finish_reason = FinishReason::kStop;
-  std::string stop_sequence;              // the one that matched, empty when none did
+  std::string stop_sequence;  // the one that matched, empty when none did
   Usage usage;
   std::uint64_t seed = 0;
   double queue_seconds = 0;
-  double prefill_seconds = 0;             // prompt to first token, without the queue
+  double prefill_seconds = 0;  // prompt to first token, without the queue
   double decode_seconds = 0;
 };
 
@@ -75,16 +76,16 @@ class Generator {
  public:
   virtual ~Generator() = default;
 
-  // Calls `on_token` from the calling thread, in order. A non-OK status from it ends the generation with that status.
-  // INVALID_ARGUMENT / CONTEXT_TOO_LONG with counts when the prompt does not fit; UNAVAILABLE / MODEL_NOT_LOADED;
-  // RESOURCE_EXHAUSTED / QUEUE_FULL.
-  virtual absl::StatusOr<GenerateResult> Generate(const GenerateRequest& request,
-                                                  absl::FunctionRef<absl::Status(const TokenEvent&)> on_token,
-                                                  const CallContext& call) = 0;
+  // Calls `on_token` from the calling thread, in order. A non-OK status from it ends the generation
+  // with that status. INVALID_ARGUMENT / CONTEXT_TOO_LONG with counts when the prompt does not fit;
+  // UNAVAILABLE / MODEL_NOT_LOADED; RESOURCE_EXHAUSTED / QUEUE_FULL.
+  virtual absl::StatusOr<GenerateResult> Generate(
+      const GenerateRequest& request, absl::FunctionRef<absl::Status(const TokenEvent&)> on_token,
+      const CallContext& call) = 0;
 
   // Token ids of `prompt` as Generate would read it.
-  virtual absl::StatusOr<std::vector<std::uint32_t>> Tokenize(const std::variant<ChatMessages, RawPrompt>& prompt,
-                                                              const CallContext& call) = 0;
+  virtual absl::StatusOr<std::vector<std::uint32_t>> Tokenize(
+      const std::variant<ChatMessages, RawPrompt>& prompt, const CallContext& call) = 0;
 
   virtual absl::StatusOr<StageInfo> Info(const CallContext& call) = 0;
 };

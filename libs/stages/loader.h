@@ -20,7 +20,8 @@ struct LoadRequest {
     std::string path;
   };
   std::variant<std::string, Path> source;
-  std::string name;      // file name; decides only between text formats that bytes cannot tell apart (.md, .txt, .csv)
+  std::string name;  // file name; decides only between text formats that bytes cannot tell apart
+                     // (.md, .txt, .csv)
   std::string password;  // for encrypted PDF; empty when there is none
 };
 
@@ -28,9 +29,10 @@ class Loader {
  public:
   virtual ~Loader() = default;
 
-  // Calls `on_block` for each block in document order and returns what is known of the whole document. A non-OK status
-  // from `on_block` ends the load with that status. Errors (ErrorDetail::reason): EMPTY_DOCUMENT, UNSUPPORTED_MEDIA_TYPE,
-  // PASSWORD_REQUIRED, WRONG_PASSWORD, MALFORMED_DOCUMENT, LIMIT_EXCEEDED (bytes, pages, expansion ratio, nesting),
+  // Calls `on_block` for each block in document order and returns what is known of the whole
+  // document. A non-OK status from `on_block` ends the load with that status. Errors
+  // (ErrorDetail::reason): EMPTY_DOCUMENT, UNSUPPORTED_MEDIA_TYPE, PASSWORD_REQUIRED,
+  // WRONG_PASSWORD, MALFORMED_DOCUMENT, LIMIT_EXCEEDED (bytes, pages, expansion ratio, nesting),
   // PARSER_CRASHED, PARSER_TIMEOUT, PATH_NOT_ALLOWED, FILE_NOT_FOUND.
   virtual absl::StatusOr<DocumentInfo> Load(const LoadRequest& request,
                                             absl::FunctionRef<absl::Status(Block)> on_block,

@@ -17,9 +17,12 @@ namespace ragmesh::stages {
 
 // Splits at the largest structure that fits: section, block, sentence, word, code point.
 struct RecursiveSplit {
-  std::uint32_t max_tokens = 0;      // budget of EmbeddingText(chunk); 0: the embedder's own limit, at most 200
-  std::uint32_t overlap_tokens = 0;  // whole sentences repeated from the chunk before, at most this many tokens
-  bool carry_headings = true;        // put the heading path into Chunk::context, cut to a quarter of the budget
+  std::uint32_t max_tokens =
+      0;  // budget of EmbeddingText(chunk); 0: the embedder's own limit, at most 200
+  std::uint32_t overlap_tokens =
+      0;  // whole sentences repeated from the chunk before, at most this many tokens
+  bool carry_headings =
+      true;  // put the heading path into Chunk::context, cut to a quarter of the budget
 };
 
 struct SplitOptions {
@@ -30,11 +33,13 @@ class Splitter {
  public:
   virtual ~Splitter() = default;
 
-  // Reads blocks from `next_block` until it returns nullopt, and calls `on_chunk` in document order, as soon as each chunk
-  // is complete. Equal input gives equal chunks. A non-OK status from either callback ends the split with that status.
+  // Reads blocks from `next_block` until it returns nullopt, and calls `on_chunk` in document
+  // order, as soon as each chunk is complete. Equal input gives equal chunks. A non-OK status from
+  // either callback ends the split with that status.
   virtual absl::Status Split(const SplitOptions& options,
                              absl::FunctionRef<absl::StatusOr<std::optional<Block>>()> next_block,
-                             absl::FunctionRef<absl::Status(Chunk)> on_chunk, const CallContext& call) = 0;
+                             absl::FunctionRef<absl::Status(Chunk)> on_chunk,
+                             const CallContext& call) = 0;
 
   virtual absl::StatusOr<StageInfo> Info(const CallContext& call) = 0;
 };

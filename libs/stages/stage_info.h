@@ -1,4 +1,5 @@
-// What a stage says about itself: Info in every service, the status view of the gateway, `ragmesh status`.
+// What a stage says about itself: Info in every service, the status view of the gateway, `ragmesh
+// status`.
 #ifndef RAGMESH_LIBS_STAGES_STAGE_INFO_H_
 #define RAGMESH_LIBS_STAGES_STAGE_INFO_H_
 
@@ -19,15 +20,16 @@ struct ModelInfo {
 };
 
 struct StageInfo {
-  std::string stage;                            // "loader", "splitter", "embedder", "vector-store", ...
-  std::string version;                          // of ragmesh
-  std::string commit;                           // of the build
-  std::string kernel;                           // instruction set in use: "avx2", "scalar"; empty when none
+  std::string stage;    // "loader", "splitter", "embedder", "vector-store", ...
+  std::string version;  // of ragmesh
+  std::string commit;   // of the build
+  std::string kernel;   // instruction set in use: "avx2", "scalar"; empty when none
   bool ready = false;
-  std::string not_ready_reason;                 // empty when ready
+  std::string not_ready_reason;  // empty when ready
   ModelInfo model;
-  std::map<std::string, std::int64_t> limits;   // "max_batch_texts" -> 256, names carry their units
-  std::map<std::string, std::string> features;  // free facts: "pdf" -> "PDFium 7869", "sandbox" -> "landlock+seccomp"
+  std::map<std::string, std::int64_t> limits;  // "max_batch_texts" -> 256, names carry their units
+  std::map<std::string, std::string>
+      features;  // free facts: "pdf" -> "PDFium 7869", "sandbox" -> "landlock+seccomp"
 };
 
 }  // namespace ragmesh::stages

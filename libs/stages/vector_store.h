@@ -31,18 +31,19 @@ enum class FusionMethod { kZScore, kReciprocalRank };
 
 struct Fusion {
   FusionMethod method = FusionMethod::kZScore;
-  double dense_weight = 0.45;          // z-score: lexical gets the rest; [0, 1]
-  double rank_constant = 60;           // reciprocal rank: 1 / (rank_constant + rank)
-  std::uint32_t candidates = 100;      // taken from each list before fusion, 1 to 10,000
+  double dense_weight = 0.45;      // z-score: lexical gets the rest; [0, 1]
+  double rank_constant = 60;       // reciprocal rank: 1 / (rank_constant + rank)
+  std::uint32_t candidates = 100;  // taken from each list before fusion, 1 to 10,000
 };
 
 struct CollectionConfig {
   CollectionId id;
   std::string description;
-  std::string embedder_model;          // catalogue name, for people
-  std::string embedder_digest;         // empty: lexical only, vectors are refused
-  std::uint32_t dimension = 0;         // 1 to 4096; 0 with an empty digest
-  std::string language = "en";         // analysis of lexical search, BCP 47 primary tag; unknown ones get no stemming
+  std::string embedder_model;   // catalogue name, for people
+  std::string embedder_digest;  // empty: lexical only, vectors are refused
+  std::uint32_t dimension = 0;  // 1 to 4096; 0 with an empty digest
+  std::string language =
+      "en";  // analysis of lexical search, BCP 47 primary tag; unknown ones get no stemming
   Fusion fusion;
   RerankWeights rerank;
   double bm25_k1 = 1.2;
@@ -52,11 +53,11 @@ struct CollectionConfig {
 struct CollectionStats {
   std::uint64_t documents = 0;
   std::uint64_t chunks = 0;
-  std::uint64_t terms = 0;             // distinct lexical terms
+  std::uint64_t terms = 0;  // distinct lexical terms
   std::uint64_t text_bytes = 0;
-  std::uint64_t disk_bytes = 0;        // of the whole store on disk, shared by all collections
-  std::uint64_t memory_bytes = 0;      // of this collection's search image
-  std::uint64_t sequence = 0;          // of the last acknowledged write
+  std::uint64_t disk_bytes = 0;    // of the whole store on disk, shared by all collections
+  std::uint64_t memory_bytes = 0;  // of this collection's search image
+  std::uint64_t sequence = 0;      // of the last acknowledged write
 };
 
 struct Collection {
@@ -67,36 +68,37 @@ struct Collection {
 
 // A document as stored. `version` rises by one each time its content changes.
 struct StoredDocument {
-  std::string id;                      // chosen by the caller, unique in the collection, 1 to 512 bytes
-  std::uint64_t version = 0;           // set by the store
-  std::string name;                    // path or file name shown to people
+  std::string id;             // chosen by the caller, unique in the collection, 1 to 512 bytes
+  std::uint64_t version = 0;  // set by the store
+  std::string name;           // path or file name shown to people
   std::string uri;
   DocumentInfo info;
-  std::string text;                    // normalised text; citations resolve into it
+  std::string text;  // normalised text; citations resolve into it
   Metadata metadata;
-  std::vector<std::string> acl_labels; // who may see it; a document without labels is seen by nobody
-  absl::Time updated;                  // set by the store
+  std::vector<std::string>
+      acl_labels;      // who may see it; a document without labels is seen by nobody
+  absl::Time updated;  // set by the store
 };
 
 struct StoredChunk {
-  std::string id;                      // unique in the collection, 1 to 512 bytes
+  std::string id;  // unique in the collection, 1 to 512 bytes
   std::string document_id;
   std::uint64_t document_version = 0;  // set by the store
   std::string document_name;           // set by the store from the document
   std::string content_sha256;          // of EmbeddingText: an unchanged chunk keeps its vector
   Chunk chunk;
-  std::vector<float> vector;           // unit length; empty in a lexical-only collection
+  std::vector<float> vector;  // unit length; empty in a lexical-only collection
 };
 
-// One atomic write. A document given here replaces its earlier version with all its chunks; chunks that come without
-// their document are added to the stored one.
+// One atomic write. A document given here replaces its earlier version with all its chunks; chunks
+// that come without their document are added to the stored one.
 struct Upsert {
   std::optional<StoredDocument> document;
   std::vector<StoredChunk> chunks;
 };
 
 struct UpsertResult {
-  std::uint64_t sequence = 0;          // of the durable write
+  std::uint64_t sequence = 0;  // of the durable write
   std::uint64_t document_version = 0;
   std::uint32_t chunks_written = 0;
   std::uint32_t chunks_removed = 0;
@@ -105,19 +107,31 @@ struct UpsertResult {
 // ---- Filters ----
 
 struct Filter;
-struct FilterEquals { std::string field; MetadataValue value; };
-struct FilterIn { std::string field; std::vector<MetadataValue> values; };
-struct FilterRange {                   // any bound may be absent; numbers and times
+struct FilterEquals {
+  std::string field;
+  MetadataValue value;
+};
+struct FilterIn {
+  std::string field;
+  std::vector<MetadataValue> values;
+};
+struct FilterRange {  // any bound may be absent; numbers and times
   std::string field;
   std::optional<MetadataValue> greater_than, greater_or_equal, less_than, less_or_equal;
 };
-struct FilterAnd { std::vector<Filter> filters; };
-struct FilterOr { std::vector<Filter> filters; };
-struct FilterNot { std::shared_ptr<const Filter> filter; };
+struct FilterAnd {
+  std::vector<Filter> filters;
+};
+struct FilterOr {
+  std::vector<Filter> filters;
+};
+struct FilterNot {
+  std::shared_ptr<const Filter> filter;
+};
 
-// Over document metadata, and over the reserved fields "document_id", "document_name", "media_type", "language".
-// A field that a document lacks matches nothing; on a list value, equals and in match any element. At most 64 deep,
-// 1,000 nodes.
+// Over document metadata, and over the reserved fields "document_id", "document_name",
+// "media_type", "language". A field that a document lacks matches nothing; on a list value, equals
+// and in match any element. At most 64 deep, 1,000 nodes.
 struct Filter {
   std::variant<FilterEquals, FilterIn, FilterRange, FilterAnd, FilterOr, FilterNot> node;
 };
@@ -129,34 +143,35 @@ enum class SearchMode { kHybrid, kDense, kLexical };
 struct SearchRequest {
   CollectionId collection;
   SearchMode mode = SearchMode::kHybrid;
-  std::string query_text;              // lexical and hybrid
-  std::vector<float> query_vector;     // dense and hybrid
-  std::string embedder_digest;         // of query_vector; must be the collection's
-  std::uint32_t top_k = 10;            // 1 to 10,000
-  std::optional<Fusion> fusion;        // unset: the collection's
+  std::string query_text;           // lexical and hybrid
+  std::vector<float> query_vector;  // dense and hybrid
+  std::string embedder_digest;      // of query_vector; must be the collection's
+  std::uint32_t top_k = 10;         // 1 to 10,000
+  std::optional<Fusion> fusion;     // unset: the collection's
   std::optional<Filter> filter;
-  std::vector<std::string> principal_labels;  // a chunk is seen when its document has one of these; none: nothing is seen
+  std::vector<std::string> principal_labels;  // a chunk is seen when its document has one of these;
+                                              // none: nothing is seen
   bool include_vectors = false;
 };
 
 struct SearchHit {
   StoredChunk chunk;
-  double score = 0;                    // what the order is by
-  std::optional<double> dense_score;   // cosine
-  std::optional<double> lexical_score; // BM25
-  std::optional<std::uint32_t> dense_rank;    // from 1 in its own list
+  double score = 0;                         // what the order is by
+  std::optional<double> dense_score;        // cosine
+  std::optional<double> lexical_score;      // BM25
+  std::optional<std::uint32_t> dense_rank;  // from 1 in its own list
   std::optional<std::uint32_t> lexical_rank;
 };
 
 struct SearchResult {
-  std::vector<SearchHit> hits;         // highest score first, ties by chunk id
-  std::uint64_t sequence = 0;          // writes up to this one were visible
-  std::uint64_t candidates = 0;        // chunks that passed filter and labels, when the plan counted them
+  std::vector<SearchHit> hits;   // highest score first, ties by chunk id
+  std::uint64_t sequence = 0;    // writes up to this one were visible
+  std::uint64_t candidates = 0;  // chunks that passed filter and labels, when the plan counted them
 };
 
 struct Page {
-  std::uint32_t size = 100;            // 1 to 1,000
-  std::string token;                   // empty: from the start
+  std::uint32_t size = 100;  // 1 to 1,000
+  std::string token;         // empty: from the start
 };
 
 struct DocumentPage {
@@ -170,8 +185,12 @@ struct ChunkPage {
 };
 
 // Chunks are chosen by id, by document, or by filter.
-struct ChunkIds { std::vector<std::string> ids; };
-struct DocumentIds { std::vector<std::string> ids; };
+struct ChunkIds {
+  std::vector<std::string> ids;
+};
+struct DocumentIds {
+  std::vector<std::string> ids;
+};
 using DeleteSelector = std::variant<ChunkIds, DocumentIds, Filter>;
 
 struct DeleteResult {
@@ -184,43 +203,52 @@ class VectorStore {
  public:
   virtual ~VectorStore() = default;
 
-  virtual absl::StatusOr<Collection> CreateCollection(const CollectionConfig& config, const CallContext& call) = 0;
-  // Changes description, fusion, rerank and BM25 settings; a changed embedder, dimension or language is
-  // FAILED_PRECONDITION / IMMUTABLE_SETTING.
-  virtual absl::StatusOr<Collection> UpdateCollection(const CollectionConfig& config, const CallContext& call) = 0;
-  virtual absl::StatusOr<Collection> GetCollection(const CollectionId& id, const CallContext& call) = 0;
+  virtual absl::StatusOr<Collection> CreateCollection(const CollectionConfig& config,
+                                                      const CallContext& call) = 0;
+  // Changes description, fusion, rerank and BM25 settings; a changed embedder, dimension or
+  // language is FAILED_PRECONDITION / IMMUTABLE_SETTING.
+  virtual absl::StatusOr<Collection> UpdateCollection(const CollectionConfig& config,
+                                                      const CallContext& call) = 0;
+  virtual absl::StatusOr<Collection> GetCollection(const CollectionId& id,
+                                                   const CallContext& call) = 0;
   virtual absl::StatusOr<std::vector<Collection>> ListCollections(const std::string& tenant,
                                                                   const CallContext& call) = 0;
   virtual absl::Status DeleteCollection(const CollectionId& id, const CallContext& call) = 0;
 
-  // Atomic and durable: when it returns OK, everything in `upsert` is on disk and visible to the next search.
-  // `embedder_digest` must be the collection's (FAILED_PRECONDITION / EMBEDDER_MISMATCH), vectors must have its
-  // dimension (INVALID_ARGUMENT / DIMENSION_MISMATCH) and be finite and of unit length.
-  virtual absl::StatusOr<UpsertResult> Write(const CollectionId& id, const std::string& embedder_digest, Upsert upsert,
+  // Atomic and durable: when it returns OK, everything in `upsert` is on disk and visible to the
+  // next search. `embedder_digest` must be the collection's (FAILED_PRECONDITION /
+  // EMBEDDER_MISMATCH), vectors must have its dimension (INVALID_ARGUMENT / DIMENSION_MISMATCH) and
+  // be finite and of unit length.
+  virtual absl::StatusOr<UpsertResult> Write(const CollectionId& id,
+                                             const std::string& embedder_digest, Upsert upsert,
                                              const CallContext& call) = 0;
   virtual absl::StatusOr<DeleteResult> Delete(const CollectionId& id, const DeleteSelector& what,
                                               const CallContext& call) = 0;
 
   // Reads. `principal_labels` as in SearchRequest; what they do not cover reads as absent.
-  virtual absl::StatusOr<StoredDocument> GetDocument(const CollectionId& id, const std::string& document_id,
-                                                     const std::vector<std::string>& principal_labels,
-                                                     const CallContext& call) = 0;
-  virtual absl::StatusOr<DocumentPage> ListDocuments(const CollectionId& id, const std::optional<Filter>& filter,
-                                                     const std::vector<std::string>& principal_labels, const Page& page,
-                                                     const CallContext& call) = 0;
-  virtual absl::StatusOr<std::vector<StoredChunk>> GetChunks(const CollectionId& id,
-                                                             const std::vector<std::string>& chunk_ids,
-                                                             const std::vector<std::string>& principal_labels,
-                                                             bool include_vectors, const CallContext& call) = 0;
+  virtual absl::StatusOr<StoredDocument> GetDocument(
+      const CollectionId& id, const std::string& document_id,
+      const std::vector<std::string>& principal_labels, const CallContext& call) = 0;
+  virtual absl::StatusOr<DocumentPage> ListDocuments(
+      const CollectionId& id, const std::optional<Filter>& filter,
+      const std::vector<std::string>& principal_labels, const Page& page,
+      const CallContext& call) = 0;
+  virtual absl::StatusOr<std::vector<StoredChunk>> GetChunks(
+      const CollectionId& id, const std::vector<std::string>& chunk_ids,
+      const std::vector<std::string>& principal_labels, bool include_vectors,
+      const CallContext& call) = 0;
   // Chunks of one document in ordinal order; of all documents when `document_id` is empty.
-  virtual absl::StatusOr<ChunkPage> ListChunks(const CollectionId& id, const std::string& document_id,
-                                               const std::vector<std::string>& principal_labels, bool include_vectors,
-                                               const Page& page, const CallContext& call) = 0;
-  virtual absl::StatusOr<std::uint64_t> CountChunks(const CollectionId& id, const std::optional<Filter>& filter,
-                                                    const std::vector<std::string>& principal_labels,
-                                                    const CallContext& call) = 0;
+  virtual absl::StatusOr<ChunkPage> ListChunks(const CollectionId& id,
+                                               const std::string& document_id,
+                                               const std::vector<std::string>& principal_labels,
+                                               bool include_vectors, const Page& page,
+                                               const CallContext& call) = 0;
+  virtual absl::StatusOr<std::uint64_t> CountChunks(
+      const CollectionId& id, const std::optional<Filter>& filter,
+      const std::vector<std::string>& principal_labels, const CallContext& call) = 0;
 
-  virtual absl::StatusOr<SearchResult> Search(const SearchRequest& request, const CallContext& call) = 0;
+  virtual absl::StatusOr<SearchResult> Search(const SearchRequest& request,
+                                              const CallContext& call) = 0;
 
   virtual absl::StatusOr<StageInfo> Info(const CallContext& call) = 0;
 };

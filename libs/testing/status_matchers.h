@@ -18,7 +18,8 @@ namespace absl {
 inline void PrintTo(const Status& status, std::ostream* os) { *os << status.ToString(); }
 template <typename T>
 void PrintTo(const StatusOr<T>& value, std::ostream* os) {
-  *os << (value.ok() ? std::string("OK, value ") + ::testing::PrintToString(*value) : value.status().ToString());
+  *os << (value.ok() ? std::string("OK, value ") + ::testing::PrintToString(*value)
+                     : value.status().ToString());
 }
 }  // namespace absl
 
@@ -37,7 +38,8 @@ MATCHER_P(StatusIs, code, "") { return GetStatus(arg).code() == code; }
 MATCHER_P2(StatusIs, code, message_matcher, "") {
   const absl::Status& status = GetStatus(arg);
   return status.code() == code &&
-         ::testing::ExplainMatchResult(message_matcher, std::string(status.message()), result_listener);
+         ::testing::ExplainMatchResult(message_matcher, std::string(status.message()),
+                                       result_listener);
 }
 
 MATCHER_P(IsOkAndHolds, value_matcher, "") {
@@ -47,7 +49,8 @@ MATCHER_P(IsOkAndHolds, value_matcher, "") {
 // The ErrorDetail's reason.
 MATCHER_P(HasReason, reason, "") {
   const auto detail = GetErrorDetail(GetStatus(arg));
-  return detail.has_value() && ::testing::ExplainMatchResult(::testing::Eq(reason), detail->reason, result_listener);
+  return detail.has_value() &&
+         ::testing::ExplainMatchResult(::testing::Eq(reason), detail->reason, result_listener);
 }
 
 }  // namespace ragmesh::testing

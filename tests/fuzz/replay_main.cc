@@ -1,5 +1,5 @@
-// Runs a fuzz target over every file of the folders and files it is given. Without libFuzzer this keeps
-// each input that once mattered a regular test.
+// Runs a fuzz target over every file of the folders and files it is given. Without libFuzzer this
+// keeps each input that once mattered a regular test.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

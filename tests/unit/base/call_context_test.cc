@@ -51,7 +51,9 @@ TEST(CallContextTest, RunsACallbackAtOnceWhenAlreadyCancelled) {
 TEST(CallContextTest, ADroppedRegistrationNeverRuns) {
   const CallContext call(absl::InfiniteFuture());
   bool ran = false;
-  { const auto registration = call.OnCancel([&ran] { ran = true; }); }
+  {
+    const auto registration = call.OnCancel([&ran] { ran = true; });
+  }
   call.Cancel();
   EXPECT_FALSE(ran);
 }

@@ -33,21 +33,25 @@ TEST(ErrorTest, QueueFullSaysWhenToRetry) {
 
 TEST(ErrorTest, AnnotateKeepsCodeAndDetail) {
   const absl::Status status = Annotate(LimitExceeded("body", 11, 10, "bytes"), "document 3");
-  EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted, "document 3: body is 11 bytes, the limit is 10"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted,
+                               "document 3: body is 11 bytes, the limit is 10"));
   EXPECT_EQ(GetErrorDetail(status)->metadata.at("limit"), "10");
 }
 
 TEST(ErrorTest, DetailSurvivesAwkwardBytes) {
   const std::string odd("a:1\0b", 5);
   const absl::Status status =
-      MakeError(absl::StatusCode::kInternal, "m", {.reason = "R", .field = odd, .metadata = {{odd, "9:"}, {"", ""}}});
+      MakeError(absl::StatusCode::kInternal, "m",
+                {.reason = "R", .field = odd, .metadata = {{odd, "9:"}, {"", ""}}});
   const auto detail = GetErrorDetail(status);
   ASSERT_TRUE(detail.has_value());
   EXPECT_EQ(detail->field, odd);
   EXPECT_EQ(detail->metadata, (std::map<std::string, std::string>{{odd, "9:"}, {"", ""}}));
 }
 
-TEST(ErrorTest, APlainStatusHasNoDetail) { EXPECT_FALSE(GetErrorDetail(absl::InternalError("x")).has_value()); }
+TEST(ErrorTest, APlainStatusHasNoDetail) {
+  EXPECT_FALSE(GetErrorDetail(absl::InternalError("x")).has_value());
+}
 
 }  // namespace
 }  // namespace ragmesh

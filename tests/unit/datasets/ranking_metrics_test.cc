@@ -14,7 +14,8 @@ TEST(RankingMetricsTest, APerfectRankingScoresOne) {
 }
 
 TEST(RankingMetricsTest, GainIsLinearAndDiscountedByTheLogarithmOfTheRank) {
-  const double expected = (1 / std::log2(2.0) + 3 / std::log2(3.0)) / (3 / std::log2(2.0) + 1 / std::log2(3.0));
+  const double expected =
+      (1 / std::log2(2.0) + 3 / std::log2(3.0)) / (3 / std::log2(2.0) + 1 / std::log2(3.0));
   EXPECT_DOUBLE_EQ(Ndcg({"b", "a"}, {{"a", 3}, {"b", 1}}, 10), expected);
 }
 
