@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -13,10 +14,14 @@ namespace ragmesh {
 struct CallContext::Registration::Entry {
   absl::Mutex mutex;
   absl::AnyInvocable<void()> callback;
+  std::atomic<std::thread::id> running_on{};
 
   void Run() {
     absl::MutexLock lock(&mutex);
-    if (callback) std::exchange(callback, nullptr)();
+    if (!callback) return;
+    running_on.store(std::this_thread::get_id());
+    std::exchange(callback, nullptr)();
+    running_on.store(std::thread::id());
   }
 };
 
@@ -35,6 +40,8 @@ struct CallContext::State {
 
 CallContext::Registration::~Registration() {
   if (entry_ == nullptr) return;
+  // The callback itself may drop the last handle of a child, and with it this registration; there is nothing to wait for.
+  if (entry_->running_on.load() == std::this_thread::get_id()) return;
   absl::MutexLock lock(&entry_->mutex);
   entry_->callback = nullptr;
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
 #include <thread>
 
 #include "libs/testing/fake_clock.h"
@@ -89,6 +90,20 @@ TEST(CallContextTest, AChildEndsWithItsParentAndNotTheOtherWayRound) {
   EXPECT_FALSE(second.cancelled());
   parent.Cancel();
   EXPECT_TRUE(second.cancelled());
+}
+
+// The last handle of a child may go while its parent is being cancelled: the cancelling thread then owns it and destroys
+// its registration from inside that registration's callback.
+TEST(CallContextTest, CallbackMayDestroyItsOwnRegistration) {
+  const CallContext call(absl::InfiniteFuture());
+  auto registration = std::make_unique<CallContext::Registration>();
+  int runs = 0;
+  *registration = call.OnCancel([&] {
+    registration.reset();
+    ++runs;
+  });
+  call.Cancel();
+  EXPECT_EQ(runs, 1);
 }
 
 }  // namespace
