@@ -1,0 +1,81 @@
+// A generator that says what the test tells it to, word by word. A token is a word.
+#ifndef RAGMESH_LIBS_TESTING_FAKE_GENERATOR_H_
+#define RAGMESH_LIBS_TESTING_FAKE_GENERATOR_H_
+
+#include <atomic>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/status_macros.h"
+#include "libs/stages/generator.h"
+#include "libs/testing/stage_fault.h"
+
+namespace ragmesh::testing {
+
+class FakeGenerator final : public stages::Generator {
+ public:
+  StageFault fault;
+  std::string says = "I do not know.";
+  std::uint32_t context = 2048;
+  std::atomic<int> tokens_made = 0;
+  std::string last_prompt;
+
+  static std::string Text(const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt) {
+    if (const auto* raw = std::get_if<stages::RawPrompt>(&prompt)) return raw->text;
+    std::string all;
+    for (const auto& message : std::get<stages::ChatMessages>(prompt)) absl::StrAppend(&all, message.content, "\n");
+    return all;
+  }
+
+  absl::StatusOr<stages::GenerateResult> Generate(const stages::GenerateRequest& request,
+                                                  absl::FunctionRef<absl::Status(const stages::TokenEvent&)> on_token,
+                                                  const CallContext& call) override {
+    RAGMESH_RETURN_IF_ERROR(fault.Check(call));
+    last_prompt = Text(request.prompt);
+    stages::GenerateResult result;
+    RAGMESH_ASSIGN_OR_RETURN(const auto ids, Tokenize(request.prompt, call));
+    result.usage.prompt_tokens = static_cast<std::uint32_t>(ids.size());
+    std::size_t at = 0;
+    while (at < says.size()) {
+      RAGMESH_RETURN_IF_ERROR(call.Check());
+      if (request.max_tokens != 0 && result.usage.completion_tokens == request.max_tokens) {
+        result.finish_reason = stages::FinishReason::kLength;
+        return result;
+      }
+      const std::size_t space = says.find(' ', at + 1);
+      const std::size_t end = space == std::string::npos ? says.size() : space;
+      ++result.usage.completion_tokens;
+      tokens_made.fetch_add(1);
+      RAGMESH_RETURN_IF_ERROR(on_token({says.substr(at, end - at), {1}}));
+      at = end;
+    }
+    return result;
+  }
+
+  absl::StatusOr<std::vector<std::uint32_t>> Tokenize(
+      const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt, const CallContext& call) override {
+    RAGMESH_RETURN_IF_ERROR(fault.Check(call));
+    std::vector<std::uint32_t> ids(1, 0);
+    for (const char c : Text(prompt)) {
+      if (c == ' ' || c == '\n') ids.push_back(0);
+    }
+    return ids;
+  }
+
+  absl::StatusOr<stages::StageInfo> Info(const CallContext& call) override {
+    RAGMESH_RETURN_IF_ERROR(call.Check());
+    stages::StageInfo info;
+    info.stage = "generator";
+    info.ready = true;
+    info.model.name = "fake";
+    info.model.digest = std::string(64, 'b');
+    info.model.max_tokens = context;
+    return info;
+  }
+};
+
+}  // namespace ragmesh::testing
+
+#endif  // RAGMESH_LIBS_TESTING_FAKE_GENERATOR_H_
