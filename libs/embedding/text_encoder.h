@@ -1,0 +1,93 @@
+// Texts -> token vectors: the tokenizer, the encoder and the compute threads behind one call. What
+// the embedder pools and the reranker compares.
+#ifndef RAGMESH_LIBS_EMBEDDING_TEXT_ENCODER_H_
+#define RAGMESH_LIBS_EMBEDDING_TEXT_ENCODER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "libs/base/call_context.h"
+#include "libs/concurrency/executor.h"
+#include "libs/embedding/batcher.h"
+#include "libs/embedding/encoder_model.h"
+#include "libs/text/wordpiece_tokenizer.h"
+
+namespace ragmesh::embedding {
+
+// What goes through the model for one text or pair.
+struct EncoderInput {
+  std::vector<std::uint32_t> ids;   // special tokens included
+  std::vector<std::uint8_t> types;  // empty: all 0
+  bool truncated = false;
+};
+
+// Thread-safe; calls share the batcher. The destructor waits for work in progress.
+class TextEncoder {
+ public:
+  struct Options {
+    std::string weights_path;
+    std::string tokenizer_path;
+    std::string config_path;  // config.json; empty when there is none
+    std::string digest;  // SHA-256 of the weights when the caller has checked it; else computed
+    EncoderFacts facts;
+    Batcher::Options batcher;
+    std::string kernel = "auto";
+  };
+
+  // Turns the hidden states of one text, `tokens` rows, into what the caller wants of them. Runs on
+  // a compute thread, possibly after the caller has given up: it must own or outlive what it uses.
+  using Reduce =
+      std::function<std::vector<float>(std::size_t tokens, absl::Span<const float> hidden)>;
+
+  // Loads and checks the model. `compute` is borrowed and must outlive the encoder.
+  static absl::StatusOr<std::unique_ptr<TextEncoder>> Create(const Options& options,
+                                                             Executor& compute);
+
+  // [CLS] text [SEP], cut to `max_tokens` in all (0: the model's own limit), the end of the text
+  // lost.
+  EncoderInput Prepare(absl::string_view text, std::size_t max_tokens = 0) const;
+
+  // [CLS] a [SEP] b [SEP], types 0 and 1; while it is over `max_tokens` the longer side loses its
+  // last token, `b` when they are equal.
+  EncoderInput PreparePair(absl::string_view a, absl::string_view b,
+                           std::size_t max_tokens = 0) const;
+
+  // `reduce` of every input, in order. Each result depends on its input alone. RESOURCE_EXHAUSTED /
+  // QUEUE_FULL; returns as soon as `call` is cancelled or late, and what it had queued is then
+  // dropped.
+  absl::StatusOr<std::vector<std::vector<float>>> Run(std::vector<EncoderInput> inputs,
+                                                      Priority priority, Reduce reduce,
+                                                      const CallContext& call);
+
+  const EncoderModel& model() const { return *model_; }
+  const text::WordPieceTokenizer& tokenizer() const { return *tokenizer_; }
+  const std::string& digest() const { return digest_; }
+  Batcher::Stats batcher_stats() const { return batcher_.stats(); }
+
+ private:
+  struct Job;
+
+  TextEncoder(const Batcher::Options& options, Executor& compute,
+              std::shared_ptr<const EncoderModel> model,
+              std::unique_ptr<text::WordPieceTokenizer> tokenizer, std::string digest);
+
+  std::size_t LimitOf(std::size_t max_tokens) const;
+  static void RunOne(const EncoderModel& model, const std::shared_ptr<Job>& job, std::size_t index,
+                     const absl::Status& turn);
+
+  const std::shared_ptr<const EncoderModel> model_;
+  const std::unique_ptr<const text::WordPieceTokenizer> tokenizer_;
+  const std::string digest_;
+  Batcher batcher_;  // last: its destructor waits for work that uses the rest
+};
+
+}  // namespace ragmesh::embedding
+
+#endif  // RAGMESH_LIBS_EMBEDDING_TEXT_ENCODER_H_
