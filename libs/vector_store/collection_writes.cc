@@ -1,0 +1,390 @@
+// The writing half of StoredCollection.
+//
+// A write is prepared on its caller's thread (checks, analysis, encoding), then joins a queue. The
+// first in the queue leads: it plans every write of its group against the image, commits them in
+// one synced batch, and applies them to the image in order. Group members never touch the same
+// document or chunk, so each plan holds whatever the others do.
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "libs/base/error.h"
+#include "libs/base/sha256.h"
+#include "libs/base/status_macros.h"
+#include "libs/vector_store/indexed_text.h"
+#include "libs/vector_store/stored_collection.h"
+#include "libs/vector_store/validation.h"
+
+namespace ragmesh::vector_store {
+namespace {
+
+constexpr std::size_t kMaxGroup = 64;
+constexpr int kMaxAttempts = 16;
+constexpr std::size_t kChunksPerCheck = 64;  // prepared between two looks at the call
+
+// Memory a chunk takes besides its vector, estimated before it is there: terms of some hundred
+// words, ids, look-ups.
+constexpr std::uint64_t kTypicalChunkMemory = 1500;
+
+}  // namespace
+
+struct StoredCollection::PreparedChunk {
+  lexical::TermCounts terms;
+  std::string content_sha256;
+};
+
+struct StoredCollection::PendingWrite {
+  // One of the two.
+  stages::Upsert* upsert = nullptr;
+  const stages::DeleteSelector* selector = nullptr;
+
+  const CallContext* call = nullptr;
+  std::vector<PreparedChunk> prepared;  // per chunk of `upsert`
+  std::optional<std::uint64_t>
+      expected_document;  // number of the stored document the chunks were prepared for
+  bool done = false;
+  bool stale = false;  // that document has changed: prepare again
+  absl::Status status;
+  stages::UpsertResult upserted;
+  stages::DeleteResult deleted;
+};
+
+struct StoredCollection::Plan {
+  PendingWrite* write = nullptr;
+  WriteSet writes;
+  ImageChange change;
+};
+
+absl::StatusOr<stages::UpsertResult> StoredCollection::Write(const std::string& embedder_digest,
+                                                             stages::Upsert upsert,
+                                                             const CallContext& call) {
+  RAGMESH_RETURN_IF_ERROR(ValidateUpsert(config(), embedder_digest, upsert));
+  for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
+    PendingWrite write;
+    write.upsert = &upsert;
+    write.call = &call;
+    std::string title;
+    if (upsert.document.has_value()) {
+      title = upsert.document->info.title;
+    } else {
+      const std::string& document_id = upsert.chunks[0].document_id;
+      const auto image = this->image();
+      const auto index = image->FindDocument(document_id);
+      if (!index.has_value()) {
+        return NotFound("document", document_id,
+                        "Write the document before chunks that are to be added to it.");
+      }
+      const ImageView view = image->View({});
+      title = view.documents[*index].title;
+      write.expected_document = view.documents[*index].number;
+    }
+    RAGMESH_ASSIGN_OR_RETURN(write.prepared, Prepare(upsert, title, call));
+    RAGMESH_RETURN_IF_ERROR(Submit(&write));
+    if (!write.stale) return write.upserted;
+  }
+  return Unavailable("CONTENDED", "the document is being rewritten by others all the time",
+                     "Try again.");
+}
+
+absl::StatusOr<stages::DeleteResult> StoredCollection::Delete(const stages::DeleteSelector& what,
+                                                              const CallContext& call) {
+  if (const auto* chunks = std::get_if<stages::ChunkIds>(&what)) {
+    RAGMESH_RETURN_IF_ERROR(ValidateIds("chunk_ids", chunks->ids));
+  } else if (const auto* documents = std::get_if<stages::DocumentIds>(&what)) {
+    RAGMESH_RETURN_IF_ERROR(ValidateIds("document_ids", documents->ids));
+  } else {
+    RAGMESH_RETURN_IF_ERROR(ValidateFilter(std::get<stages::Filter>(what)));
+  }
+  PendingWrite write;
+  write.selector = &what;
+  write.call = &call;
+  RAGMESH_RETURN_IF_ERROR(Submit(&write));
+  return write.deleted;
+}
+
+absl::StatusOr<std::vector<StoredCollection::PreparedChunk>> StoredCollection::Prepare(
+    const stages::Upsert& upsert, absl::string_view title, const CallContext& call) const {
+  std::vector<PreparedChunk> prepared(upsert.chunks.size());
+  for (std::size_t i = 0; i < upsert.chunks.size(); ++i) {
+    if (i % kChunksPerCheck == 0) RAGMESH_RETURN_IF_ERROR(call.Check());
+    const stages::StoredChunk& stored = upsert.chunks[i];
+    prepared[i].content_sha256 = Sha256Hex(stages::EmbeddingText(stored.chunk));
+    if (!stored.content_sha256.empty() && stored.content_sha256 != prepared[i].content_sha256) {
+      return InvalidField(absl::StrCat("chunks[", i, "].content_sha256"),
+                          "is not the SHA-256 of the chunk's context and text",
+                          "Leave it empty to have it computed.");
+    }
+    prepared[i].terms = analyzer_.Count(IndexedText(title, stored.chunk));
+  }
+  return prepared;
+}
+
+std::vector<StoredCollection::PendingWrite*> StoredCollection::TakeGroup() {
+  std::vector<PendingWrite*> group;
+  absl::flat_hash_set<std::string> touched;  // "d" + document id, "c" + chunk id
+  while (!waiting_.empty() && group.size() < kMaxGroup) {
+    PendingWrite* write = waiting_.front();
+    // What a delete touches shows only when it is planned, so it goes alone.
+    if (write->selector != nullptr && !group.empty()) break;
+    std::vector<std::string> names;
+    if (write->upsert != nullptr) {
+      names.push_back("d" + (write->upsert->document.has_value()
+                                 ? write->upsert->document->id
+                                 : write->upsert->chunks[0].document_id));
+      for (const stages::StoredChunk& chunk : write->upsert->chunks)
+        names.push_back("c" + chunk.id);
+      if (std::any_of(names.begin(), names.end(),
+                      [&](const auto& name) { return touched.contains(name); }))
+        break;
+    }
+    touched.insert(names.begin(), names.end());
+    group.push_back(write);
+    waiting_.pop_front();
+    if (write->selector != nullptr) break;
+  }
+  return group;
+}
+
+absl::Status StoredCollection::Submit(PendingWrite* write) {
+  std::vector<PendingWrite*> group;
+  {
+    const auto turn = [this, write]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+      return write->done || (!leading_ && waiting_.front() == write);
+    };
+    absl::MutexLock lock(&mutex_);
+    waiting_.push_back(write);
+    mutex_.Await(absl::Condition(&turn));
+    if (write->done) return write->status;
+    leading_ = true;
+    group = TakeGroup();
+  }
+  Lead(group);
+  absl::MutexLock lock(&mutex_);
+  leading_ = false;
+  for (PendingWrite* member : group) member->done = true;
+  return write->status;
+}
+
+void StoredCollection::Lead(absl::Span<PendingWrite* const> group) {
+  const std::shared_ptr<Image> image = this->image();
+  CollectionState state = state_;
+  std::vector<Plan> plans;
+  WriteSet writes;
+  for (PendingWrite* write : group) {
+    write->status = CheckAlive();
+    if (write->status.ok()) write->status = write->call->Check();
+    if (!write->status.ok()) continue;
+    CollectionState after = state;
+    auto plan = write->upsert != nullptr ? PlanUpsert(*image, write, &after)
+                                         : PlanDelete(*image, write, &after);
+    write->status = plan.status();
+    if (!plan.ok() || write->stale || after.sequence == state.sequence) continue;
+    state = after;
+    writes.Append(plan->writes);
+    plans.push_back(*std::move(plan));
+  }
+  if (plans.empty()) return;
+  writes.Put(Family::kStates, CollectionKey(number_), Encode(state));
+  const absl::Status committed = resources_->database->Commit(writes);
+  if (!committed.ok()) {
+    for (const Plan& plan : plans) plan.write->status = committed;
+    return;
+  }
+  state_ = state;
+  for (const Plan& plan : plans) image->Apply(plan.change);
+  AfterCommit(image);
+}
+
+absl::Status StoredCollection::CheckMemory(const stages::Upsert& upsert) const {
+  if (resources_->max_memory_bytes == 0) return absl::OkStatus();
+  std::uint64_t wanted = resources_->memory_bytes;
+  for (const auto& chunk : upsert.chunks)
+    wanted += chunk.vector.size() * sizeof(float) + kTypicalChunkMemory;
+  if (wanted <= resources_->max_memory_bytes) return absl::OkStatus();
+  return MakeError(
+      absl::StatusCode::kResourceExhausted,
+      absl::StrCat("search images would take ", wanted, " bytes, the limit is ",
+                   resources_->max_memory_bytes),
+      {.reason = "MEMORY_LIMIT",
+       .next_step = "Delete documents or collections, or raise the store's memory limit.",
+       .metadata = {{"limit", absl::StrCat(resources_->max_memory_bytes)}}});
+}
+
+// Adds the removal of chunks to `plan`. Their terms are read back so that document frequencies stay
+// exact.
+absl::Status StoredCollection::PlanRemoval(const ImageView& view,
+                                           absl::Span<const std::uint32_t> slots,
+                                           Plan* plan) const {
+  std::vector<std::string> keys;
+  for (const std::uint32_t slot : slots) keys.push_back(ItemKey(number_, view.chunks[slot].number));
+  RAGMESH_ASSIGN_OR_RETURN(auto entries, resources_->database->MultiGet(Family::kIndex, keys));
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (!entries[i].has_value())
+      return Corrupt("index entry", "is missing", "Restore the store from a snapshot.");
+    RAGMESH_ASSIGN_OR_RETURN(IndexEntry entry, DecodeIndexEntry(*entries[i]));
+    plan->change.removed_chunks.push_back({slots[i], std::move(entry.terms)});
+    for (const Family family : {Family::kChunks, Family::kIndex, Family::kVectors}) {
+      plan->writes.Delete(family, keys[i]);
+    }
+  }
+  return absl::OkStatus();
+}
+
+void StoredCollection::PlanDocumentRemoval(const ImageView& view, std::uint32_t document,
+                                           Plan* plan) const {
+  const std::string key = ItemKey(number_, view.documents[document].number);
+  plan->writes.Delete(Family::kDocuments, key);
+  plan->writes.Delete(Family::kTexts, key);
+  plan->change.removed_documents.push_back(document);
+}
+
+absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const Image& image,
+                                                                    PendingWrite* write,
+                                                                    CollectionState* state) const {
+  stages::Upsert& upsert = *write->upsert;
+  RAGMESH_RETURN_IF_ERROR(CheckMemory(upsert));
+  Plan plan;
+  plan.write = write;
+  const ImageView view = image.View({});
+  const std::string& document_id =
+      upsert.document.has_value() ? upsert.document->id : upsert.chunks[0].document_id;
+  const auto existing = image.FindDocument(document_id);
+  std::uint64_t document_number = 0;
+  std::string document_name;
+  std::vector<std::uint32_t> removed;
+  if (upsert.document.has_value()) {
+    DocumentRecord record{*upsert.document, upsert.document->text.size(),
+                          Sha256Hex(upsert.document->text)};
+    stages::StoredDocument& document = record.document;
+    document.text.clear();
+    document.updated = resources_->clock->Now();
+    document.version = 1;
+    if (existing.has_value()) {
+      const ImageDocument& old = view.documents[*existing];
+      const bool changed =
+          old.sha256 != document.info.sha256 || old.text_sha256 != record.text_sha256;
+      document.version = old.version + (changed ? 1 : 0);
+      removed = image.ChunksOf(*existing);
+      PlanDocumentRemoval(view, *existing, &plan);
+    }
+    document_number = state->next_document++;
+    document_name = document.name;
+    write->upserted.document_version = document.version;
+    const std::string key = ItemKey(number_, document_number);
+    plan.writes.Put(Family::kDocuments, key, Encode(record));
+    plan.writes.Put(Family::kTexts, key, EncodeText(upsert.document->text));
+    plan.change.document = std::move(record);
+    plan.change.document_number = document_number;
+  } else {
+    if (!existing.has_value() || view.documents[*existing].number != *write->expected_document) {
+      write->stale = true;
+      return plan;
+    }
+    const ImageDocument& owner = view.documents[*existing];
+    document_number = owner.number;
+    document_name = owner.name;
+    write->upserted.document_version = owner.version;
+    plan.change.target = *existing;
+    for (std::size_t i = 0; i < upsert.chunks.size(); ++i) {
+      if (upsert.chunks[i].chunk.range.end > owner.text_bytes) {
+        return InvalidField(absl::StrCat("chunks[", i, "].range"),
+                            "ends beyond the document's text");
+      }
+    }
+  }
+  for (std::size_t i = 0; i < upsert.chunks.size(); ++i) {
+    stages::StoredChunk& stored = upsert.chunks[i];
+    if (const auto slot = image.FindChunk(stored.id); slot.has_value()) {
+      // A chunk of this document is replaced; a chunk of another is not ours to take.
+      if (view.chunks[*slot].document != existing) return AlreadyExists("chunk", stored.id);
+      if (!upsert.document.has_value()) removed.push_back(*slot);
+    }
+    stored.document_id = document_id;
+    stored.document_version = write->upserted.document_version;
+    stored.document_name = document_name;
+    stored.content_sha256 = write->prepared[i].content_sha256;
+    const std::uint64_t number = state->next_chunk++;
+    const std::string key = ItemKey(number_, number);
+    plan.writes.Put(Family::kChunks, key, Encode(ChunkRecord{stored, document_number}));
+    plan.writes.Put(Family::kIndex, key,
+                    Encode(IndexEntry{stored.id, document_number, stored.chunk.ordinal,
+                                      write->prepared[i].terms}));
+    if (!stored.vector.empty()) plan.writes.Put(Family::kVectors, key, EncodeVector(stored.vector));
+    plan.change.new_chunks.push_back(
+        {stored.id, number, stored.chunk.ordinal, stored.vector, &write->prepared[i].terms});
+  }
+  RAGMESH_RETURN_IF_ERROR(PlanRemoval(view, removed, &plan));
+  plan.change.sequence = ++state->sequence;
+  write->upserted.sequence = state->sequence;
+  write->upserted.chunks_written = static_cast<std::uint32_t>(upsert.chunks.size());
+  write->upserted.chunks_removed = static_cast<std::uint32_t>(removed.size());
+  return plan;
+}
+
+absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanDelete(const Image& image,
+                                                                    PendingWrite* write,
+                                                                    CollectionState* state) const {
+  Plan plan;
+  plan.write = write;
+  const ImageView view = image.View({});
+  absl::flat_hash_set<std::uint32_t> documents;
+  absl::flat_hash_set<std::uint32_t> slots;
+  if (const auto* chunks = std::get_if<stages::ChunkIds>(write->selector)) {
+    for (const std::string& id : chunks->ids) {
+      if (const auto slot = image.FindChunk(id); slot.has_value()) slots.insert(*slot);
+    }
+  } else if (const auto* ids = std::get_if<stages::DocumentIds>(write->selector)) {
+    for (const std::string& id : ids->ids) {
+      if (const auto index = image.FindDocument(id); index.has_value()) documents.insert(*index);
+    }
+  } else {
+    const auto& filter = std::get<stages::Filter>(*write->selector);
+    for (std::uint32_t index = 0; index < view.documents.size(); ++index) {
+      if (index % 1024 == 0) RAGMESH_RETURN_IF_ERROR(write->call->Check());
+      if (view.live_documents.Contains(index) && Matches(filter, view.documents[index].subject())) {
+        documents.insert(index);
+      }
+    }
+  }
+  for (const std::uint32_t document : documents) {
+    PlanDocumentRemoval(view, document, &plan);
+    for (const std::uint32_t slot : image.ChunksOf(document)) slots.insert(slot);
+  }
+  std::vector<std::uint32_t> removed(slots.begin(), slots.end());
+  std::sort(removed.begin(), removed.end());
+  RAGMESH_RETURN_IF_ERROR(PlanRemoval(view, removed, &plan));
+  if (!documents.empty() || !slots.empty()) plan.change.sequence = ++state->sequence;
+  write->deleted = {documents.size(), slots.size(), state->sequence};
+  return plan;
+}
+
+void StoredCollection::AfterCommit(const std::shared_ptr<Image>& image) {
+  if (image->WantsCompaction()) {
+    std::shared_ptr<Image> compacted = image->Compacted();
+    absl::MutexLock lock(&mutex_);
+    image_ = std::move(compacted);
+  }
+  CountMemory(this->image()->Stats().memory_bytes);
+}
+
+absl::Status StoredCollection::Remove() {
+  // Taking the leader's place keeps writes out while the records go.
+  const auto free = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !leading_; };
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&free));
+  if (removed_) return NotFound("collection", record_.config.id.name);
+  WriteSet writes;
+  const std::string begin = CollectionKey(number_), end = CollectionKey(number_ + 1);
+  writes.Delete(Family::kCollections, begin);
+  writes.Delete(Family::kStates, begin);
+  for (const Family family :
+       {Family::kDocuments, Family::kTexts, Family::kChunks, Family::kIndex, Family::kVectors}) {
+    writes.DeleteRange(family, begin, end);
+  }
+  RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(writes));
+  removed_ = true;
+  return absl::OkStatus();
+}
+
+}  // namespace ragmesh::vector_store

@@ -1,0 +1,322 @@
+#include "libs/vector_store/database.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
+#include <rocksdb/version.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "libs/base/error.h"
+#include "libs/base/status_macros.h"
+#include "libs/vector_store/records.h"
+
+namespace ragmesh::vector_store {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Names on disk, in the order of Family. RocksDB insists on a family named "default".
+constexpr std::array<const char*, kFamilies> kNames = {
+    "default", "collections", "states", "documents", "texts", "chunks", "index", "vectors"};
+constexpr char kFormatKey[] = "format";
+
+rocksdb::Slice ToSlice(absl::string_view bytes) { return {bytes.data(), bytes.size()}; }
+absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+absl::Status FromRocks(const rocksdb::Status& status, absl::string_view what) {
+  if (status.ok()) return absl::OkStatus();
+  const std::string text = status.ToString();
+  if (status.IsCorruption()) {
+    return Corrupt(
+        what, text,
+        "Restore the store from a snapshot, or run the file checks in docs/operations.md.");
+  }
+  if (status.IsNoSpace()) {
+    return MakeError(absl::StatusCode::kResourceExhausted, absl::StrCat(what, ": ", text),
+                     {.reason = "DISK_FULL",
+                      .next_step = "Free space on the store's disk, then restart the store."});
+  }
+  if (status.IsIOError() && absl::StrContains(text, "lock")) {
+    return WrongState("STORE_LOCKED", absl::StrCat(what, " is open in another process: ", text),
+                      "Stop the other process, or choose another directory.");
+  }
+  return MakeError(
+      absl::StatusCode::kUnavailable, absl::StrCat(what, ": ", text),
+      {.reason = "STORAGE_FAILED", .next_step = "Check the disk and its permissions."});
+}
+
+rocksdb::CompressionType BestOf(std::initializer_list<rocksdb::CompressionType> wishes) {
+  const auto supported = rocksdb::GetSupportedCompressions();
+  for (const auto wish : wishes) {
+    if (std::find(supported.begin(), supported.end(), wish) != supported.end()) return wish;
+  }
+  return rocksdb::kNoCompression;
+}
+
+rocksdb::ColumnFamilyOptions FamilyOptions(const std::string& name,
+                                           const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::ColumnFamilyOptions options;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.block_size = 16 << 10;
+  table.format_version = 5;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  options.write_buffer_size = 32u << 20;
+  // Floats do not compress, long texts do, and what every search reads must unpack fast.
+  options.compression = name == "vectors" ? rocksdb::kNoCompression
+                        : name == "texts" ? BestOf({rocksdb::kZSTD, rocksdb::kLZ4Compression})
+                                          : BestOf({rocksdb::kLZ4Compression});
+  return options;
+}
+
+// RocksDB's own log file asserts when it cannot be written (Debian builds with assertions), which
+// would turn a full disk into a crash. What matters of it reaches callers as a status.
+class SilentLogger final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
+rocksdb::DBOptions GlobalOptions(const DatabaseOptions& options) {
+  rocksdb::DBOptions db;
+  db.create_if_missing = true;
+  db.create_missing_column_families = true;
+  db.db_write_buffer_size = options.write_buffer_bytes;
+  db.max_total_wal_size = 4 * options.write_buffer_bytes;
+  db.max_background_jobs = 2;
+  db.info_log = std::make_shared<SilentLogger>();
+  // A torn last record is what kill -9 leaves; anything else wrong with the log is damage and must
+  // show.
+  db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  return db;
+}
+
+}  // namespace
+
+struct Database::Handles {
+  std::string path;
+  std::unique_ptr<rocksdb::DB> db;
+  std::vector<rocksdb::ColumnFamilyHandle*> owned;  // all, also families of a later release
+  std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families{};
+  mutable absl::Mutex mutex;
+  std::optional<std::string> read_only_reason ABSL_GUARDED_BY(mutex);
+
+  ~Handles() {
+    for (auto* family : owned) db->DestroyColumnFamilyHandle(family);
+    if (db != nullptr) db->Close();
+  }
+  rocksdb::ColumnFamilyHandle* of(Family family) const {
+    return families[static_cast<std::size_t>(family)];
+  }
+};
+
+WriteSet::WriteSet() = default;
+WriteSet::~WriteSet() = default;
+WriteSet::WriteSet(WriteSet&&) noexcept = default;
+WriteSet& WriteSet::operator=(WriteSet&&) noexcept = default;
+
+void WriteSet::Put(Family family, absl::string_view key, absl::string_view value) {
+  operations_.push_back({Operation::kPut, family, std::string(key), std::string(value)});
+}
+void WriteSet::Delete(Family family, absl::string_view key) {
+  operations_.push_back({Operation::kDelete, family, std::string(key), ""});
+}
+void WriteSet::DeleteRange(Family family, absl::string_view begin, absl::string_view end) {
+  operations_.push_back({Operation::kDeleteRange, family, std::string(begin), std::string(end)});
+}
+void WriteSet::Append(const WriteSet& other) {
+  operations_.insert(operations_.end(), other.operations_.begin(), other.operations_.end());
+}
+
+Database::Database(std::unique_ptr<Handles> handles) : handles_(std::move(handles)) {}
+Database::~Database() = default;
+
+absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path,
+                                                         const DatabaseOptions& options) {
+  const std::string what = absl::StrCat("vector store ", path);
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) return ErrnoError(absl::StrCat("create directory ", path), error.value());
+  const rocksdb::DBOptions db_options = GlobalOptions(options);
+  std::vector<std::string> names;
+  const bool exists = fs::exists(fs::path(path) / "CURRENT", error);
+  if (exists) {
+    RAGMESH_RETURN_IF_ERROR(
+        FromRocks(rocksdb::DB::ListColumnFamilies(db_options, path, &names), what));
+  }
+  for (const char* name : kNames) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.emplace_back(name);
+  }
+  const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (const std::string& name : names) descriptors.emplace_back(name, FamilyOptions(name, cache));
+  auto handles = std::make_unique<Handles>();
+  handles->path = path;
+  rocksdb::DB* db = nullptr;
+  RAGMESH_RETURN_IF_ERROR(
+      FromRocks(rocksdb::DB::Open(db_options, path, descriptors, &handles->owned, &db), what));
+  handles->db.reset(db);
+  for (auto* family : handles->owned) {
+    const auto name = std::find(kNames.begin(), kNames.end(), family->GetName());
+    if (name != kNames.end())
+      handles->families[static_cast<std::size_t>(name - kNames.begin())] = family;
+  }
+  auto database = std::unique_ptr<Database>(new Database(std::move(handles)));
+  RAGMESH_ASSIGN_OR_RETURN(const auto format, database->Get(Family::kMeta, kFormatKey));
+  if (!format.has_value()) {
+    // Also the case of a first start that was killed between creating the database and this write.
+    const auto collections = database->Walk(Family::kCollections, "");
+    if (collections->Valid()) {
+      return Corrupt(what, "has collections but no format record",
+                     "Restore the store from a snapshot.");
+    }
+    RAGMESH_RETURN_IF_ERROR(collections->status());
+    WriteSet first;
+    first.Put(Family::kMeta, kFormatKey, EncodeFormat(kFormatVersion));
+    RAGMESH_RETURN_IF_ERROR(database->Commit(first));
+    return database;
+  }
+  RAGMESH_ASSIGN_OR_RETURN(const std::uint32_t version, DecodeFormat(*format));
+  if (version > kFormatVersion) {
+    return WrongState(
+        "NEWER_FORMAT",
+        absl::StrCat(what, " has format ", version, ", this build reads up to ", kFormatVersion),
+        "Use the release that wrote the store, or a later one.");
+  }
+  return database;
+}
+
+absl::Status Database::Commit(const WriteSet& writes) {
+  if (const auto reason = read_only_reason(); reason.has_value()) {
+    return WrongState("STORE_READ_ONLY",
+                      absl::StrCat("the store takes no writes since one failed: ", *reason),
+                      "Free disk space or repair the disk, then restart the store; nothing "
+                      "acknowledged is lost.");
+  }
+  rocksdb::WriteBatch batch;
+  for (const WriteSet::Operation& operation : writes.operations_) {
+    auto* family = handles_->of(operation.family);
+    rocksdb::Status status;
+    switch (operation.kind) {
+      case WriteSet::Operation::kPut:
+        status = batch.Put(family, operation.key, operation.value);
+        break;
+      case WriteSet::Operation::kDelete:
+        status = batch.Delete(family, operation.key);
+        break;
+      case WriteSet::Operation::kDeleteRange:
+        status = batch.DeleteRange(family, operation.key, operation.value);
+        break;
+    }
+    RAGMESH_RETURN_IF_ERROR(FromRocks(status, "write batch"));
+  }
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  const rocksdb::Status status = handles_->db->Write(options, &batch);
+  if (status.ok()) return absl::OkStatus();
+  absl::MutexLock lock(&handles_->mutex);
+  if (!handles_->read_only_reason.has_value()) handles_->read_only_reason = status.ToString();
+  return Annotate(FromRocks(status, "vector store"),
+                  "the write was not stored, and the store is now read-only");
+}
+
+std::optional<std::string> Database::read_only_reason() const {
+  absl::MutexLock lock(&handles_->mutex);
+  return handles_->read_only_reason;
+}
+
+absl::StatusOr<std::optional<std::string>> Database::Get(Family family,
+                                                         absl::string_view key) const {
+  std::string value;
+  const rocksdb::Status status = handles_->db->Get({}, handles_->of(family), ToSlice(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  RAGMESH_RETURN_IF_ERROR(FromRocks(status, "read from the vector store"));
+  return std::optional<std::string>(std::move(value));
+}
+
+absl::StatusOr<std::vector<std::optional<std::string>>> Database::MultiGet(
+    Family family, absl::Span<const std::string> keys) const {
+  std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
+  std::vector<rocksdb::PinnableSlice> values(keys.size());
+  std::vector<rocksdb::Status> statuses(keys.size());
+  handles_->db->MultiGet({}, handles_->of(family), keys.size(), slices.data(), values.data(),
+                         statuses.data());
+  std::vector<std::optional<std::string>> result(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (statuses[i].IsNotFound()) continue;
+    RAGMESH_RETURN_IF_ERROR(FromRocks(statuses[i], "read from the vector store"));
+    result[i] = values[i].ToString();
+  }
+  return result;
+}
+
+struct Database::Cursor::Position {
+  std::string prefix;
+  std::unique_ptr<rocksdb::Iterator> it;
+};
+
+Database::Cursor::Cursor(std::unique_ptr<Position> position) : position_(std::move(position)) {}
+Database::Cursor::~Cursor() = default;
+bool Database::Cursor::Valid() const {
+  return position_->it->Valid() &&
+         absl::StartsWith(ToView(position_->it->key()), position_->prefix);
+}
+absl::string_view Database::Cursor::key() const { return ToView(position_->it->key()); }
+absl::string_view Database::Cursor::value() const { return ToView(position_->it->value()); }
+void Database::Cursor::Next() { position_->it->Next(); }
+absl::Status Database::Cursor::status() const {
+  return FromRocks(position_->it->status(), "scan of the vector store");
+}
+
+std::unique_ptr<Database::Cursor> Database::Walk(Family family, absl::string_view prefix) const {
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  options.readahead_size = 2u << 20;
+  auto position = std::make_unique<Cursor::Position>();
+  position->prefix = std::string(prefix);
+  position->it.reset(handles_->db->NewIterator(options, handles_->of(family)));
+  position->it->Seek(position->prefix);
+  return std::unique_ptr<Cursor>(new Cursor(std::move(position)));
+}
+
+absl::Status Database::Checkpoint(const std::string& path) {
+  std::error_code error;
+  if (fs::exists(path, error)) return AlreadyExists("snapshot", path);
+  rocksdb::Checkpoint* checkpoint = nullptr;
+  RAGMESH_RETURN_IF_ERROR(
+      FromRocks(rocksdb::Checkpoint::Create(handles_->db.get(), &checkpoint), "snapshot"));
+  const std::unique_ptr<rocksdb::Checkpoint> owned(checkpoint);
+  return FromRocks(checkpoint->CreateCheckpoint(path), absl::StrCat("snapshot ", path));
+}
+
+std::uint64_t Database::disk_bytes() const {
+  std::uint64_t bytes = 0;
+  std::error_code error;
+  for (fs::directory_iterator it(handles_->path, error), end; !error && it != end;
+       it.increment(error)) {
+    std::error_code gone;  // files come and go while we look
+    const std::uint64_t size = it->is_regular_file(gone) ? it->file_size(gone) : 0;
+    if (!gone) bytes += size;
+  }
+  return bytes;
+}
+
+std::string Database::Version() {
+  return absl::StrCat(ROCKSDB_MAJOR, ".", ROCKSDB_MINOR, ".", ROCKSDB_PATCH);
+}
+
+}  // namespace ragmesh::vector_store

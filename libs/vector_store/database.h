@@ -1,0 +1,107 @@
+// The durable half of the store: RocksDB, one column family per kind of record. Hides RocksDB's
+// types, its threads and its errors from the rest.
+#ifndef RAGMESH_LIBS_VECTOR_STORE_DATABASE_H_
+#define RAGMESH_LIBS_VECTOR_STORE_DATABASE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+
+namespace ragmesh::vector_store {
+
+enum class Family { kMeta, kCollections, kStates, kDocuments, kTexts, kChunks, kIndex, kVectors };
+inline constexpr int kFamilies = 8;
+
+struct DatabaseOptions {
+  std::uint64_t write_buffer_bytes =
+      64u << 20;  // of all families together, before they are written to files
+  std::uint64_t block_cache_bytes = 64u << 20;
+};
+
+// Changes that happen together or not at all. Not thread-safe.
+class WriteSet {
+ public:
+  WriteSet();
+  ~WriteSet();
+  WriteSet(WriteSet&&) noexcept;
+  WriteSet& operator=(WriteSet&&) noexcept;
+
+  void Put(Family family, absl::string_view key, absl::string_view value);
+  void Delete(Family family, absl::string_view key);
+  void DeleteRange(Family family, absl::string_view begin, absl::string_view end);  // [begin, end)
+  void Append(const WriteSet& other);
+
+ private:
+  friend class Database;
+  struct Operation {
+    enum Kind { kPut, kDelete, kDeleteRange } kind;
+    Family family;
+    std::string key;
+    std::string value;
+  };
+  std::vector<Operation> operations_;
+};
+
+// Thread-safe. One process at a time may have a directory open.
+class Database {
+ public:
+  // Opens the store in `path`, creating it when there is none. FAILED_PRECONDITION / STORE_LOCKED
+  // while another process has it open, / NEWER_FORMAT when a later release wrote it; DATA_LOSS /
+  // CORRUPT_DATA when it does not check out.
+  static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path,
+                                                        const DatabaseOptions& options);
+  ~Database();
+
+  // Durable when it returns OK: in the write-ahead log, and the log on disk. A failure leaves
+  // memory and disk as they were, and the database read-only: every later Commit fails with
+  // FAILED_PRECONDITION / STORE_READ_ONLY.
+  absl::Status Commit(const WriteSet& writes);
+  // Why writes are refused; nullopt while they are accepted.
+  std::optional<std::string> read_only_reason() const;
+
+  absl::StatusOr<std::optional<std::string>> Get(Family family, absl::string_view key) const;
+  // One answer per key, in order; nullopt for what is absent.
+  absl::StatusOr<std::vector<std::optional<std::string>>> MultiGet(
+      Family family, absl::Span<const std::string> keys) const;
+  // Walks the keys that begin with a prefix, ascending, on the state of the database when it was
+  // made.
+  class Cursor {
+   public:
+    ~Cursor();
+    bool Valid() const;
+    absl::string_view key() const;    // valid until Next
+    absl::string_view value() const;  // valid until Next
+    void Next();
+    absl::Status status() const;  // look at it when Valid() turned false
+
+   private:
+    friend class Database;
+    struct Position;
+    explicit Cursor(std::unique_ptr<Position> position);
+    std::unique_ptr<Position> position_;
+  };
+  std::unique_ptr<Cursor> Walk(Family family, absl::string_view prefix) const;
+
+  // A consistent copy in the new directory `path`, by hard links where the file system has them.
+  // ALREADY_EXISTS when there is something at `path`.
+  absl::Status Checkpoint(const std::string& path);
+
+  std::uint64_t disk_bytes() const;
+  static std::string Version();  // of RocksDB
+
+ private:
+  struct Handles;
+  explicit Database(std::unique_ptr<Handles> handles);
+  const std::unique_ptr<Handles> handles_;
+};
+
+}  // namespace ragmesh::vector_store
+
+#endif  // RAGMESH_LIBS_VECTOR_STORE_DATABASE_H_

@@ -1,0 +1,313 @@
+#include "libs/vector_store/image.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "libs/base/check.h"
+#include "libs/base/status_macros.h"
+
+namespace ragmesh::vector_store {
+namespace {
+
+using vector_index::SlotSet;
+
+// Chunks put in place per exclusive section: some 0.3 ms of work that searches may have to wait
+// for.
+constexpr std::size_t kChunksPerSection = 64;
+
+// Documents judged between two looks at the call.
+constexpr std::uint32_t kDocumentsPerCheck = 1024;
+
+lexical::InvertedIndex::Document Intern(const lexical::TermCounts& counts,
+                                        lexical::InvertedIndex* index) {
+  lexical::InvertedIndex::Document document;
+  document.length = counts.length;
+  document.terms.reserve(counts.terms.size());
+  for (const auto& [term, count] : counts.terms)
+    document.terms.emplace_back(index->Intern(term), count);
+  return document;
+}
+
+// The same of terms that are all in the index.
+lexical::InvertedIndex::Document FindAll(const lexical::TermCounts& counts,
+                                         const lexical::InvertedIndex& index) {
+  lexical::InvertedIndex::Document document;
+  document.length = counts.length;
+  document.terms.reserve(counts.terms.size());
+  for (const auto& [term, count] : counts.terms) {
+    const lexical::TermId* id = index.Find(term);
+    RAGMESH_CHECK(id != nullptr, "the terms of a stored chunk are in the index");
+    document.terms.emplace_back(*id, count);
+  }
+  return document;
+}
+
+std::uint64_t MemoryOf(const ImageDocument& document) {
+  constexpr std::uint64_t kPerField = 128;  // a map node and its value
+  return sizeof(ImageDocument) + document.id.size() + document.name.size() + document.title.size() +
+         document.sha256.size() + document.text_sha256.size() +
+         document.metadata.size() * kPerField + document.labels.size() * sizeof(std::uint32_t);
+}
+
+}  // namespace
+
+bool Principal::Sees(const ImageDocument& document) const {
+  return sees_all || std::any_of(document.labels.begin(), document.labels.end(),
+                                 [this](std::uint32_t label) { return labels.contains(label); });
+}
+
+Image::Image(std::uint32_t dimension) : dimension_(dimension) {
+  if (dimension > 0) rows_.emplace(dimension);
+}
+
+std::uint32_t Image::LabelNumber(const std::string& label) {
+  return label_numbers_.try_emplace(label, static_cast<std::uint32_t>(label_numbers_.size()))
+      .first->second;
+}
+
+std::uint32_t Image::AddDocument(ImageDocument document) {
+  text_bytes_ += document.text_bytes;
+  document_bytes_ += MemoryOf(document);
+  const std::string id = document.id;
+  const std::uint32_t index = documents_.Append(std::move(document));
+  live_documents_.Resize(index + 1);
+  live_documents_.Add(index);
+  slots_of_.resize(index + 1);
+  document_by_id_[id] = index;
+  return index;
+}
+
+void Image::RemoveChunk(std::uint32_t slot, const lexical::InvertedIndex::Document& terms) {
+  const ImageChunk& chunk = chunks_[slot];
+  live_chunks_.Remove(slot);
+  --live_chunk_count_;
+  lexical_.Deactivate(terms);
+  chunk_by_id_.erase(chunk.id);
+  std::vector<std::uint32_t>& siblings = slots_of_[chunk.document];
+  siblings.erase(std::remove(siblings.begin(), siblings.end(), slot), siblings.end());
+}
+
+void Image::ShowChunk(std::uint32_t slot) {
+  const ImageChunk& chunk = chunks_[slot];
+  live_chunks_.Add(slot);
+  ++live_chunk_count_;
+  chunk_by_id_[chunk.id] = slot;
+  slots_of_[chunk.document].push_back(slot);
+}
+
+std::optional<std::uint32_t> Image::Apply(const ImageChange& change) {
+  // What no other thread changes may be read here without the lock: this is the only writer.
+  std::uint32_t owner = change.target.value_or(0);
+  std::uint32_t first_slot = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    first_slot = chunks_.size();
+    if (change.document.has_value()) owner = documents_.size();  // the entry that is added below
+  }
+  // Put in place, visible to nobody: the slots are not live yet.
+  std::vector<lexical::InvertedIndex::Document> interned;
+  interned.reserve(change.new_chunks.size());
+  for (std::size_t begin = 0; begin < change.new_chunks.size(); begin += kChunksPerSection) {
+    const std::size_t end = std::min(begin + kChunksPerSection, change.new_chunks.size());
+    absl::MutexLock lock(&mutex_);
+    for (std::size_t i = begin; i < end; ++i) {
+      const ImageChange::NewChunk& chunk = change.new_chunks[i];
+      const std::uint32_t slot = chunks_.Append({chunk.id, chunk.number, owner, chunk.ordinal});
+      if (rows_.has_value()) rows_->Append(chunk.vector);
+      interned.push_back(Intern(*chunk.terms, &lexical_));
+      lexical_.Append(slot, interned.back());
+    }
+    live_chunks_.Resize(chunks_.size());
+  }
+  std::vector<lexical::InvertedIndex::Document> leaving;
+  leaving.reserve(change.removed_chunks.size());
+  for (const ImageChange::RemovedChunk& removed : change.removed_chunks) {
+    absl::ReaderMutexLock lock(&mutex_);
+    leaving.push_back(FindAll(removed.terms, lexical_));
+  }
+  // Show it, and take away what it replaces.
+  absl::MutexLock lock(&mutex_);
+  for (const std::uint32_t index : change.removed_documents) slots_of_[index].clear();
+  for (std::size_t i = 0; i < leaving.size(); ++i)
+    RemoveChunk(change.removed_chunks[i].slot, leaving[i]);
+  for (const std::uint32_t index : change.removed_documents) {
+    live_documents_.Remove(index);
+    text_bytes_ -= documents_[index].text_bytes;
+    document_by_id_.erase(documents_[index].id);
+  }
+  std::optional<std::uint32_t> added;
+  if (change.document.has_value()) {
+    const stages::StoredDocument& stored = change.document->document;
+    ImageDocument document{change.document_number,
+                           stored.id,
+                           stored.version,
+                           stored.name,
+                           stored.info.title,
+                           stored.info.media_type,
+                           stored.info.language,
+                           stored.info.sha256,
+                           change.document->text_sha256,
+                           change.document->text_bytes,
+                           stored.metadata,
+                           {}};
+    for (const std::string& label : stored.acl_labels)
+      document.labels.push_back(LabelNumber(label));
+    added = AddDocument(std::move(document));
+  }
+  for (std::size_t i = 0; i < interned.size(); ++i) {
+    lexical_.Activate(interned[i]);
+    ShowChunk(first_slot + static_cast<std::uint32_t>(i));
+  }
+  if (!interned.empty()) {
+    std::vector<std::uint32_t>& slots = slots_of_[owner];
+    std::sort(slots.begin(), slots.end(),
+              [this](std::uint32_t a, std::uint32_t b) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+                return std::tie(chunks_[a].ordinal, chunks_[a].id) <
+                       std::tie(chunks_[b].ordinal, chunks_[b].id);
+              });
+  }
+  sequence_ = change.sequence;
+  return added;
+}
+
+ImageView Image::View(absl::Span<const std::string> principal_labels) const {
+  ImageView view;
+  absl::ReaderMutexLock lock(&mutex_);
+  view.sequence = sequence_;
+  view.live_chunks = live_chunks_;
+  view.live_documents = live_documents_;
+  view.documents = documents_.view();
+  view.chunks = chunks_.view();
+  if (rows_.has_value()) view.rows = rows_->view();
+  for (const std::string& label : principal_labels) {
+    if (label == stages::kAllLabels) view.principal.sees_all = true;
+    const auto it = label_numbers_.find(label);
+    if (it != label_numbers_.end()) view.principal.labels.insert(it->second);
+  }
+  return view;
+}
+
+std::vector<vector_index::ScoredSlot> Image::SearchLexical(
+    absl::Span<const std::string> terms, const lexical::Bm25& bm25, const SlotSet& allowed,
+    std::size_t limit, vector_index::TieBreak comes_first) const {
+  vector_index::TopK best(limit, comes_first);
+  absl::ReaderMutexLock lock(&mutex_);
+  lexical_.Search(terms, bm25, allowed.words(),
+                  [&best](std::uint32_t slot, double score) { best.Offer(slot, score); });
+  return best.Take();
+}
+
+std::optional<std::uint32_t> Image::FindDocument(absl::string_view id) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  const auto it = document_by_id_.find(id);
+  return it == document_by_id_.end() ? std::nullopt : std::optional(it->second);
+}
+
+std::optional<std::uint32_t> Image::FindChunk(absl::string_view id) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  const auto it = chunk_by_id_.find(id);
+  return it == chunk_by_id_.end() ? std::nullopt : std::optional(it->second);
+}
+
+std::vector<std::uint32_t> Image::ChunksOf(std::uint32_t document) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  return slots_of_[document];
+}
+
+std::vector<std::uint32_t> Image::DocumentsAfter(const std::optional<std::string>& id,
+                                                 std::size_t limit) const {
+  std::vector<std::uint32_t> indexes;
+  absl::ReaderMutexLock lock(&mutex_);
+  auto it = id.has_value() ? document_by_id_.upper_bound(*id) : document_by_id_.begin();
+  for (; it != document_by_id_.end() && indexes.size() < limit; ++it) indexes.push_back(it->second);
+  return indexes;
+}
+
+std::uint64_t Image::sequence() const {
+  absl::ReaderMutexLock lock(&mutex_);
+  return sequence_;
+}
+
+stages::CollectionStats Image::Stats() const {
+  constexpr std::uint64_t kPerChunk =
+      sizeof(ImageChunk) + 48;  // with its entry in the look-up by id
+  absl::ReaderMutexLock lock(&mutex_);
+  stages::CollectionStats stats;
+  stats.documents = document_by_id_.size();
+  stats.chunks = live_chunk_count_;
+  stats.terms = lexical_.terms();
+  stats.text_bytes = text_bytes_;
+  stats.memory_bytes = (rows_.has_value() ? rows_->memory_bytes() : 0) + lexical_.memory_bytes() +
+                       chunks_.size() * kPerChunk + document_bytes_;
+  stats.sequence = sequence_;
+  return stats;
+}
+
+bool Image::AwaitAfter(std::uint64_t sequence, absl::Time deadline) const {
+  const auto newer = [this, sequence]()
+                         ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return sequence_ > sequence; };
+  absl::ReaderMutexLock lock(&mutex_);
+  return mutex_.AwaitWithDeadline(absl::Condition(&newer), deadline);
+}
+
+bool Image::WantsCompaction() const {
+  constexpr std::uint64_t kWorthIt = 1024;
+  absl::ReaderMutexLock lock(&mutex_);
+  const std::uint64_t dead_chunks = chunks_.size() - live_chunk_count_;
+  const std::uint64_t dead_documents = documents_.size() - document_by_id_.size();
+  return (dead_chunks > kWorthIt && dead_chunks > live_chunk_count_) ||
+         (dead_documents > kWorthIt && dead_documents > document_by_id_.size());
+}
+
+std::shared_ptr<Image> Image::Compacted() const {
+  auto image = std::make_shared<Image>(dimension_);
+  absl::ReaderMutexLock lock(&mutex_);
+  absl::MutexLock new_lock(&image->mutex_);
+  image->label_numbers_ = label_numbers_;
+  std::vector<std::uint32_t> new_document(documents_.size(), 0);
+  for (std::uint32_t index = 0; index < documents_.size(); ++index) {
+    if (live_documents_.Contains(index))
+      new_document[index] = image->AddDocument(documents_[index]);
+  }
+  std::vector<std::uint32_t> new_slot(chunks_.size(), lexical::InvertedIndex::kDropped);
+  for (std::uint32_t slot = 0; slot < chunks_.size(); ++slot) {
+    if (!live_chunks_.Contains(slot)) continue;
+    ImageChunk chunk = chunks_[slot];
+    chunk.document = new_document[chunk.document];
+    new_slot[slot] = image->chunks_.Append(std::move(chunk));
+    if (rows_.has_value()) image->rows_->Append({rows_->Row(slot), dimension_});
+  }
+  image->lexical_ = lexical_.Compacted(new_slot);
+  image->live_chunks_.Resize(image->chunks_.size());
+  for (std::uint32_t index = 0; index < documents_.size(); ++index) {
+    if (!live_documents_.Contains(index)) continue;
+    for (const std::uint32_t slot : slots_of_[index])
+      image->ShowChunk(new_slot[slot]);  // in their order
+  }
+  image->sequence_ = sequence_;
+  return image;
+}
+
+absl::StatusOr<SlotSet> AllowedChunks(const ImageView& view,
+                                      const std::optional<stages::Filter>& filter,
+                                      const CallContext& call) {
+  if (view.principal.sees_all && !filter.has_value()) return view.live_chunks;
+  SlotSet allowed(view.chunks.size());
+  if (!view.principal.sees_all && view.principal.labels.empty()) return allowed;
+  SlotSet documents(view.documents.size());
+  for (std::uint32_t index = 0; index < view.documents.size(); ++index) {
+    if (index % kDocumentsPerCheck == 0) RAGMESH_RETURN_IF_ERROR(call.Check());
+    if (!view.live_documents.Contains(index)) continue;
+    const ImageDocument& document = view.documents[index];
+    if (!view.principal.Sees(document)) continue;
+    if (!filter.has_value() || Matches(*filter, document.subject())) documents.Add(index);
+  }
+  for (std::uint32_t slot = 0; slot < view.chunks.size(); ++slot) {
+    if (view.live_chunks.Contains(slot) && documents.Contains(view.chunks[slot].document))
+      allowed.Add(slot);
+  }
+  return allowed;
+}
+
+}  // namespace ragmesh::vector_store

@@ -1,0 +1,396 @@
+#include "libs/vector_store/records.h"
+
+#include <utility>
+
+#include "libs/base/error.h"
+#include "libs/base/status_macros.h"
+#include "libs/vector_store/binary_codec.h"
+
+namespace ragmesh::vector_store {
+namespace {
+
+// Every layout is at its first version.
+constexpr std::uint8_t kVersion = 1;
+
+// Seconds since 1970 rounded down, then nanoseconds: every year a calendar can name, to the
+// nanosecond.
+void Put(absl::Time time, BinaryWriter* out) {
+  const std::int64_t seconds = absl::ToUnixSeconds(time);
+  out->U64(static_cast<std::uint64_t>(seconds));
+  out->U32(
+      static_cast<std::uint32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+}
+
+absl::Time TakeTime(BinaryReader* in) {
+  const auto seconds = static_cast<std::int64_t>(in->U64());
+  const std::uint32_t nanoseconds = in->U32();
+  if (nanoseconds >= 1'000'000'000) in->Fail();
+  return absl::FromUnixSeconds(seconds) + absl::Nanoseconds(nanoseconds);
+}
+
+struct PutValue {
+  BinaryWriter* out;
+  void operator()(const std::string& value) const { out->U8(1), out->Bytes(value); }
+  void operator()(std::int64_t value) const {
+    out->U8(2), out->U64(static_cast<std::uint64_t>(value));
+  }
+  void operator()(double value) const { out->U8(3), out->F64(value); }
+  void operator()(bool value) const { out->U8(4), out->U8(value ? 1 : 0); }
+  void operator()(absl::Time value) const { out->U8(5), Put(value, out); }
+  void operator()(const std::vector<std::string>& value) const { out->U8(6), out->Strings(value); }
+};
+
+stages::MetadataValue TakeValue(BinaryReader* in) {
+  switch (in->U8()) {
+    case 1:
+      return in->String();
+    case 2:
+      return static_cast<std::int64_t>(in->U64());
+    case 3:
+      return in->F64();
+    case 4:
+      return in->Bool();
+    case 5:
+      return TakeTime(in);
+    case 6:
+      return in->Strings();
+    default:
+      in->Fail();
+      return false;
+  }
+}
+
+void Put(const stages::DocumentInfo& info, BinaryWriter* out) {
+  out->Bytes(info.sha256);
+  out->Bytes(info.media_type);
+  out->Bytes(info.title);
+  out->Bytes(info.language);
+  out->Bytes(info.parser);
+  out->Bytes(info.normalisation);
+  out->Varint(info.properties.size());
+  for (const auto& [key, value] : info.properties) {
+    out->Bytes(key);
+    out->Bytes(value);
+  }
+  out->Varint(info.coverage.bytes_in);
+  out->Varint(info.coverage.characters_out);
+  out->Varint(info.coverage.pages);
+  out->Varint(info.coverage.empty_pages.size());
+  for (const std::uint32_t page : info.coverage.empty_pages) out->Varint(page);
+  out->Varint(info.coverage.blocks);
+  out->Strings(info.coverage.warnings);
+}
+
+stages::DocumentInfo TakeInfo(BinaryReader* in) {
+  stages::DocumentInfo info;
+  info.sha256 = in->String();
+  info.media_type = in->String();
+  info.title = in->String();
+  info.language = in->String();
+  info.parser = in->String();
+  info.normalisation = in->String();
+  const std::size_t properties = in->Count(2);
+  for (std::size_t i = 0; i < properties && !in->failed(); ++i) {
+    std::string key = in->String();
+    info.properties[std::move(key)] = in->String();
+  }
+  info.coverage.bytes_in = in->Varint();
+  info.coverage.characters_out = in->Varint();
+  info.coverage.pages = in->Varint32();
+  const std::size_t pages = in->Count(1);
+  for (std::size_t i = 0; i < pages && !in->failed(); ++i)
+    info.coverage.empty_pages.push_back(in->Varint32());
+  info.coverage.blocks = in->Varint32();
+  info.coverage.warnings = in->Strings();
+  return info;
+}
+
+// Ends a decode: nothing may be left, nothing may have been missing.
+template <typename T>
+absl::StatusOr<T> Finish(const BinaryReader& in, const char* what, T value) {
+  if (in.failed() || !in.at_end()) return Corrupt(what, "does not follow its layout");
+  return value;
+}
+
+void PutBigEndian(std::uint64_t value, int bytes, std::string* out) {
+  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8)
+    out->push_back(static_cast<char>(value >> shift));
+}
+
+std::uint64_t TakeBigEndian(absl::string_view bytes) {
+  std::uint64_t value = 0;
+  for (const char byte : bytes) value = value << 8 | static_cast<unsigned char>(byte);
+  return value;
+}
+
+}  // namespace
+
+std::string Encode(const CollectionRecord& record) {
+  const stages::CollectionConfig& config = record.config;
+  BinaryWriter out;
+  out.Bytes(config.id.tenant);
+  out.Bytes(config.id.name);
+  out.Bytes(config.description);
+  out.Bytes(config.embedder_model);
+  out.Bytes(config.embedder_digest);
+  out.Varint(config.dimension);
+  out.Bytes(config.language);
+  out.U8(config.fusion.method == stages::FusionMethod::kReciprocalRank ? 1 : 0);
+  out.F64(config.fusion.dense_weight);
+  out.F64(config.fusion.rank_constant);
+  out.Varint(config.fusion.candidates);
+  out.F64(config.rerank.lexical);
+  out.F64(config.rerank.dense);
+  out.F64(config.rerank.model);
+  out.F64(config.bm25_k1);
+  out.F64(config.bm25_b);
+  Put(record.created, &out);
+  out.Bytes(record.analyzer_version);
+  return Seal(RecordKind::kCollection, kVersion, out.bytes());
+}
+
+absl::StatusOr<CollectionRecord> DecodeCollection(absl::string_view value) {
+  RAGMESH_ASSIGN_OR_RETURN(const absl::string_view payload,
+                           Unseal(RecordKind::kCollection, kVersion, value));
+  BinaryReader in(payload);
+  CollectionRecord record;
+  stages::CollectionConfig& config = record.config;
+  config.id.tenant = in.String();
+  config.id.name = in.String();
+  config.description = in.String();
+  config.embedder_model = in.String();
+  config.embedder_digest = in.String();
+  config.dimension = in.Varint32();
+  config.language = in.String();
+  config.fusion.method =
+      in.Bool() ? stages::FusionMethod::kReciprocalRank : stages::FusionMethod::kZScore;
+  config.fusion.dense_weight = in.F64();
+  config.fusion.rank_constant = in.F64();
+  config.fusion.candidates = in.Varint32();
+  config.rerank.lexical = in.F64();
+  config.rerank.dense = in.F64();
+  config.rerank.model = in.F64();
+  config.bm25_k1 = in.F64();
+  config.bm25_b = in.F64();
+  record.created = TakeTime(&in);
+  record.analyzer_version = in.String();
+  return Finish(in, "collection record", std::move(record));
+}
+
+std::string Encode(const CollectionState& state) {
+  BinaryWriter out;
+  out.U64(state.sequence);
+  out.U64(state.next_document);
+  out.U64(state.next_chunk);
+  return Seal(RecordKind::kState, kVersion, out.bytes());
+}
+
+absl::StatusOr<CollectionState> DecodeState(absl::string_view value) {
+  RAGMESH_ASSIGN_OR_RETURN(const absl::string_view payload,
+                           Unseal(RecordKind::kState, kVersion, value));
+  BinaryReader in(payload);
+  CollectionState state{in.U64(), in.U64(), in.U64()};
+  return Finish(in, "collection state", state);
+}
+
+std::string Encode(const DocumentRecord& record) {
+  const stages::StoredDocument& document = record.document;
+  BinaryWriter out;
+  out.Bytes(document.id);
+  out.Varint(document.version);
+  out.Bytes(document.name);
+  out.Bytes(document.uri);
+  Put(document.info, &out);
+  out.Varint(document.metadata.size());
+  for (const auto& [key, value] : document.metadata) {
+    out.Bytes(key);
+    std::visit(PutValue{&out}, value);
+  }
+  out.Strings(document.acl_labels);
+  Put(document.updated, &out);
+  out.Varint(record.text_bytes);
+  out.Bytes(record.text_sha256);
+  return Seal(RecordKind::kDocument, kVersion, out.bytes());
+}
+
+absl::StatusOr<DocumentRecord> DecodeDocument(absl::string_view value) {
+  RAGMESH_ASSIGN_OR_RETURN(const absl::string_view payload,
+                           Unseal(RecordKind::kDocument, kVersion, value));
+  BinaryReader in(payload);
+  DocumentRecord record;
+  stages::StoredDocument& document = record.document;
+  document.id = in.String();
+  document.version = in.Varint();
+  document.name = in.String();
+  document.uri = in.String();
+  document.info = TakeInfo(&in);
+  const std::size_t fields = in.Count(3);
+  for (std::size_t i = 0; i < fields && !in.failed(); ++i) {
+    std::string key = in.String();
+    document.metadata[std::move(key)] = TakeValue(&in);
+  }
+  document.acl_labels = in.Strings();
+  document.updated = TakeTime(&in);
+  record.text_bytes = in.Varint();
+  record.text_sha256 = in.String();
+  return Finish(in, "document record", std::move(record));
+}
+
+std::string Encode(const ChunkRecord& record) {
+  const stages::StoredChunk& stored = record.chunk;
+  const stages::Chunk& chunk = stored.chunk;
+  BinaryWriter out;
+  out.U64(record.document_number);
+  out.Bytes(stored.id);
+  out.Bytes(stored.document_id);
+  out.Varint(stored.document_version);
+  out.Bytes(stored.document_name);
+  out.Bytes(stored.content_sha256);
+  out.Varint(chunk.ordinal);
+  out.Varint(chunk.range.begin);
+  out.Varint(chunk.range.end);
+  out.Varint(chunk.overlap_begin);
+  out.Bytes(chunk.text);
+  out.Bytes(chunk.context);
+  out.Strings(chunk.heading_path);
+  out.Varint(chunk.page_begin);
+  out.Varint(chunk.page_end);
+  out.Varint(chunk.token_count);
+  out.U8(static_cast<std::uint8_t>(chunk.kind));
+  return Seal(RecordKind::kChunk, kVersion, out.bytes());
+}
+
+absl::StatusOr<ChunkRecord> DecodeChunk(absl::string_view value) {
+  RAGMESH_ASSIGN_OR_RETURN(const absl::string_view payload,
+                           Unseal(RecordKind::kChunk, kVersion, value));
+  BinaryReader in(payload);
+  ChunkRecord record;
+  stages::StoredChunk& stored = record.chunk;
+  stages::Chunk& chunk = stored.chunk;
+  record.document_number = in.U64();
+  stored.id = in.String();
+  stored.document_id = in.String();
+  stored.document_version = in.Varint();
+  stored.document_name = in.String();
+  stored.content_sha256 = in.String();
+  chunk.ordinal = in.Varint32();
+  chunk.range.begin = in.Varint();
+  chunk.range.end = in.Varint();
+  chunk.overlap_begin = in.Varint();
+  chunk.text = in.String();
+  chunk.context = in.String();
+  chunk.heading_path = in.Strings();
+  chunk.page_begin = in.Varint32();
+  chunk.page_end = in.Varint32();
+  chunk.token_count = in.Varint32();
+  const std::uint8_t kind = in.U8();
+  if (kind > static_cast<std::uint8_t>(stages::BlockKind::kCode)) in.Fail();
+  chunk.kind = static_cast<stages::BlockKind>(kind);
+  return Finish(in, "chunk record", std::move(record));
+}
+
+std::string Encode(const IndexEntry& entry) {
+  BinaryWriter out;
+  out.Bytes(entry.chunk_id);
+  out.U64(entry.document_number);
+  out.Varint(entry.ordinal);
+  out.Varint(entry.terms.terms.size());
+  for (const auto& [term, count] : entry.terms.terms) {
+    out.Bytes(term);
+    out.Varint(count);
+  }
+  return Seal(RecordKind::kIndexEntry, kVersion, out.bytes());
+}
+
+absl::StatusOr<IndexEntry> DecodeIndexEntry(absl::string_view value) {
+  RAGMESH_ASSIGN_OR_RETURN(const absl::string_view payload,
+                           Unseal(RecordKind::kIndexEntry, kVersion, value));
+  BinaryReader in(payload);
+  IndexEntry entry;
+  entry.chunk_id = in.String();
+  entry.document_number = in.U64();
+  entry.ordinal = in.Varint32();
+  const std::size_t count = in.Count(2);
+  entry.terms.terms.reserve(count);
+  for (std::size_t i = 0; i < count && !in.failed(); ++i) {
+    std::string term = in.String();
+    const std::uint32_t occurrences = in.Varint32();
+    entry.terms.length += occurrences;
+    entry.terms.terms.emplace_back(std::move(term), occurrences);
+  }
+  return Finish(in, "index entry", std::move(entry));
+}
+
+std::string EncodeText(absl::string_view text) { return Seal(RecordKind::kText, kVersion, text); }
+
+absl::StatusOr<std::string> DecodeText(absl::string_view value) {
+  RAGMESH_ASSIGN_OR_RETURN(const absl::string_view payload,
+                           Unseal(RecordKind::kText, kVersion, value));
+  return std::string(payload);
+}
+
+std::string EncodeVector(absl::Span<const float> vector) {
+  BinaryWriter out;
+  out.Floats(vector);
+  return Seal(RecordKind::kVector, kVersion, out.bytes());
+}
+
+absl::StatusOr<std::vector<float>> DecodeVector(absl::string_view value) {
+  RAGMESH_ASSIGN_OR_RETURN(const absl::string_view payload,
+                           Unseal(RecordKind::kVector, kVersion, value));
+  BinaryReader in(payload);
+  std::vector<float> vector = in.Floats();
+  return Finish(in, "vector record", std::move(vector));
+}
+
+std::string EncodeFormat(std::uint32_t version) {
+  BinaryWriter out;
+  out.U32(version);
+  return Seal(RecordKind::kFormat, kVersion, out.bytes());
+}
+
+absl::StatusOr<std::uint32_t> DecodeFormat(absl::string_view value) {
+  RAGMESH_ASSIGN_OR_RETURN(const absl::string_view payload,
+                           Unseal(RecordKind::kFormat, kVersion, value));
+  BinaryReader in(payload);
+  const std::uint32_t version = in.U32();
+  return Finish(in, "format record", version);
+}
+
+std::string EncodeCounter(std::uint64_t value) {
+  BinaryWriter out;
+  out.U64(value);
+  return Seal(RecordKind::kCounter, kVersion, out.bytes());
+}
+
+absl::StatusOr<std::uint64_t> DecodeCounter(absl::string_view value) {
+  RAGMESH_ASSIGN_OR_RETURN(const absl::string_view payload,
+                           Unseal(RecordKind::kCounter, kVersion, value));
+  BinaryReader in(payload);
+  const std::uint64_t counter = in.U64();
+  return Finish(in, "counter record", counter);
+}
+
+std::string CollectionKey(std::uint32_t collection) {
+  std::string key;
+  PutBigEndian(collection, 4, &key);
+  return key;
+}
+
+std::string ItemKey(std::uint32_t collection, std::uint64_t number) {
+  std::string key = CollectionKey(collection);
+  PutBigEndian(number, 8, &key);
+  return key;
+}
+
+absl::StatusOr<std::uint32_t> ParseCollectionKey(absl::string_view key) {
+  if (key.size() != 4) return Corrupt("collection key", "is not 4 bytes long");
+  return static_cast<std::uint32_t>(TakeBigEndian(key));
+}
+
+absl::StatusOr<std::uint64_t> ParseItemNumber(absl::string_view key) {
+  if (key.size() != 12) return Corrupt("item key", "is not 12 bytes long");
+  return TakeBigEndian(key.substr(4));
+}
+
+}  // namespace ragmesh::vector_store

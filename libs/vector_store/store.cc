@@ -1,0 +1,255 @@
+#include "libs/vector_store/store.h"
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/error.h"
+#include "libs/base/status_macros.h"
+#include "libs/lexical/analyzer.h"
+#include "libs/vector_store/database.h"
+#include "libs/vector_store/filter.h"
+#include "libs/vector_store/limits.h"
+#include "libs/vector_store/records.h"
+#include "libs/vector_store/stored_collection.h"
+#include "libs/vector_store/validation.h"
+
+namespace ragmesh::vector_store {
+namespace {
+
+constexpr char kNextCollectionKey[] = "next_collection";
+
+}  // namespace
+
+Store::Store(const StoreOptions& options)
+    : options_(options), resources_(std::make_unique<StoreResources>()) {
+  resources_->clock = options.clock;
+  resources_->kernels = options.kernels != nullptr ? options.kernels : &linalg::DefaultKernels();
+  resources_->executor = options.executor;
+  resources_->search_threads = options.search_threads;
+  resources_->max_memory_bytes = options.max_memory_bytes;
+}
+
+Store::~Store() {
+  absl::MutexLock lock(&mutex_);
+  collections_.clear();  // before what they borrow
+}
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
+  auto store = std::unique_ptr<Store>(new Store(options));
+  const absl::Time begin = absl::Now();
+  RAGMESH_ASSIGN_OR_RETURN(
+      store->database_,
+      Database::Open(options.path, {options.write_buffer_bytes, options.block_cache_bytes}));
+  store->resources_->database = store->database_.get();
+  const absl::Time opened = absl::Now();
+  RAGMESH_RETURN_IF_ERROR(store->LoadCollections());
+  store->report_.database_time = opened - begin;
+  store->report_.image_time = absl::Now() - opened;
+  return store;
+}
+
+absl::Status Store::LoadCollections() {
+  absl::MutexLock lock(&mutex_);
+  RAGMESH_ASSIGN_OR_RETURN(const auto next, database_->Get(Family::kMeta, kNextCollectionKey));
+  if (next.has_value()) {
+    RAGMESH_ASSIGN_OR_RETURN(const std::uint64_t number, DecodeCounter(*next));
+    next_collection_ = static_cast<std::uint32_t>(number);
+  }
+  const auto records = database_->Walk(Family::kCollections, "");
+  for (; records->Valid(); records->Next()) {
+    RAGMESH_ASSIGN_OR_RETURN(const std::uint32_t number, ParseCollectionKey(records->key()));
+    RAGMESH_ASSIGN_OR_RETURN(const CollectionRecord record, DecodeCollection(records->value()));
+    RAGMESH_ASSIGN_OR_RETURN(auto collection,
+                             StoredCollection::Load(number, record, resources_.get()));
+    if (options_.max_memory_bytes > 0 && resources_->memory_bytes > options_.max_memory_bytes) {
+      return MakeError(
+          absl::StatusCode::kResourceExhausted,
+          absl::StrCat("the search images need more than ", options_.max_memory_bytes,
+                       " bytes; collection ", record.config.id.tenant, "/", record.config.id.name,
+                       " takes them to ", resources_->memory_bytes.load()),
+          {.reason = "MEMORY_LIMIT", .next_step = "Raise the store's memory limit."});
+    }
+    const stages::CollectionStats stats = collection->Describe().stats;
+    ++report_.collections;
+    report_.documents += stats.documents;
+    report_.chunks += stats.chunks;
+    collections_[Name(record.config.id.tenant, record.config.id.name)] = std::move(collection);
+  }
+  return records->status();
+}
+
+absl::StatusOr<std::shared_ptr<StoredCollection>> Store::Find(const stages::CollectionId& id,
+                                                              const CallContext& call) const {
+  RAGMESH_RETURN_IF_ERROR(call.Check());
+  RAGMESH_RETURN_IF_ERROR(ValidateId(id));
+  absl::MutexLock lock(&mutex_);
+  const auto it = collections_.find(Name(id.tenant, id.name));
+  if (it == collections_.end())
+    return NotFound("collection", id.name, "Create the collection first.");
+  return it->second;
+}
+
+absl::Status Store::Snapshot(const std::string& path, const CallContext& call) {
+  RAGMESH_RETURN_IF_ERROR(call.Check());
+  return database_->Checkpoint(path);
+}
+
+absl::StatusOr<stages::Collection> Store::CreateCollection(const stages::CollectionConfig& config,
+                                                           const CallContext& call) {
+  RAGMESH_RETURN_IF_ERROR(call.Check());
+  RAGMESH_RETURN_IF_ERROR(ValidateConfig(config));
+  // Held across the commit: creations are rare, and two of one name must not pass each other.
+  absl::MutexLock lock(&mutex_);
+  const Name name(config.id.tenant, config.id.name);
+  if (collections_.contains(name)) return AlreadyExists("collection", config.id.name);
+  if (collections_.size() >= kMaxCollections) {
+    return LimitExceeded("collections", static_cast<long long>(collections_.size() + 1),
+                         kMaxCollections, "collections");
+  }
+  const CollectionRecord record{config, options_.clock->Now(), lexical::Analyzer::Version()};
+  const std::uint32_t number = next_collection_;
+  WriteSet writes;
+  writes.Put(Family::kMeta, kNextCollectionKey, EncodeCounter(number + 1));
+  writes.Put(Family::kCollections, CollectionKey(number), Encode(record));
+  writes.Put(Family::kStates, CollectionKey(number), Encode(CollectionState()));
+  RAGMESH_RETURN_IF_ERROR(database_->Commit(writes));
+  next_collection_ = number + 1;
+  RAGMESH_ASSIGN_OR_RETURN(auto collection,
+                           StoredCollection::Load(number, record, resources_.get()));
+  collections_[name] = collection;
+  return collection->Describe();
+}
+
+absl::StatusOr<stages::Collection> Store::UpdateCollection(const stages::CollectionConfig& config,
+                                                           const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(config.id, call));
+  return collection->Update(config);
+}
+
+absl::StatusOr<stages::Collection> Store::GetCollection(const stages::CollectionId& id,
+                                                        const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(id, call));
+  return collection->Describe();
+}
+
+absl::StatusOr<std::vector<stages::Collection>> Store::ListCollections(const std::string& tenant,
+                                                                       const CallContext& call) {
+  RAGMESH_RETURN_IF_ERROR(call.Check());
+  RAGMESH_RETURN_IF_ERROR(ValidateTenant(tenant));
+  std::vector<std::shared_ptr<StoredCollection>> found;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (auto it = collections_.lower_bound(Name(tenant, ""));
+         it != collections_.end() && it->first.first == tenant; ++it) {
+      found.push_back(it->second);
+    }
+  }
+  std::vector<stages::Collection> collections;
+  for (const auto& collection : found) collections.push_back(collection->Describe());
+  return collections;
+}
+
+absl::Status Store::DeleteCollection(const stages::CollectionId& id, const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(id, call));
+  RAGMESH_RETURN_IF_ERROR(collection->Remove());
+  absl::MutexLock lock(&mutex_);
+  const auto it = collections_.find(Name(id.tenant, id.name));
+  if (it != collections_.end() && it->second == collection) collections_.erase(it);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<stages::UpsertResult> Store::Write(const stages::CollectionId& id,
+                                                  const std::string& embedder_digest,
+                                                  stages::Upsert upsert, const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(id, call));
+  return collection->Write(embedder_digest, std::move(upsert), call);
+}
+
+absl::StatusOr<stages::DeleteResult> Store::Delete(const stages::CollectionId& id,
+                                                   const stages::DeleteSelector& what,
+                                                   const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(id, call));
+  return collection->Delete(what, call);
+}
+
+absl::StatusOr<stages::StoredDocument> Store::GetDocument(
+    const stages::CollectionId& id, const std::string& document_id,
+    const std::vector<std::string>& principal_labels, const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(id, call));
+  return collection->GetDocument(document_id, principal_labels, call);
+}
+
+absl::StatusOr<stages::DocumentPage> Store::ListDocuments(
+    const stages::CollectionId& id, const std::optional<stages::Filter>& filter,
+    const std::vector<std::string>& principal_labels, const stages::Page& page,
+    const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(id, call));
+  return collection->ListDocuments(filter, principal_labels, page, call);
+}
+
+absl::StatusOr<std::vector<stages::StoredChunk>> Store::GetChunks(
+    const stages::CollectionId& id, const std::vector<std::string>& chunk_ids,
+    const std::vector<std::string>& principal_labels, bool include_vectors,
+    const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(id, call));
+  return collection->GetChunks(chunk_ids, principal_labels, include_vectors, call);
+}
+
+absl::StatusOr<stages::ChunkPage> Store::ListChunks(
+    const stages::CollectionId& id, const std::string& document_id,
+    const std::vector<std::string>& principal_labels, bool include_vectors,
+    const stages::Page& page, const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(id, call));
+  return collection->ListChunks(document_id, principal_labels, include_vectors, page, call);
+}
+
+absl::StatusOr<std::uint64_t> Store::CountChunks(const stages::CollectionId& id,
+                                                 const std::optional<stages::Filter>& filter,
+                                                 const std::vector<std::string>& principal_labels,
+                                                 const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(id, call));
+  return collection->CountChunks(filter, principal_labels, call);
+}
+
+absl::StatusOr<stages::SearchResult> Store::Search(const stages::SearchRequest& request,
+                                                   const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(request.collection, call));
+  return collection->Search(request, call);
+}
+
+absl::StatusOr<stages::StageInfo> Store::Info(const CallContext& call) {
+  RAGMESH_RETURN_IF_ERROR(call.Check());
+  stages::StageInfo info;
+  info.stage = "vector-store";
+  info.version = options_.version;
+  info.commit = options_.commit;
+  info.kernel = resources_->kernels->name;
+  info.ready = true;
+  info.limits = {{"max_collections", kMaxCollections},
+                 {"max_chunks_per_write", kMaxChunksPerWrite},
+                 {"max_write_bytes", kMaxWriteBytes},
+                 {"max_document_text_bytes", kMaxTextBytes},
+                 {"max_chunk_text_bytes", kMaxChunkBytes},
+                 {"max_id_bytes", kMaxIdBytes},
+                 {"max_metadata_fields", kMaxMetadataFields},
+                 {"max_metadata_bytes", kMaxMetadataBytes},
+                 {"max_document_labels", kMaxLabels},
+                 {"max_principal_labels", kMaxPrincipalLabels},
+                 {"max_dimension", kMaxDimension},
+                 {"max_query_bytes", kMaxQueryBytes},
+                 {"max_top_k", kMaxTopK},
+                 {"max_page_size", kMaxPageSize},
+                 {"max_ids_per_call", kMaxIdsPerCall},
+                 {"max_filter_depth", kMaxFilterDepth},
+                 {"max_filter_nodes", kMaxFilterNodes},
+                 {"max_memory_bytes", static_cast<std::int64_t>(options_.max_memory_bytes)},
+                 {"memory_bytes", static_cast<std::int64_t>(resources_->memory_bytes.load())},
+                 {"disk_bytes", static_cast<std::int64_t>(database_->disk_bytes())}};
+  info.features = {{"storage", absl::StrCat("RocksDB ", Database::Version())},
+                   {"format", absl::StrCat(kFormatVersion)},
+                   {"analysis", lexical::Analyzer::Version()},
+                   {"dense_index", "exact, f32"}};
+  if (const auto reason = database_->read_only_reason(); reason.has_value())
+    info.features["read_only"] = *reason;
+  return info;
+}
+
+}  // namespace ragmesh::vector_store

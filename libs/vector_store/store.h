@@ -1,0 +1,149 @@
+// The vector store: documents, chunks and vectors of many collections, kept durably and found
+// again.
+#ifndef RAGMESH_LIBS_VECTOR_STORE_STORE_H_
+#define RAGMESH_LIBS_VECTOR_STORE_STORE_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "libs/base/clock.h"
+#include "libs/concurrency/executor.h"
+#include "libs/linalg/kernels.h"
+#include "libs/stages/vector_store.h"
+
+namespace ragmesh::vector_store {
+
+class Database;
+class StoredCollection;
+struct StoreResources;
+
+struct StoreOptions {
+  std::string path;  // directory, made when absent; one process at a time
+  std::uint64_t write_buffer_bytes = 64u << 20;
+  std::uint64_t block_cache_bytes = 64u << 20;
+  std::uint64_t max_memory_bytes =
+      0;  // of all search images together; writes beyond are refused; 0: unbounded
+  // Helps with scans of large collections; null: each search uses its caller's thread only.
+  // Borrowed.
+  Executor* executor = nullptr;
+  int search_threads = 1;                    // most that work on one search, the caller's included
+  const linalg::Kernels* kernels = nullptr;  // null: the fastest this processor runs
+  const Clock* clock = &Clock::Real();
+  std::string version;  // of the build, reported by Info
+  std::string commit;
+};
+
+// What opening took, for the start-up log and the benchmarks.
+struct OpenReport {
+  std::uint64_t collections = 0;
+  std::uint64_t documents = 0;
+  std::uint64_t chunks = 0;
+  absl::Duration database_time;  // opening RocksDB and replaying its log
+  absl::Duration image_time;     // building the search images
+};
+
+// Thread-safe. The truth is on disk; searches run on images in memory that are built at open. A
+// search never waits for a write to reach the disk, and sees every write that was acknowledged
+// before it began.
+//
+// When a write fails (disk full, disk gone) it answers RESOURCE_EXHAUSTED / DISK_FULL or
+// UNAVAILABLE / STORAGE_FAILED and the store turns read-only: reads and searches go on, later
+// writes answer FAILED_PRECONDITION / STORE_READ_ONLY, and Info says why under
+// features["read_only"]. A restart on a healthy disk makes it writable again.
+class Store final : public stages::VectorStore {
+ public:
+  // FAILED_PRECONDITION / STORE_LOCKED while another process has the directory open, / NEWER_FORMAT
+  // when a later release wrote it; DATA_LOSS / CORRUPT_DATA when a record does not check out;
+  // RESOURCE_EXHAUSTED / MEMORY_LIMIT when the images would not fit max_memory_bytes.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const StoreOptions& options);
+  ~Store() override;
+
+  const OpenReport& open_report() const { return report_; }
+
+  // Writes a consistent copy of everything acknowledged so far into the new directory `path`, while
+  // reads and writes go on. Opening that directory, or a copy of it, as a store restores it.
+  // ALREADY_EXISTS / SNAPSHOT_EXISTS.
+  absl::Status Snapshot(const std::string& path, const CallContext& call);
+
+  absl::StatusOr<stages::Collection> CreateCollection(const stages::CollectionConfig& config,
+                                                      const CallContext& call) override;
+  absl::StatusOr<stages::Collection> UpdateCollection(const stages::CollectionConfig& config,
+                                                      const CallContext& call) override;
+  absl::StatusOr<stages::Collection> GetCollection(const stages::CollectionId& id,
+                                                   const CallContext& call) override;
+  absl::StatusOr<std::vector<stages::Collection>> ListCollections(const std::string& tenant,
+                                                                  const CallContext& call) override;
+  absl::Status DeleteCollection(const stages::CollectionId& id, const CallContext& call) override;
+
+  // A document's version rises by one when info.sha256 or its text differ from what is stored, and
+  // stays when a write brings the same content again, for example with other labels. Deleted and
+  // written anew it starts at 1.
+  absl::StatusOr<stages::UpsertResult> Write(const stages::CollectionId& id,
+                                             const std::string& embedder_digest,
+                                             stages::Upsert upsert,
+                                             const CallContext& call) override;
+  // Chunk and document ids that do not exist are passed over, so a delete may be repeated. A filter
+  // chooses documents, which go with all their chunks.
+  absl::StatusOr<stages::DeleteResult> Delete(const stages::CollectionId& id,
+                                              const stages::DeleteSelector& what,
+                                              const CallContext& call) override;
+
+  absl::StatusOr<stages::StoredDocument> GetDocument(
+      const stages::CollectionId& id, const std::string& document_id,
+      const std::vector<std::string>& principal_labels, const CallContext& call) override;
+  absl::StatusOr<stages::DocumentPage> ListDocuments(
+      const stages::CollectionId& id, const std::optional<stages::Filter>& filter,
+      const std::vector<std::string>& principal_labels, const stages::Page& page,
+      const CallContext& call) override;
+  // In the order asked for; what is absent or invisible is left out.
+  absl::StatusOr<std::vector<stages::StoredChunk>> GetChunks(
+      const stages::CollectionId& id, const std::vector<std::string>& chunk_ids,
+      const std::vector<std::string>& principal_labels, bool include_vectors,
+      const CallContext& call) override;
+  absl::StatusOr<stages::ChunkPage> ListChunks(const stages::CollectionId& id,
+                                               const std::string& document_id,
+                                               const std::vector<std::string>& principal_labels,
+                                               bool include_vectors, const stages::Page& page,
+                                               const CallContext& call) override;
+  absl::StatusOr<std::uint64_t> CountChunks(const stages::CollectionId& id,
+                                            const std::optional<stages::Filter>& filter,
+                                            const std::vector<std::string>& principal_labels,
+                                            const CallContext& call) override;
+
+  absl::StatusOr<stages::SearchResult> Search(const stages::SearchRequest& request,
+                                              const CallContext& call) override;
+
+  absl::StatusOr<stages::StageInfo> Info(const CallContext& call) override;
+
+ private:
+  using Name = std::pair<std::string, std::string>;  // tenant, collection
+
+  explicit Store(const StoreOptions& options);
+  absl::Status LoadCollections();
+  absl::StatusOr<std::shared_ptr<StoredCollection>> Find(const stages::CollectionId& id,
+                                                         const CallContext& call) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const StoreOptions options_;
+  OpenReport report_;
+  std::unique_ptr<Database> database_;
+  std::unique_ptr<StoreResources> resources_;
+  mutable absl::Mutex mutex_;
+  std::map<Name, std::shared_ptr<StoredCollection>> collections_ ABSL_GUARDED_BY(mutex_);
+  std::uint32_t next_collection_ ABSL_GUARDED_BY(mutex_) = 1;
+};
+
+}  // namespace ragmesh::vector_store
+
+#endif  // RAGMESH_LIBS_VECTOR_STORE_STORE_H_

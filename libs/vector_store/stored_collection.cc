@@ -1,0 +1,186 @@
+#include "libs/vector_store/stored_collection.h"
+
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "libs/base/error.h"
+#include "libs/base/status_macros.h"
+#include "libs/vector_store/indexed_text.h"
+#include "libs/vector_store/validation.h"
+
+namespace ragmesh::vector_store {
+namespace {
+
+constexpr std::size_t kChunksPerLoad = 1024;     // of one document, put into the image at once
+constexpr std::size_t kEntriesPerCommit = 1000;  // when index entries are made anew
+
+}  // namespace
+
+StoredCollection::StoredCollection(std::uint32_t number, const CollectionRecord& record,
+                                   StoreResources* resources)
+    : number_(number),
+      resources_(resources),
+      created_(record.created),
+      analyzer_(record.config.language),
+      record_(record),
+      image_(std::make_shared<Image>(record.config.dimension)) {}
+
+StoredCollection::~StoredCollection() { CountMemory(0); }
+
+absl::StatusOr<std::shared_ptr<StoredCollection>> StoredCollection::Load(
+    std::uint32_t number, const CollectionRecord& record, StoreResources* resources) {
+  auto collection =
+      std::shared_ptr<StoredCollection>(new StoredCollection(number, record, resources));
+  const std::string context =
+      absl::StrCat("collection ", record.config.id.tenant, "/", record.config.id.name);
+  RAGMESH_ASSIGN_OR_RETURN(const auto state,
+                           resources->database->Get(Family::kStates, CollectionKey(number)));
+  if (!state.has_value())
+    return Corrupt(context, "has no state record", "Restore the store from a snapshot.");
+  RAGMESH_ASSIGN_OR_RETURN(collection->state_, DecodeState(*state));
+  if (record.analyzer_version != lexical::Analyzer::Version()) {
+    if (const absl::Status status = collection->Reindex(); !status.ok())
+      return Annotate(status, context);
+  }
+  if (const absl::Status status = collection->LoadImage(); !status.ok())
+    return Annotate(status, context);
+  return collection;
+}
+
+absl::Status StoredCollection::LoadImage() {
+  const std::string prefix = CollectionKey(number_);
+  const Database& database = *resources_->database;
+  const std::uint32_t dimension = record_.config.dimension;
+  absl::flat_hash_map<std::uint64_t, std::uint32_t>
+      indexes;  // document number -> index in the image
+  const auto documents = database.Walk(Family::kDocuments, prefix);
+  for (; documents->Valid(); documents->Next()) {
+    ImageChange change;
+    RAGMESH_ASSIGN_OR_RETURN(change.document_number, ParseItemNumber(documents->key()));
+    RAGMESH_ASSIGN_OR_RETURN(change.document, DecodeDocument(documents->value()));
+    indexes[change.document_number] = *image_->Apply(change);
+  }
+  RAGMESH_RETURN_IF_ERROR(documents->status());
+
+  // Index entries and vectors lie under the same keys, so both are walked side by side. Entries of
+  // one document follow one another, as they were written.
+  std::deque<IndexEntry> entries;  // its elements stay in place while it grows
+  std::deque<std::vector<float>> vectors;
+  ImageChange change;
+  const auto flush = [&] {
+    if (!change.new_chunks.empty()) image_->Apply(change);
+    change.new_chunks.clear();
+    entries.clear();
+    vectors.clear();
+  };
+  const auto index = database.Walk(Family::kIndex, prefix);
+  const auto vector = database.Walk(Family::kVectors, prefix);
+  for (; index->Valid(); index->Next()) {
+    RAGMESH_ASSIGN_OR_RETURN(const std::uint64_t number, ParseItemNumber(index->key()));
+    RAGMESH_ASSIGN_OR_RETURN(IndexEntry entry, DecodeIndexEntry(index->value()));
+    const auto owner = indexes.find(entry.document_number);
+    if (owner == indexes.end()) return Corrupt("index entry", "belongs to no document");
+    if (change.target != owner->second || change.new_chunks.size() == kChunksPerLoad) flush();
+    change.target = owner->second;
+    vectors.emplace_back();
+    if (dimension > 0) {
+      if (!vector->Valid() || vector->key() != index->key())
+        return Corrupt("chunk", "has no vector");
+      RAGMESH_ASSIGN_OR_RETURN(vectors.back(), DecodeVector(vector->value()));
+      if (vectors.back().size() != dimension)
+        return Corrupt("vector record", "has another dimension");
+      vector->Next();
+    }
+    entries.push_back(std::move(entry));
+    change.new_chunks.push_back({entries.back().chunk_id, number, entries.back().ordinal,
+                                 vectors.back(), &entries.back().terms});
+  }
+  RAGMESH_RETURN_IF_ERROR(index->status());
+  RAGMESH_RETURN_IF_ERROR(vector->status());
+  if (vector->Valid()) return Corrupt("vector record", "belongs to no chunk");
+  flush();
+  ImageChange last;
+  last.sequence = state_.sequence;
+  image_->Apply(last);
+  CountMemory(image_->Stats().memory_bytes);
+  return absl::OkStatus();
+}
+
+// Another release, or another ICU, may cut words differently than the one that made the index
+// entries. Killed half-way, it starts over at the next open.
+absl::Status StoredCollection::Reindex() {
+  const std::string prefix = CollectionKey(number_);
+  Database& database = *resources_->database;
+  absl::flat_hash_map<std::uint64_t, std::string> titles;
+  const auto documents = database.Walk(Family::kDocuments, prefix);
+  for (; documents->Valid(); documents->Next()) {
+    RAGMESH_ASSIGN_OR_RETURN(const std::uint64_t number, ParseItemNumber(documents->key()));
+    RAGMESH_ASSIGN_OR_RETURN(const DocumentRecord record, DecodeDocument(documents->value()));
+    titles[number] = record.document.info.title;
+  }
+  RAGMESH_RETURN_IF_ERROR(documents->status());
+  WriteSet writes;
+  std::size_t waiting = 0;
+  const auto chunks = database.Walk(Family::kChunks, prefix);
+  for (; chunks->Valid(); chunks->Next()) {
+    RAGMESH_ASSIGN_OR_RETURN(const ChunkRecord record, DecodeChunk(chunks->value()));
+    const stages::StoredChunk& stored = record.chunk;
+    const IndexEntry entry{
+        stored.id, record.document_number, stored.chunk.ordinal,
+        analyzer_.Count(IndexedText(titles[record.document_number], stored.chunk))};
+    writes.Put(Family::kIndex, chunks->key(), Encode(entry));
+    if (++waiting % kEntriesPerCommit == 0) {
+      RAGMESH_RETURN_IF_ERROR(database.Commit(writes));
+      writes = WriteSet();
+    }
+  }
+  RAGMESH_RETURN_IF_ERROR(chunks->status());
+  record_.analyzer_version = lexical::Analyzer::Version();
+  writes.Put(Family::kCollections, prefix, Encode(record_));
+  return database.Commit(writes);
+}
+
+absl::StatusOr<stages::Collection> StoredCollection::Update(
+    const stages::CollectionConfig& config) {
+  RAGMESH_RETURN_IF_ERROR(ValidateConfig(config));
+  {
+    // Held across the commit: updates are rare, and two of them must not pass each other.
+    absl::MutexLock lock(&mutex_);
+    if (removed_) return NotFound("collection", config.id.name);
+    const stages::CollectionConfig& old = record_.config;
+    const char* changed = config.embedder_digest != old.embedder_digest ? "embedder_digest"
+                          : config.dimension != old.dimension           ? "dimension"
+                          : config.language != old.language             ? "language"
+                                                                        : nullptr;
+    if (changed != nullptr) {
+      return MakeError(absl::StatusCode::kFailedPrecondition,
+                       absl::StrCat(changed, " of a collection never changes"),
+                       {.reason = "IMMUTABLE_SETTING",
+                        .field = changed,
+                        .next_step = "Ingest into a new collection with the new setting."});
+    }
+    CollectionRecord record = record_;
+    record.config = config;
+    WriteSet writes;
+    writes.Put(Family::kCollections, CollectionKey(number_), Encode(record));
+    RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(writes));
+    record_ = std::move(record);
+  }
+  return Describe();
+}
+
+stages::Collection StoredCollection::Describe() const {
+  stages::Collection collection{config(), created_, image()->Stats()};
+  collection.stats.disk_bytes = resources_->database->disk_bytes();
+  return collection;
+}
+
+void StoredCollection::CountMemory(std::uint64_t bytes) {
+  resources_->memory_bytes +=
+      bytes - counted_memory_bytes_;  // wraps around when it shrinks, as it should
+  counted_memory_bytes_ = bytes;
+}
+
+}  // namespace ragmesh::vector_store

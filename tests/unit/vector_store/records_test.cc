@@ -1,0 +1,51 @@
+#include "libs/vector_store/records.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "libs/testing/status_matchers.h"
+
+namespace ragmesh::vector_store {
+namespace {
+
+using ::ragmesh::testing::HasReason;
+
+// The bytes that docs/formats/vector-store.md shows; a change here is a change of the format.
+TEST(RecordsTest, StateAndVectorHaveTheDocumentedBytes) {
+  const std::string state = Encode(CollectionState{5, 2, 300});
+  EXPECT_EQ(state.substr(0, 26), std::string("S\x01"
+                                             "\x05\0\0\0\0\0\0\0"
+                                             "\x02\0\0\0\0\0\0\0"
+                                             "\x2C\x01\0\0\0\0\0\0",
+                                             26));
+  EXPECT_EQ(state.size(), 30u);
+  const std::string vector = EncodeVector({1.0f, -2.0f});
+  EXPECT_EQ(vector.substr(0, 14), std::string("V\x01\x02\0\0\0\0\0\x80\x3F\0\0\0\xC0", 14));
+  EXPECT_EQ(ItemKey(1, 258), std::string("\0\0\0\x01\0\0\0\0\0\0\x01\x02", 12));
+}
+
+TEST(RecordsTest, KeysSortByNumber) {
+  EXPECT_LT(ItemKey(1, 255), ItemKey(1, 256));
+  EXPECT_LT(ItemKey(1, ~0ull), ItemKey(2, 0));
+  EXPECT_LT(ItemKey(255, 1), ItemKey(256, 1));
+}
+
+TEST(RecordsTest, TimesOfAnyYearComeBack) {
+  DocumentRecord record;
+  for (const absl::Time time :
+       {absl::FromUnixNanos(-1), absl::FromCivil(absl::CivilDay(9999, 12, 31), absl::UTCTimeZone()),
+        absl::FromCivil(absl::CivilDay(1, 1, 1), absl::UTCTimeZone())}) {
+    record.document.metadata["at"] = time;
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto decoded, DecodeDocument(Encode(record)));
+    EXPECT_EQ(decoded.document.metadata, record.document.metadata);
+  }
+}
+
+TEST(RecordsTest, TrailingBytesAndBadEnumsAreCorrupt) {
+  EXPECT_THAT(DecodeState(Encode(DocumentRecord{})), HasReason("CORRUPT_DATA"));
+  EXPECT_THAT(DecodeVector(EncodeText("")), HasReason("CORRUPT_DATA"));
+  EXPECT_THAT(DecodeChunk(""), HasReason("CORRUPT_DATA"));
+}
+
+}  // namespace
+}  // namespace ragmesh::vector_store

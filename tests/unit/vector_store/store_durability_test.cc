@@ -1,0 +1,162 @@
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "libs/vector_store/database.h"
+#include "libs/vector_store/records.h"
+#include "tests/unit/vector_store/store_fixture.h"
+
+namespace ragmesh::vector_store {
+namespace {
+
+using ::ragmesh::testing::HasReason;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class StoreDurabilityTest : public StoreFixture {};
+
+TEST_F(StoreDurabilityTest, SecondOpenOfADirectoryIsRefused) {
+  StoreOptions options;
+  options.path = (dir.path() / "store").string();
+  EXPECT_THAT(Store::Open(options), HasReason("STORE_LOCKED"));
+}
+
+TEST_F(StoreDurabilityTest, AnotherProcessIsRefused) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    StoreOptions options;
+    options.path = (dir.path() / "store").string();
+    const auto opened = Store::Open(options);
+    const auto detail = GetErrorDetail(opened.status());
+    _exit(detail.has_value() && detail->reason == "STORE_LOCKED" ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(StoreDurabilityTest, NewerFormatIsRefusedAndLeftAlone) {
+  store.reset();
+  const std::string path = (dir.path() / "store").string();
+  {
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto database, Database::Open(path, {}));
+    WriteSet writes;
+    writes.Put(Family::kMeta, "format", EncodeFormat(kFormatVersion + 1));
+    RAGMESH_ASSERT_OK(database->Commit(writes));
+  }
+  StoreOptions options;
+  options.path = path;
+  EXPECT_THAT(Store::Open(options), HasReason("NEWER_FORMAT"));
+}
+
+TEST_F(StoreDurabilityTest, DamagedRecordIsReportedNotServed) {
+  const auto id = Create();
+  RAGMESH_ASSERT_OK(Write(id, Document("d"), {Chunk("a", 0, "pump", {1, 0})}));
+  store.reset();
+  const std::string path = (dir.path() / "store").string();
+  {
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto database, Database::Open(path, {}));
+    RAGMESH_ASSERT_OK_AND_ASSIGN(auto value, database->Get(Family::kVectors, ItemKey(1, 1)));
+    ASSERT_TRUE(value.has_value());
+    (*value)[8] ^= 1;
+    WriteSet writes;
+    writes.Put(Family::kVectors, ItemKey(1, 1), *value);
+    RAGMESH_ASSERT_OK(database->Commit(writes));
+  }
+  StoreOptions options;
+  options.path = path;
+  const auto opened = Store::Open(options);
+  EXPECT_THAT(opened, HasReason("CORRUPT_DATA"));
+  EXPECT_THAT(std::string(opened.status().message()), HasSubstr("manuals"));
+}
+
+TEST_F(StoreDurabilityTest, StaleAnalysisIsMadeAnewAtOpen) {
+  const auto id = Create();
+  RAGMESH_ASSERT_OK(Write(id, Document("d"), {Chunk("a", 0, "pumps", {1, 0})}));
+  store.reset();
+  {
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto database,
+                                 Database::Open((dir.path() / "store").string(), {}));
+    RAGMESH_ASSERT_OK_AND_ASSIGN(auto value, database->Get(Family::kCollections, CollectionKey(1)));
+    RAGMESH_ASSERT_OK_AND_ASSIGN(CollectionRecord record, DecodeCollection(*value));
+    record.analyzer_version = "of another release";
+    IndexEntry entry{"a", 1, 0, {{{"otherwise-cut", 1}}, 1}};
+    WriteSet writes;
+    writes.Put(Family::kCollections, CollectionKey(1), Encode(record));
+    writes.Put(Family::kIndex, ItemKey(1, 1), Encode(entry));
+    RAGMESH_ASSERT_OK(database->Commit(writes));
+  }
+  Reopen();
+  EXPECT_THAT(Ids(store->Search(Lexical(id, "pump"), call)), ElementsAre("a"));
+}
+
+TEST_F(StoreDurabilityTest, SnapshotIsAWholeStoreOfItsMoment) {
+  const auto id = Create();
+  RAGMESH_ASSERT_OK(Write(id, Document("before"), {Chunk("a", 0, "pump", {1, 0})}));
+  const std::string path = (dir.path() / "snapshot").string();
+  RAGMESH_ASSERT_OK(store->Snapshot(path, call));
+  EXPECT_THAT(store->Snapshot(path, call), HasReason("SNAPSHOT_EXISTS"));
+  RAGMESH_ASSERT_OK(Write(id, Document("after"), {Chunk("b", 0, "pump", {1, 0})}));
+  StoreOptions options;
+  options.path = path;
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto restored, Store::Open(options));
+  EXPECT_THAT(Ids(restored->Search(Lexical(id, "pump"), call)), ElementsAre("a"));
+  EXPECT_THAT(Ids(restored->Search(Dense(id, {1, 0}), call)), ElementsAre("a"));
+  EXPECT_EQ(restored->open_report().chunks, 1u);
+}
+
+// A file size limit makes the log unwritable, as a full disk does.
+TEST_F(StoreDurabilityTest, FailedWriteTurnsTheStoreReadOnlyAndLosesNothing) {
+  const auto id = Create();
+  RAGMESH_ASSERT_OK(Write(id, Document("kept"), {Chunk("a", 0, "pump", {1, 0})}));
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit old_limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  rlimit small = old_limit;
+  small.rlim_cur = 64 << 10;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  absl::Status failure;
+  for (int i = 0; i < 100 && failure.ok(); ++i) {
+    failure =
+        Write(id, Document("kept"), {Chunk("a", 0, std::string(20'000, 'x'), {1, 0})}).status();
+  }
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  std::signal(SIGXFSZ, old_handler);
+  EXPECT_THAT(failure, HasReason("STORAGE_FAILED"));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto before, store->GetCollection(id, call));
+  EXPECT_THAT(Write(id, Document("more"), {}), HasReason("STORE_READ_ONLY"));
+  EXPECT_THAT(store->Delete(id, stages::DocumentIds{{"kept"}}, call), HasReason("STORE_READ_ONLY"));
+  EXPECT_THAT(Ids(store->Search(Dense(id, {1, 0}), call)), ElementsAre("a"));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto info, store->Info(call));
+  EXPECT_EQ(info.features.count("read_only"), 1u);
+  Reopen();
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto after, store->GetCollection(id, call));
+  EXPECT_GE(after.stats.sequence, before.stats.sequence);
+  EXPECT_EQ(after.stats.chunks, 1u);
+  RAGMESH_EXPECT_OK(Write(id, Document("more"), {}));
+}
+
+TEST_F(StoreDurabilityTest, MemoryLimitRefusesWritesAndOpens) {
+  const auto id = Create();
+  RAGMESH_ASSERT_OK(Write(id, Document("d"), {Chunk("a", 0, "pump", {1, 0})}));
+  store.reset();
+  StoreOptions options;
+  options.path = (dir.path() / "store").string();
+  options.max_memory_bytes = 100'000;
+  {
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto limited, Store::Open(options));
+    std::vector<stages::StoredChunk> chunks;
+    for (int i = 0; i < 100; ++i) chunks.push_back(Chunk("c" + std::to_string(i), 0, "x", {1, 0}));
+    EXPECT_THAT(limited->Write(id, kDigest, {Document("e"), chunks}, call),
+                HasReason("MEMORY_LIMIT"));
+  }
+  options.max_memory_bytes = 10;
+  EXPECT_THAT(Store::Open(options), HasReason("MEMORY_LIMIT"));
+}
+
+}  // namespace
+}  // namespace ragmesh::vector_store
