@@ -22,10 +22,11 @@ TEST(ChatTemplateGoldenTest, RendersPublicTemplatesAsJinja2Does) {
   const Json goldens = Json::parse(testing::ReadFileOrDie(source + "/tests/golden/chat_template/chat_templates.json"));
   absl::Time now;
   ASSERT_TRUE(absl::ParseTime(absl::RFC3339_full, goldens["now"].get<std::string>(), &now, nullptr));
-  // In Jinja a string that went through `safe` HTML-escapes what is joined to it, which that template's authors did
-  // not mean and which we do not do.
+  // Two known differences. A string that went through `safe` HTML-escapes what is joined to it in Jinja, which that
+  // template's authors did not mean; and Python cannot write a lazy sequence as JSON, where ours is a list.
   const auto differs = [](const Json& golden) {
-    return golden["template"] == "meetkai-functionary-medium-v3.1.jinja" && golden["case"] == "tools";
+    return golden["case"] == "tools" && (golden["template"] == "meetkai-functionary-medium-v3.1.jinja" ||
+                                         golden["template"] == "llama-cpp-deepseek-r1.jinja");
   };
   int compared = 0;
   for (const Json& golden : goldens["goldens"]) {
