@@ -131,7 +131,7 @@ struct FilterNot {
 
 // Over document metadata, and over the reserved fields "document_id", "document_name",
 // "media_type", "language". A field that a document lacks matches nothing; on a list value, equals
-// and in match any element. At most 64 deep, 1,000 nodes.
+// and in match any element. At most 32 deep, 1,000 nodes.
 struct Filter {
   std::variant<FilterEquals, FilterIn, FilterRange, FilterAnd, FilterOr, FilterNot> node;
 };

@@ -1,0 +1,199 @@
+#include "libs/wire/generator_wire.h"
+
+#include <cmath>
+#include <cstdint>
+#include <utility>
+
+#include "libs/base/status_macros.h"
+
+namespace ragmesh::wire {
+namespace {
+
+namespace v1 = ::ragmesh::generator::v1;
+
+constexpr std::size_t kMaxMessages = 1024;
+constexpr std::size_t kMaxMessageBytes = 1 << 20;
+constexpr std::size_t kMaxRawBytes = 4 << 20;
+constexpr std::size_t kMaxStops = 16;
+constexpr std::size_t kMaxStopBytes = 256;
+
+v1::Role RoleTo(stages::ChatRole role) {
+  switch (role) {
+    case stages::ChatRole::kSystem:
+      return v1::ROLE_SYSTEM;
+    case stages::ChatRole::kUser:
+      return v1::ROLE_USER;
+    case stages::ChatRole::kAssistant:
+      return v1::ROLE_ASSISTANT;
+    case stages::ChatRole::kTool:
+      return v1::ROLE_TOOL;
+  }
+  return v1::ROLE_UNSPECIFIED;
+}
+
+absl::StatusOr<stages::ChatRole> RoleFrom(v1::Role role, const Field& field) {
+  switch (role) {
+    case v1::ROLE_SYSTEM:
+      return stages::ChatRole::kSystem;
+    case v1::ROLE_USER:
+      return stages::ChatRole::kUser;
+    case v1::ROLE_ASSISTANT:
+      return stages::ChatRole::kAssistant;
+    case v1::ROLE_TOOL:
+      return stages::ChatRole::kTool;
+    default:
+      return field.Invalid("must be one of system, user, assistant, tool");
+  }
+}
+
+absl::StatusOr<stages::ChatMessages> ChatFrom(const v1::ChatPrompt& chat, const Field& field) {
+  RAGMESH_RETURN_IF_ERROR(
+      CheckCount(chat.messages_size(), 1, kMaxMessages, "messages", Field(field, "messages")));
+  stages::ChatMessages messages;
+  for (int i = 0; i < chat.messages_size(); ++i) {
+    const Field at(field, "messages", i);
+    stages::ChatMessage message;
+    RAGMESH_ASSIGN_OR_RETURN(message.role, RoleFrom(chat.messages(i).role(), Field(at, "role")));
+    message.content = chat.messages(i).content();
+    RAGMESH_RETURN_IF_ERROR(CheckBytes(message.content, 0, kMaxMessageBytes, Field(at, "content")));
+    messages.push_back(std::move(message));
+  }
+  return messages;
+}
+
+absl::StatusOr<stages::Sampling> SamplingFrom(const v1::Sampling& in, const Field& field) {
+  stages::Sampling sampling;
+  RAGMESH_RETURN_IF_ERROR(CheckRange(in.temperature(), 0, 2, Field(field, "temperature")));
+  sampling.temperature = in.temperature();
+  sampling.top_k = in.top_k();
+  if (in.has_top_p()) {
+    const Field top_p(field, "top_p");
+    RAGMESH_RETURN_IF_ERROR(CheckRange(in.top_p(), 0, 1, top_p));
+    if (in.top_p() == 0)
+      return top_p.Invalid("must be more than 0", "Leave it unset to keep all tokens.");
+    sampling.top_p = in.top_p();
+  }
+  const Field min_p(field, "min_p");
+  RAGMESH_RETURN_IF_ERROR(CheckRange(in.min_p(), 0, 1, min_p));
+  if (in.min_p() == 1) return min_p.Invalid("must be less than 1");
+  sampling.min_p = in.min_p();
+  if (in.has_seed()) sampling.seed = in.seed();
+  return sampling;
+}
+
+void SetSeconds(double seconds, google::protobuf::Duration* out) {
+  const double whole = std::floor(seconds);
+  out->set_seconds(static_cast<std::int64_t>(whole));
+  out->set_nanos(static_cast<std::int32_t>((seconds - whole) * 1e9));
+}
+
+double Seconds(const google::protobuf::Duration& in) {
+  return static_cast<double>(in.seconds()) + in.nanos() * 1e-9;
+}
+
+}  // namespace
+
+void ToProto(const Prompt& prompt, v1::Prompt* out) {
+  if (const auto* raw = std::get_if<stages::RawPrompt>(&prompt)) {
+    out->mutable_raw()->set_text(raw->text);
+    out->mutable_raw()->set_parse_special(raw->parse_special);
+    return;
+  }
+  auto* chat = out->mutable_chat();
+  for (const stages::ChatMessage& message : std::get<stages::ChatMessages>(prompt)) {
+    auto* added = chat->add_messages();
+    added->set_role(RoleTo(message.role));
+    added->set_content(message.content);
+  }
+}
+
+absl::StatusOr<Prompt> FromProto(const v1::Prompt& prompt, const Field& field) {
+  switch (prompt.kind_case()) {
+    case v1::Prompt::kChat:
+      return ChatFrom(prompt.chat(), Field(field, "chat"));
+    case v1::Prompt::kRaw: {
+      const Field raw(field, "raw");
+      RAGMESH_RETURN_IF_ERROR(CheckBytes(prompt.raw().text(), 1, kMaxRawBytes, Field(raw, "text")));
+      return Prompt(stages::RawPrompt{prompt.raw().text(), prompt.raw().parse_special()});
+    }
+    case v1::Prompt::KIND_NOT_SET:
+      break;
+  }
+  return field.Invalid("is required", "Set chat or raw.");
+}
+
+void ToProto(const stages::GenerateRequest& request, v1::GenerateRequest* out) {
+  ToProto(request.prompt, out->mutable_prompt());
+  auto* sampling = out->mutable_sampling();
+  sampling->set_temperature(request.sampling.temperature);
+  sampling->set_top_k(request.sampling.top_k);
+  sampling->set_top_p(request.sampling.top_p);
+  sampling->set_min_p(request.sampling.min_p);
+  if (request.sampling.seed.has_value()) sampling->set_seed(*request.sampling.seed);
+  out->set_max_tokens(request.max_tokens);
+  *out->mutable_stop() = {request.stop.begin(), request.stop.end()};
+  out->set_ignore_eos(request.ignore_eos);
+}
+
+absl::StatusOr<stages::GenerateRequest> FromProto(const v1::GenerateRequest& in,
+                                                  const Field& field) {
+  stages::GenerateRequest request;
+  RAGMESH_ASSIGN_OR_RETURN(request.prompt, FromProto(in.prompt(), Field(field, "prompt")));
+  RAGMESH_ASSIGN_OR_RETURN(request.sampling, SamplingFrom(in.sampling(), Field(field, "sampling")));
+  request.max_tokens = in.max_tokens();
+  RAGMESH_RETURN_IF_ERROR(
+      CheckCount(in.stop_size(), 0, kMaxStops, "strings", Field(field, "stop")));
+  for (int i = 0; i < in.stop_size(); ++i) {
+    RAGMESH_RETURN_IF_ERROR(CheckBytes(in.stop(i), 1, kMaxStopBytes, Field(field, "stop", i)));
+  }
+  request.stop.assign(in.stop().begin(), in.stop().end());
+  request.ignore_eos = in.ignore_eos();
+  return request;
+}
+
+void ToProto(const stages::TokenEvent& event, v1::TokenEvent* out) {
+  out->set_text(event.text);
+  *out->mutable_token_ids() = {event.token_ids.begin(), event.token_ids.end()};
+}
+
+stages::TokenEvent FromProto(const v1::TokenEvent& event) {
+  return {event.text(), {event.token_ids().begin(), event.token_ids().end()}};
+}
+
+void ToProto(const stages::Usage& usage, v1::Usage* out) {
+  out->set_prompt_tokens(usage.prompt_tokens);
+  out->set_cached_prompt_tokens(usage.cached_prompt_tokens);
+  out->set_completion_tokens(usage.completion_tokens);
+}
+
+stages::Usage FromProto(const v1::Usage& usage) {
+  return {usage.prompt_tokens(), usage.cached_prompt_tokens(), usage.completion_tokens()};
+}
+
+void ToProto(const stages::GenerateResult& result, v1::Summary* out) {
+  out->set_finish_reason(result.finish_reason == stages::FinishReason::kLength
+                             ? v1::FINISH_REASON_LENGTH
+                             : v1::FINISH_REASON_STOP);
+  out->set_stop_sequence(result.stop_sequence);
+  ToProto(result.usage, out->mutable_usage());
+  out->set_seed(result.seed);
+  SetSeconds(result.queue_seconds, out->mutable_queue_time());
+  SetSeconds(result.prefill_seconds, out->mutable_prefill_time());
+  SetSeconds(result.decode_seconds, out->mutable_decode_time());
+}
+
+stages::GenerateResult FromProto(const v1::Summary& in) {
+  stages::GenerateResult result;
+  result.finish_reason = in.finish_reason() == v1::FINISH_REASON_LENGTH
+                             ? stages::FinishReason::kLength
+                             : stages::FinishReason::kStop;
+  result.stop_sequence = in.stop_sequence();
+  result.usage = FromProto(in.usage());
+  result.seed = in.seed();
+  result.queue_seconds = Seconds(in.queue_time());
+  result.prefill_seconds = Seconds(in.prefill_time());
+  result.decode_seconds = Seconds(in.decode_time());
+  return result;
+}
+
+}  // namespace ragmesh::wire
