@@ -66,14 +66,14 @@ class ComposeTest(unittest.TestCase):
         self.mesh.ingest("pumps", {"pump.md": FACT})
         events = self.ask()
         self.assertIn("400", events["text"])
-        self.assertTrue(events.get("citation") or events.get("citations"), events.keys())
+        self.assertTrue(events.get("citation"), events.keys())
 
     def test_4_without_the_generator_the_answer_degrades_and_recovers(self):
         podman("kill", "--signal", "KILL", container("generator"))
         start = time.monotonic()
         events = self.ask()
         self.assertLess(time.monotonic() - start, 30)
-        self.assertIn("degraded", json.dumps(events).lower())
+        self.assertTrue(events.get("degraded"), events.keys())
         self.assertIn("400", json.dumps(events))
         podman("start", container("generator"))
         wait_until("generator to be ready again", lambda: self.mesh.stage_ready("generator"), 60)
