@@ -108,9 +108,10 @@ EncoderInput TextEncoder::PreparePair(absl::string_view a, absl::string_view b,
   std::size_t first_size = first.size(), second_size = second.size();
   if (first_size + second_size > room) {
     input.truncated = true;
-    // Longest first, one by one, comes to this: the shorter side keeps up to half of the room.
+    // Longest first, one by one, comes to this: the shorter side keeps up to half of the room,
+    // rounded down.
     if (first_size <= second_size) {
-      first_size = std::min(first_size, room - room / 2);
+      first_size = std::min(first_size, room / 2);
       second_size = room - first_size;
     } else {
       second_size = std::min(second_size, room / 2);

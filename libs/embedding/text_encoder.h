@@ -55,7 +55,8 @@ class TextEncoder {
   EncoderInput Prepare(absl::string_view text, std::size_t max_tokens = 0) const;
 
   // [CLS] a [SEP] b [SEP], types 0 and 1; while it is over `max_tokens` the longer side loses its
-  // last token, `b` when they are equal.
+  // last token, and when both are equal the one that began shorter does, `a` if neither did. So the
+  // reference cuts.
   EncoderInput PreparePair(absl::string_view a, absl::string_view b,
                            std::size_t max_tokens = 0) const;
 

@@ -47,10 +47,11 @@ TEST_F(TextEncoderTest, FramesAPairWithItsTypes) {
   EXPECT_FALSE(pair.truncated);
 }
 
-// The definition: while there is too much, the longer side loses its last token, the second when
-// they are equal.
+// The definition: the longer side loses its last token until there is room, on a tie the side that
+// began shorter.
 std::pair<std::size_t, std::size_t> LongestFirst(std::size_t a, std::size_t b, std::size_t room) {
-  while (a + b > room) a > b ? --a : --b;
+  const bool first_is_longer = a > b;
+  while (a + b > room) (a > b || (a == b && !first_is_longer)) ? --a : --b;
   return {a, b};
 }
 

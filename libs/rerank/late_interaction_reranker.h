@@ -1,0 +1,62 @@
+// Reranking with the embedder's own weights: compares the tokens of query and passage one by one.
+#ifndef RAGMESH_LIBS_RERANK_LATE_INTERACTION_RERANKER_H_
+#define RAGMESH_LIBS_RERANK_LATE_INTERACTION_RERANKER_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "libs/embedding/text_encoder.h"
+#include "libs/rerank/score_mix.h"
+#include "libs/rerank/token_vector_cache.h"
+#include "libs/stages/reranker.h"
+
+namespace ragmesh::rerank {
+
+// Model score: the mean, over the query's tokens, of the highest cosine to a token of the passage
+// (MaxSim), between vectors of the last hidden state. Mixed with the retrieval scores by MixScores.
+// The same request gives the same answer bit for bit, whatever is cached and however many threads
+// work. Thread-safe.
+class LateInteractionReranker final : public stages::Reranker {
+ public:
+  struct Options {
+    std::string name;  // catalogue name of the encoder
+    RequestLimits limits;
+    stages::RerankWeights weights;  // for requests that bring none
+    bool include_special_tokens =
+        true;  // compare [CLS] and [SEP] too; without them 0.35/0.35/0.3 suits better
+    std::size_t cache_bytes = 64 << 20;  // of passage vectors; 200 tokens of width 384 take 300 KB
+  };
+
+  LateInteractionReranker(const Options& options, std::shared_ptr<embedding::TextEncoder> encoder);
+
+  // Encodes at most 32 passages between two looks at `call`, and ends within one layer of its
+  // cancellation.
+  absl::StatusOr<std::vector<stages::Reranked>> Rerank(const stages::RerankRequest& request,
+                                                       const CallContext& call) override;
+  absl::StatusOr<stages::StageInfo> Info(const CallContext& call) override;
+
+  TokenVectorCache::Stats cache_stats() const { return cache_.stats(); }
+
+ private:
+  using Vectors = TokenVectorCache::Vectors;
+
+  // Token vectors of unit length, row after row; in the order of `texts`.
+  absl::StatusOr<std::vector<Vectors>> Encode(absl::Span<const absl::string_view> texts,
+                                              const CallContext& call);
+  // The same for passages, by way of the cache.
+  absl::StatusOr<std::vector<Vectors>> EncodePassages(
+      absl::Span<const stages::RerankCandidate> passages, const CallContext& call);
+  double MaxSim(const std::vector<float>& query, const std::vector<float>& passage) const;
+
+  const Options options_;
+  const std::shared_ptr<embedding::TextEncoder> encoder_;
+  TokenVectorCache cache_;
+};
+
+}  // namespace ragmesh::rerank
+
+#endif  // RAGMESH_LIBS_RERANK_LATE_INTERACTION_RERANKER_H_

@@ -1,0 +1,72 @@
+#include "libs/rerank/cross_encoder_reranker.h"
+
+#include <gtest/gtest.h>
+
+#include "libs/concurrency/thread_pool.h"
+#include "libs/testing/status_matchers.h"
+#include "tests/unit/embedding/tiny_encoder.h"
+
+namespace ragmesh::rerank {
+namespace {
+
+using ::ragmesh::testing::StatusIs;
+using ::testing::HasSubstr;
+
+class CrossEncoderRerankerTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<std::unique_ptr<CrossEncoderReranker>> Make(
+      const std::vector<embedding::TinyTensor>& tensors) {
+    const embedding::TinyEncoderFiles files(embedding::ToSafetensors(tensors));
+    return CrossEncoderReranker::Create({.encoder = files.options()}, compute_);
+  }
+  ThreadPool compute_{"compute", 2, 16};
+  CallContext call_{absl::InfiniteFuture()};
+};
+
+TEST_F(CrossEncoderRerankerTest, TheModelAloneDecidesUnlessWeightsAreGiven) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto reranker, Make(embedding::TinyWeights("", true)));
+  stages::RerankRequest request = {
+      .query = "a b", .candidates = {{"c", 0.1, 1.0}, {"d e", 0.2, 2.0}, {"f", 0.3, 3.0}}};
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto ranked, reranker->Rerank(request, call_));
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(ranked[i].score, ranked[i].model_score);
+  EXPECT_GE(ranked[0].score, ranked[1].score);
+  EXPECT_GE(ranked[1].score, ranked[2].score);
+  request.weights = stages::RerankWeights{.lexical = 1, .dense = 0, .model = 0};
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto lexical, reranker->Rerank(request, call_));
+  EXPECT_EQ(lexical[0].index, 2u);
+}
+
+TEST_F(CrossEncoderRerankerTest, AScoreDoesNotDependOnTheOtherCandidates) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto reranker, Make(embedding::TinyWeights("bert.", true)));
+  stages::RerankRequest request = {.query = "a b c", .candidates = {}};
+  for (int i = 0; i < 40; ++i)
+    request.candidates.push_back({std::string(1, static_cast<char>('a' + i % 26)) + " x y"});
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto together, reranker->Rerank(request, call_));
+  ASSERT_EQ(together.size(), 40u);
+  for (const auto& entry : together) {
+    RAGMESH_ASSERT_OK_AND_ASSIGN(
+        const auto alone,
+        reranker->Rerank({.query = "a b c", .candidates = {request.candidates[entry.index]}},
+                         call_));
+    EXPECT_EQ(alone[0].score, entry.score);
+  }
+}
+
+TEST_F(CrossEncoderRerankerTest, NamesTheHeadTensorThatIsMissingOrMisshapen) {
+  EXPECT_THAT(Make(embedding::TinyWeights()),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("pooler.dense.weight: is missing")));
+  auto two_labels = embedding::TinyWeights("", true);
+  two_labels[two_labels.size() - 2] = embedding::MakeTinyTensor("classifier.weight", {2, 32});
+  EXPECT_THAT(Make(two_labels), StatusIs(absl::StatusCode::kDataLoss,
+                                         HasSubstr("classifier.weight: has shape [2, 32]")));
+}
+
+TEST_F(CrossEncoderRerankerTest, EndsWithTheCall) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto reranker, Make(embedding::TinyWeights("", true)));
+  call_.Cancel();
+  EXPECT_THAT(reranker->Rerank({.query = "q", .candidates = {{"a"}}}, call_),
+              StatusIs(absl::StatusCode::kCancelled));
+}
+
+}  // namespace
+}  // namespace ragmesh::rerank
