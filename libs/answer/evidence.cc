@@ -1,0 +1,84 @@
+#include "libs/answer/evidence.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "libs/text/sentences.h"
+
+namespace ragmesh::answer {
+
+double Cosine(const std::vector<float>& a, const std::vector<float>& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) sum += static_cast<double>(a[i]) * b[i];
+  return sum;
+}
+
+Evidence::Evidence(absl::string_view question, absl::Span<const stages::StoredChunk> passages)
+    : question_(ReadWords(question)) {
+  for (std::size_t p = 0; p < passages.size(); ++p) {
+    const stages::Chunk& chunk = passages[p].chunk;
+    Words around = ReadWords(absl::StrCat(chunk.context, "\n", passages[p].document_name));
+    for (const text::SentenceRange& range : text::SplitSentences(chunk.text)) {
+      if (sentences_.size() == kMaxSentences) break;
+      if (range.end - range.begin > kMaxSentenceBytes) continue;
+      Sentence sentence;
+      sentence.passage = p;
+      sentence.range = {chunk.overlap_begin + range.begin, chunk.overlap_begin + range.end};
+      sentence.text = chunk.text.substr(range.begin, range.end - range.begin);
+      sentence.words = ReadWords(sentence.text);
+      if (sentence.words.terms.empty()) continue;
+      for (const std::string& term : sentence.words.terms) ++sentence_counts_[term];
+      Merge(sentence.words, &around);
+      sentences_.push_back(std::move(sentence));
+    }
+    passage_words_.push_back(std::move(around));
+  }
+  Score({}, {});
+}
+
+double Evidence::Weight(const std::string& term) const {
+  const auto it = sentence_counts_.find(term);
+  const double count = it == sentence_counts_.end() ? 0 : it->second;
+  return std::log(1 + (static_cast<double>(sentences_.size()) + 1) / (count + 1));
+}
+
+double Evidence::Coverage(const std::set<std::string>& wanted, const std::set<std::string>& direct,
+                          const std::set<std::string>& nearby) const {
+  double found = 0, all = 0;
+  for (const std::string& term : wanted) {
+    const double weight = Weight(term);
+    all += weight;
+    if (direct.count(term) != 0) {
+      found += weight;
+    } else if (nearby.count(term) != 0) {
+      found += weight / 2;
+    }
+  }
+  return all == 0 ? 1 : found / all;
+}
+
+void Evidence::Score(std::vector<std::vector<float>> vectors, const std::vector<float>& question_vector) {
+  has_vectors_ = !sentences_.empty() && vectors.size() == sentences_.size();
+  for (std::size_t i = 0; i < sentences_.size(); ++i) {
+    Sentence& sentence = sentences_[i];
+    const double words =
+        question_.terms.empty()
+            ? 0
+            : Coverage(question_.terms, sentence.words.terms, passage_words_[sentence.passage].terms);
+    sentence.relevance = words;
+    if (has_vectors_) {
+      sentence.vector = std::move(vectors[i]);
+      sentence.relevance = 0.5 * words + 0.5 * std::max(0.0, Cosine(sentence.vector, question_vector));
+    }
+  }
+  by_relevance_.resize(sentences_.size());
+  std::iota(by_relevance_.begin(), by_relevance_.end(), 0);
+  std::stable_sort(by_relevance_.begin(), by_relevance_.end(), [this](std::size_t a, std::size_t b) {
+    return sentences_[a].relevance > sentences_[b].relevance;
+  });
+}
+
+}  // namespace ragmesh::answer

@@ -1,0 +1,82 @@
+#include "libs/pipeline/prompt.h"
+
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/error.h"
+#include "libs/base/status_macros.h"
+
+namespace ragmesh::pipeline {
+namespace {
+
+// Words of ours a model of 135 M parameters follows: short, and the wish repeated next to the question.
+constexpr char kInstruction[] =
+    "You answer questions in one short sentence, using only words from the given text.";
+
+// A guess that is never far too low, so that the exact count is seldom asked for twice.
+constexpr std::size_t kBytesPerToken = 4;
+
+stages::ChatMessages Write(absl::string_view question, const std::vector<Passage>& passages,
+                           const answer::Evidence& evidence, const std::set<std::size_t>& chosen) {
+  std::string text = "Text:\n";
+  std::size_t passage = passages.size();
+  for (const std::size_t i : chosen) {  // ascending: passage by passage
+    const answer::Sentence& sentence = evidence.sentences()[i];
+    if (sentence.passage != passage) {
+      if (passage != passages.size()) text += "\n";
+      passage = sentence.passage;
+      const std::string& context = passages[passage].chunk.chunk.context;
+      if (!context.empty()) absl::StrAppend(&text, context.substr(0, context.find('\n')), ": ");
+    } else {
+      text += " ";
+    }
+    text += sentence.text;
+  }
+  absl::StrAppend(&text, "\n\nQuestion: ", question, "\nAnswer in one short sentence from the text.");
+  return {{stages::ChatRole::kSystem, kInstruction}, {stages::ChatRole::kUser, text}};
+}
+
+}  // namespace
+
+absl::StatusOr<Prompt> BuildPrompt(absl::string_view question, const std::vector<Passage>& passages,
+                                   const answer::Evidence& evidence, std::uint32_t prompt_tokens,
+                                   std::uint32_t answer_tokens, stages::Generator& generator, const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(const stages::StageInfo info, generator.Info(call));
+  if (!info.ready || info.model.digest.empty()) {
+    return Unavailable("MODEL_NOT_LOADED",
+                       info.not_ready_reason.empty() ? "the generator has no weights" : info.not_ready_reason);
+  }
+  std::uint32_t limit = prompt_tokens;
+  if (info.model.max_tokens > 0) {
+    limit = std::min(limit, info.model.max_tokens > answer_tokens ? info.model.max_tokens - answer_tokens
+                                                                  : info.model.max_tokens / 2);
+  }
+  std::vector<std::size_t> order;  // as they are to be given up, last first
+  std::size_t bytes = 300 + question.size();
+  for (const std::size_t best : evidence.by_relevance()) {
+    for (const std::size_t i : {best, best + 1}) {
+      if (i >= evidence.sentences().size() ||
+          evidence.sentences()[i].passage != evidence.sentences()[best].passage ||
+          std::find(order.begin(), order.end(), i) != order.end()) {
+        continue;
+      }
+      const std::size_t size = evidence.sentences()[i].text.size() + 1;
+      if (bytes + size > limit * kBytesPerToken && !order.empty()) continue;
+      bytes += size;
+      order.push_back(i);
+    }
+  }
+  while (true) {
+    Prompt prompt;
+    prompt.messages = Write(question, passages, evidence, std::set<std::size_t>(order.begin(), order.end()));
+    RAGMESH_ASSIGN_OR_RETURN(const std::vector<std::uint32_t> ids, generator.Tokenize(prompt.messages, call));
+    prompt.tokens = static_cast<std::uint32_t>(ids.size());
+    if (prompt.tokens <= limit || order.size() <= 1) return prompt;  // the generator refuses what does not fit at all
+    // Gives up in proportion, at least one.
+    const std::size_t keep = order.size() * limit / prompt.tokens;
+    order.resize(std::max<std::size_t>(1, std::min(keep, order.size() - 1)));
+  }
+}
+
+}  // namespace ragmesh::pipeline

@@ -1,0 +1,86 @@
+#include "libs/answer/support.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "libs/testing/fake_embedder.h"
+
+namespace ragmesh::answer {
+namespace {
+
+stages::StoredChunk Passage(const std::string& text, std::uint64_t begin = 0) {
+  stages::StoredChunk chunk;
+  chunk.document_name = "Tesla.txt";
+  chunk.chunk.text = text;
+  chunk.chunk.overlap_begin = begin;
+  chunk.chunk.range = {begin, begin + text.size()};
+  return chunk;
+}
+
+class SupportTest : public ::testing::TestWithParam<bool> {
+ protected:
+  SupportTest()
+      : evidence_("When did Tesla die?",
+                  std::vector<stages::StoredChunk>{
+                      Passage("Tesla died on 7 January 1943. He never married. His work fell into obscurity.", 100),
+                      Passage("The Panthers gave up 308 points. Kawann Short led the team in sacks with 11.", 900)}) {
+    if (!GetParam()) return;
+    std::vector<std::vector<float>> vectors;
+    for (const Sentence& sentence : evidence_.sentences()) {
+      vectors.push_back(testing::FakeEmbedder::Vector(sentence.text));
+    }
+    evidence_.Score(std::move(vectors), testing::FakeEmbedder::Vector("When did Tesla die?"));
+  }
+
+  Support Check(const std::string& text) const {
+    return CheckSupport(text, GetParam() ? testing::FakeEmbedder::Vector(text) : std::vector<float>(), evidence_);
+  }
+
+  Evidence evidence_;
+};
+
+INSTANTIATE_TEST_SUITE_P(WithAndWithoutVectors, SupportTest, ::testing::Bool());
+
+TEST_P(SupportTest, SentencesKnowTheirBytesInTheDocument) {
+  const Sentence& second = evidence_.sentences()[1];
+  EXPECT_EQ(second.text, "He never married.");
+  EXPECT_EQ(second.range, (stages::ByteRange{130, 147}));
+}
+
+TEST_P(SupportTest, WhatAPassageSaysIsSupported) {
+  const Support support = Check("Tesla died on 7 January 1943.");
+  EXPECT_TRUE(support.supported);
+  EXPECT_EQ(support.sentence, 0u);
+  EXPECT_TRUE(Check("Kawann Short led the team with 11 sacks.").supported);
+}
+
+TEST_P(SupportTest, AnotherNumberIsNot) { EXPECT_FALSE(Check("Tesla died on 7 January 1944.").supported); }
+TEST_P(SupportTest, AnotherNameIsNot) { EXPECT_FALSE(Check("Luke Kuechly led the team in sacks with 11.").supported); }
+TEST_P(SupportTest, ADenialIsNot) {
+  EXPECT_FALSE(Check("Tesla did not die on 7 January 1943.").supported);
+  EXPECT_FALSE(Check("He married.").supported);
+}
+TEST_P(SupportTest, SomethingElseIsNot) {
+  EXPECT_FALSE(Check("The moon is made of cheese.").supported);
+  EXPECT_FALSE(Check("Yes.").supported);
+  EXPECT_FALSE(Check("").supported);
+}
+TEST_P(SupportTest, NumberWordsEqualDigits) { EXPECT_TRUE(Check("Kawann Short led the team in sacks with eleven.").supported); }
+
+TEST_P(SupportTest, TheSentenceThatAnswersIsMostRelevant) { EXPECT_EQ(evidence_.by_relevance()[0], 0u); }
+
+TEST(EvidenceTest, NoPassagesSupportNothing) {
+  const Evidence none("When?", {});
+  EXPECT_FALSE(CheckSupport("Tesla died in 1943.", {}, none).supported);
+}
+
+TEST(WordsTest, NumbersAreNormalised) {
+  EXPECT_EQ(ReadWords("1,234.50 and 7.").numbers, (std::set<std::string>{"1234.5", "7"}));
+  EXPECT_TRUE(ReadWords("It isn't so.").negated);
+  EXPECT_EQ(ReadWords("The Eiffel Tower's height").names, (std::set<std::string>{"eiffel", "tower"}));
+}
+
+}  // namespace
+}  // namespace ragmesh::answer
