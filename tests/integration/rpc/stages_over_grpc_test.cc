@@ -1,0 +1,308 @@
+// Each stage through a real server and a real client: what the core gets and what the caller gets.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "libs/testing/status_matchers.h"
+#include "tests/integration/rpc/stage_server.h"
+
+namespace ragmesh::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+CallContext Soon() { return CallContext(absl::Now() + absl::Seconds(20)); }
+
+std::string FieldOf(const absl::Status& status) {
+  return GetErrorDetail(status).value_or(ErrorDetail{}).field;
+}
+
+class StagesOverGrpcTest : public ::testing::Test {
+ protected:
+  StageServer server_;
+};
+
+TEST_F(StagesOverGrpcTest, EmbedderAnswersVectorsInOrder) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectEmbedder(server_.peer()));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto embeddings,
+                               client->Embed({.texts = {"one fox", "two dogs"}}, Soon()));
+  ASSERT_EQ(embeddings.size(), 2u);
+  EXPECT_EQ(embeddings[1].values, FakeEmbedder::Vector("two dogs"));
+}
+
+TEST_F(StagesOverGrpcTest, EmbedderNamesTheFieldOfABadRequest) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectEmbedder(server_.peer()));
+  const auto none = client->Embed({}, Soon());
+  EXPECT_THAT(none, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("texts has 0 texts")));
+  EXPECT_EQ(FieldOf(none.status()), "texts");
+  EXPECT_THAT(client->Embed({.texts = std::vector<std::string>(17, "x")}, Soon()),
+              HasReason("INVALID_FIELD"));
+}
+
+TEST_F(StagesOverGrpcTest, TypedErrorsOfTheCoreArriveWhole) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectEmbedder(server_.peer()));
+  server_.embedder->fault.Set([](const CallContext&) {
+    return MakeError(absl::StatusCode::kInvalidArgument, "texts[3] is too long: 400 tokens",
+                     {.reason = "TEXT_TOO_LONG",
+                      .field = "texts[3]",
+                      .next_step = "Allow truncation.",
+                      .retry_after = absl::Milliseconds(1500),
+                      .metadata = {{"tokens", "400"}}});
+  });
+  const absl::Status status = client->Embed({.texts = {"x"}}, Soon()).status();
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                               AllOf(HasSubstr("embedder at"), HasSubstr("400"))));
+  const auto detail = GetErrorDetail(status);
+  ASSERT_TRUE(detail.has_value());
+  EXPECT_EQ(detail->reason, "TEXT_TOO_LONG");
+  EXPECT_EQ(detail->field, "texts[3]");
+  EXPECT_EQ(detail->next_step, "Allow truncation.");
+  EXPECT_EQ(detail->retry_after, absl::Milliseconds(1500));
+  EXPECT_EQ(detail->metadata.at("tokens"), "400");
+}
+
+TEST_F(StagesOverGrpcTest, LoaderSendsBytesAndStreamsBlocksBack) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectLoader(server_.peer()));
+  std::vector<stages::Block> blocks;
+  const auto info = client->Load(
+      {.source = std::string("# Title\n\nFirst.\n\nSecond."), .name = "a.md"},
+      [&](stages::Block block) {
+        blocks.push_back(std::move(block));
+        return absl::OkStatus();
+      },
+      Soon());
+  RAGMESH_ASSERT_OK(info);
+  EXPECT_EQ(info->title, "a.md");
+  ASSERT_EQ(blocks.size(), 3u);
+  EXPECT_EQ(blocks[2].heading_path, std::vector<std::string>{"Title"});
+  EXPECT_EQ(blocks[2].text, "Second.");
+}
+
+TEST_F(StagesOverGrpcTest, LoaderRefusesADocumentOverItsLimit) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectLoader(server_.peer()));
+  const auto info = client->Load(
+      {.source = std::string(9 << 20, 'x')}, [](auto) { return absl::OkStatus(); }, Soon());
+  EXPECT_THAT(info, StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(info, HasReason("LIMIT_EXCEEDED"));
+}
+
+TEST_F(StagesOverGrpcTest, LoaderStopsWhenTheConsumerFails) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectLoader(server_.peer()));
+  EXPECT_THAT(client->Load(
+                  {.source = std::string("a\n\nb")},
+                  [](auto) { return absl::DataLossError("full"); }, Soon()),
+              StatusIs(absl::StatusCode::kDataLoss));
+}
+
+TEST_F(StagesOverGrpcTest, SplitterStreamsBothWaysWithoutDeadlock) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectSplitter(server_.peer()));
+  // 40 MB each way: far more than all buffers between the two ends hold.
+  constexpr int kBlocks = 400;
+  const std::string text(100'000, 'x');
+  int sent = 0, received = 0;
+  const auto status = client->Split(
+      {},
+      [&]() -> absl::StatusOr<std::optional<stages::Block>> {
+        if (sent == kBlocks) return std::nullopt;
+        stages::Block block;
+        block.text = text;
+        block.range.begin = static_cast<std::uint64_t>(sent++) * (text.size() + 2);
+        block.range.end = block.range.begin + text.size();
+        return block;
+      },
+      [&](stages::Chunk chunk) {
+        EXPECT_EQ(chunk.ordinal, static_cast<std::uint32_t>(received++));
+        return absl::OkStatus();
+      },
+      Soon());
+  RAGMESH_EXPECT_OK(status);
+  EXPECT_EQ(received, kBlocks);
+}
+
+TEST_F(StagesOverGrpcTest, SplitterRefusesBlocksOutOfOrder) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectSplitter(server_.peer()));
+  int sent = 0;
+  const auto status = client->Split(
+      {},
+      [&]() -> absl::StatusOr<std::optional<stages::Block>> {
+        if (sent++ == 2) return std::nullopt;
+        return stages::Block{.text = "abc", .range = {0, 3}};
+      },
+      [](auto) { return absl::OkStatus(); }, Soon());
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("block.range begins before")));
+}
+
+TEST_F(StagesOverGrpcTest, RerankerKeepsScoresAndIndices) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectReranker(server_.peer()));
+  stages::RerankRequest request{
+      .query = "fox", .candidates = {{.text = "dog"}, {.text = "fox", .dense_score = 0.5}}};
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto remote, client->Rerank(request, Soon()));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto local, server_.reranker->Rerank(request, Soon()));
+  ASSERT_EQ(remote.size(), local.size());
+  for (std::size_t i = 0; i < local.size(); ++i) {
+    EXPECT_EQ(remote[i].index, local[i].index);
+    EXPECT_EQ(remote[i].score, local[i].score);
+  }
+  request.query = "";
+  EXPECT_THAT(client->Rerank(request, Soon()),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("query")));
+}
+
+TEST_F(StagesOverGrpcTest, GeneratorStreamsTokensThenTheSummary) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectGenerator(server_.peer()));
+  std::string text;
+  const auto result = client->Generate(
+      {.prompt = stages::ChatMessages{{.content = "why?"}}},
+      [&](const stages::TokenEvent& event) {
+        text += event.text;
+        return absl::OkStatus();
+      },
+      Soon());
+  RAGMESH_ASSERT_OK(result);
+  EXPECT_EQ(text, "I do not know.");
+  EXPECT_EQ(result->usage.completion_tokens, 4u);
+}
+
+TEST_F(StagesOverGrpcTest, GeneratorNamesTheBadMessage) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectGenerator(server_.peer()));
+  stages::GenerateRequest request{.prompt = stages::ChatMessages{{.content = "a"}},
+                                  .sampling = {.temperature = 3}};
+  EXPECT_EQ(FieldOf(client
+                        ->Generate(
+                            request, [](auto&) { return absl::OkStatus(); }, Soon())
+                        .status()),
+            "sampling.temperature");
+  request = {.prompt = stages::RawPrompt{}};
+  EXPECT_EQ(FieldOf(client
+                        ->Generate(
+                            request, [](auto&) { return absl::OkStatus(); }, Soon())
+                        .status()),
+            "prompt.raw.text");
+}
+
+TEST_F(StagesOverGrpcTest, VectorStoreWritesReadsSearchesAndDeletes) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectVectorStore(server_.peer()));
+  const stages::CollectionId id{.name = "manuals"};
+  stages::CollectionConfig config{
+      .id = id, .embedder_digest = std::string(64, 'a'), .dimension = 256};
+  RAGMESH_ASSERT_OK(client->CreateCollection(config, Soon()));
+  EXPECT_THAT(client->CreateCollection(config, Soon()), StatusIs(absl::StatusCode::kAlreadyExists));
+
+  stages::Upsert upsert;
+  upsert.document = stages::StoredDocument{.id = "d", .name = "d.md", .text = "the red fox"};
+  upsert.document->acl_labels = {"all"};
+  upsert.document->metadata = {{"year", std::int64_t{2026}}, {"draft", false}};
+  stages::StoredChunk chunk{.id = "d/0", .document_id = "d"};
+  chunk.chunk.text = "the red fox";
+  chunk.chunk.range = {0, 11};
+  chunk.vector = FakeEmbedder::Vector("the red fox");
+  upsert.chunks = {chunk};
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto written,
+                               client->Write(id, config.embedder_digest, upsert, Soon()));
+  EXPECT_EQ(written.chunks_written, 1u);
+
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto document, client->GetDocument(id, "d", {"all"}, Soon()));
+  EXPECT_EQ(document.text, "the red fox");
+  EXPECT_EQ(document.metadata, upsert.document->metadata);
+  stages::SearchRequest search{.collection = id,
+                               .query_text = "fox",
+                               .query_vector = chunk.vector,
+                               .embedder_digest = config.embedder_digest};
+  search.principal_labels = {"all"};
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto found, client->Search(search, Soon()));
+  ASSERT_EQ(found.hits.size(), 1u);
+  EXPECT_EQ(found.hits[0].chunk.chunk.text, "the red fox");
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto deleted,
+                               client->Delete(id, stages::DocumentIds{{"d"}}, Soon()));
+  EXPECT_EQ(deleted.documents, 1u);
+  EXPECT_THAT(client->GetCollection({.name = "absent"}, Soon()),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(client->GetCollection({.name = "Not A Name"}, Soon()),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST_F(StagesOverGrpcTest, DeadlineOfTheCallerReachesTheCore) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectEmbedder(server_.peer()));
+  server_.embedder->fault.Hang();
+  const CallContext call(absl::Now() + absl::Milliseconds(200));
+  EXPECT_THAT(client->Embed({.texts = {"x"}}, call), StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
+// The core stops within 100 ms of the caller's cancellation, on every kind of call.
+TEST_F(StagesOverGrpcTest, CancellationStopsTheCoreWithin100Ms) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto embedder, clients::ConnectEmbedder(server_.peer()));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto generator, clients::ConnectGenerator(server_.peer()));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto loader, clients::ConnectLoader(server_.peer()));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto splitter, clients::ConnectSplitter(server_.peer()));
+  const auto none = []() -> absl::StatusOr<std::optional<stages::Block>> { return std::nullopt; };
+  const std::vector<std::pair<StageFault*, std::function<absl::Status(const CallContext&)>>> calls =
+      {{&server_.embedder->fault,
+        [&](auto& call) { return embedder->Embed({.texts = {"x"}}, call).status(); }},
+       {&server_.generator->fault,
+        [&](auto& call) {
+          return generator
+              ->Generate(
+                  {.prompt = stages::RawPrompt{"x"}}, [](auto&) { return absl::OkStatus(); }, call)
+              .status();
+        }},
+       {&server_.loader->fault,
+        [&](auto& call) {
+          return loader
+              ->Load(
+                  {.source = std::string("x")}, [](auto) { return absl::OkStatus(); }, call)
+              .status();
+        }},
+       {&server_.splitter->fault, [&](auto& call) {
+          return splitter->Split(
+              {}, none, [](auto) { return absl::OkStatus(); }, call);
+        }}};
+  for (const auto& [fault, run] : calls) {
+    fault->Hang();
+    const CallContext call = Soon();
+    absl::Status status;
+    std::thread caller([&, &run = run] { status = run(call); });
+    while (fault->hanging() == 0) std::this_thread::yield();
+    const absl::Time cancelled = absl::Now();
+    call.Cancel();
+    while (fault->hanging() != 0) std::this_thread::yield();
+    EXPECT_LT(absl::Now() - cancelled, absl::Milliseconds(100));
+    caller.join();
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled));
+  }
+}
+
+TEST(StageWithoutCoreTest, AnswersInfoWithTheReasonAndRefusesWork) {
+  StageServer server({.ready = false, .fill = false});
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectEmbedder(server.peer()));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto info, client->Info(Soon()));
+  EXPECT_FALSE(info.ready);
+  EXPECT_EQ(info.stage, "embedder");
+  EXPECT_THAT(info.not_ready_reason, HasSubstr("starting"));
+  EXPECT_THAT(client->Embed({.texts = {"x"}}, Soon()), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST(UnreachableStageTest, IsNamedInTheError) {
+  std::string target;
+  {
+    StageServer gone;
+    target = gone.peer().target;
+  }
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectEmbedder({.target = target}));
+  const auto info = client->Info(Soon());
+  EXPECT_THAT(info, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("embedder at " + target)));
+  EXPECT_THAT(info, HasReason("PEER_UNREACHABLE"));
+}
+
+TEST(TargetTest, RefusesWhatIsNoTarget) {
+  for (const char* bad : {"", "host", ":80", "host:", "http://host:80"}) {
+    EXPECT_THAT(clients::ConnectEmbedder({.target = bad}),
+                StatusIs(absl::StatusCode::kInvalidArgument))
+        << bad;
+  }
+}
+
+}  // namespace
+}  // namespace ragmesh::testing
