@@ -33,6 +33,10 @@ constexpr std::array<const char*, kFamilies> kNames = {
     "default", "collections", "states", "documents", "texts", "chunks", "index", "vectors"};
 constexpr char kFormatKey[] = "format";
 
+// Kept free on the disk, so that RocksDB can finish flushes and merges: it takes a failed one as a
+// reason to stop. Removals may use most of it, since they are how space comes back.
+constexpr std::uint64_t kReservedBytes = 32u << 20;
+
 rocksdb::Slice ToSlice(absl::string_view bytes) { return {bytes.data(), bytes.size()}; }
 absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
@@ -200,6 +204,27 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   return database;
 }
 
+absl::Status Database::CheckSpace(const WriteSet& writes) const {
+  std::uint64_t bytes = 0;
+  bool only_removes = true;
+  for (const auto& operation : writes.operations_) {
+    bytes += operation.key.size() + operation.value.size();
+    only_removes &=
+        operation.kind != WriteSet::Operation::kPut || operation.family == Family::kStates;
+  }
+  const std::uint64_t reserve = only_removes ? kReservedBytes / 4 : kReservedBytes;
+  std::error_code error;
+  const fs::space_info space = fs::space(handles_->path, error);
+  // Twice the batch, since it goes to the log and then to a file.
+  if (error || space.available >= reserve + 2 * bytes) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kResourceExhausted,
+                   absl::StrCat("the store's disk has ", space.available,
+                                " bytes left, this write needs ", reserve + 2 * bytes),
+                   {.reason = "DISK_FULL",
+                    .next_step = "Free space on the store's disk, then write again.",
+                    .metadata = {{"available_bytes", absl::StrCat(space.available)}}});
+}
+
 absl::Status Database::Commit(const WriteSet& writes) {
   if (const auto reason = read_only_reason(); reason.has_value()) {
     return WrongState("STORE_READ_ONLY",
@@ -207,6 +232,7 @@ absl::Status Database::Commit(const WriteSet& writes) {
                       "Free disk space or repair the disk, then restart the store; nothing "
                       "acknowledged is lost.");
   }
+  RAGMESH_RETURN_IF_ERROR(CheckSpace(writes));
   rocksdb::WriteBatch batch;
   for (const WriteSet::Operation& operation : writes.operations_) {
     auto* family = handles_->of(operation.family);

@@ -59,9 +59,10 @@ class Database {
                                                         const DatabaseOptions& options);
   ~Database();
 
-  // Durable when it returns OK: in the write-ahead log, and the log on disk. A failure leaves
-  // memory and disk as they were, and the database read-only: every later Commit fails with
-  // FAILED_PRECONDITION / STORE_READ_ONLY.
+  // Durable when it returns OK: in the write-ahead log, and the log on disk. RESOURCE_EXHAUSTED /
+  // DISK_FULL, and nothing has happened, when the disk is nearly full; the same write succeeds once
+  // there is space. Any other failure leaves memory and disk as they were, and the database
+  // read-only: every later Commit fails with FAILED_PRECONDITION / STORE_READ_ONLY.
   absl::Status Commit(const WriteSet& writes);
   // Why writes are refused; nullopt while they are accepted.
   std::optional<std::string> read_only_reason() const;
@@ -99,6 +100,7 @@ class Database {
  private:
   struct Handles;
   explicit Database(std::unique_ptr<Handles> handles);
+  absl::Status CheckSpace(const WriteSet& writes) const;
   const std::unique_ptr<Handles> handles_;
 };
 

@@ -57,10 +57,11 @@ struct OpenReport {
 // search never waits for a write to reach the disk, and sees every write that was acknowledged
 // before it began.
 //
-// When a write fails (disk full, disk gone) it answers RESOURCE_EXHAUSTED / DISK_FULL or
-// UNAVAILABLE / STORAGE_FAILED and the store turns read-only: reads and searches go on, later
-// writes answer FAILED_PRECONDITION / STORE_READ_ONLY, and Info says why under
-// features["read_only"]. A restart on a healthy disk makes it writable again.
+// On a nearly full disk writes answer RESOURCE_EXHAUSTED / DISK_FULL until there is space again.
+// When a write fails all the same (disk gone), it answers UNAVAILABLE / STORAGE_FAILED and the
+// store turns read-only: reads and searches go on, later writes answer FAILED_PRECONDITION /
+// STORE_READ_ONLY, and Info says why under features["read_only"]. A restart on a healthy disk makes
+// it writable again.
 class Store final : public stages::VectorStore {
  public:
   // FAILED_PRECONDITION / STORE_LOCKED while another process has the directory open, / NEWER_FORMAT

@@ -1,9 +1,11 @@
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 
 #include "libs/vector_store/database.h"
 #include "libs/vector_store/records.h"
@@ -138,6 +140,35 @@ TEST_F(StoreDurabilityTest, FailedWriteTurnsTheStoreReadOnlyAndLosesNothing) {
   EXPECT_GE(after.stats.sequence, before.stats.sequence);
   EXPECT_EQ(after.stats.chunks, 1u);
   RAGMESH_EXPECT_OK(Write(id, Document("more"), {}));
+}
+
+// A small file system of its own, where the test may mount one.
+TEST_F(StoreDurabilityTest, FullDiskRefusesWritesUntilThereIsSpace) {
+  const std::string small = (dir.path() / "small").string();
+  std::filesystem::create_directory(small);
+  if (mount("tmpfs", small.c_str(), "tmpfs", 0, "size=128m") != 0)
+    GTEST_SKIP() << "skipped: mounting is not permitted";
+  {
+    StoreOptions options;
+    options.path = small + "/store";
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto full, Store::Open(options));
+    stages::CollectionConfig config;
+    config.id.name = "words";
+    RAGMESH_EXPECT_OK(full->CreateCollection(config, call));
+    const auto write = [&] {
+      return full->Write(config.id, "", {Document("d"), {Chunk("a", 0, "pump", {})}}, call);
+    };
+    RAGMESH_EXPECT_OK(write());
+    std::ofstream(small + "/ballast") << std::string(64 << 20, 'x');
+    EXPECT_THAT(write(), HasReason("DISK_FULL"));
+    EXPECT_THAT(Ids(full->Search(Lexical(config.id, "pump"), call)), ElementsAre("a"));
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto deleted,
+                                 full->Delete(config.id, stages::DocumentIds{{"d"}}, call));
+    EXPECT_EQ(deleted.documents, 1u);
+    std::filesystem::remove(small + "/ballast");
+    RAGMESH_EXPECT_OK(write());
+  }
+  EXPECT_EQ(umount(small.c_str()), 0);
 }
 
 TEST_F(StoreDurabilityTest, MemoryLimitRefusesWritesAndOpens) {
