@@ -1,0 +1,116 @@
+#include "libs/text/bpe_tokenizer.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "libs/generation/vocabulary.h"
+#include "libs/testing/status_matchers.h"
+#include "libs/testing/test_data.h"
+#include "tests/unit/generation/golden_model.h"
+
+namespace ragmesh::text {
+namespace {
+
+using ::testing::ElementsAre;
+
+std::vector<std::uint32_t> Ids(const BpeTokenizer& tokenizer, absl::string_view text) {
+  std::vector<Token> tokens;
+  tokenizer.Encode(text, &tokens);
+  std::vector<std::uint32_t> ids;
+  for (const Token& token : tokens) ids.push_back(token.id);
+  return ids;
+}
+
+TEST(BpeTokenizerTest, GivesTheIdsOfTheReferenceForSmolLm) {
+  RAGMESH_REQUIRE_SMOLLM();
+  const auto file = *gguf::File::Open(generation::SmolLmPath()->string());
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto vocabulary, generation::ReadVocabulary(*file));
+  const nlohmann::json golden = *generation::SmolLmGolden();
+  for (const auto& entry : golden["tokenizer"]) {
+    EXPECT_EQ(Ids(*vocabulary.tokenizer, entry["text"].get<std::string>()),
+              entry["ids"].get<std::vector<std::uint32_t>>())
+        << entry["text"];
+  }
+}
+
+// llama.cpp's vectors: texts separated by a marker line, and their ids, one text a line.
+class VocabularyVectorsTest : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(VocabularyVectorsTest, GivesThePublishedIds) {
+  const std::string base = std::string("tokenizers/gguf-vocab/ggml-vocab-") + GetParam() + ".gguf";
+  const auto path = testing::TestData(base);
+  RAGMESH_SKIP_WITHOUT(path, base);
+  const auto file = *gguf::File::Open(path->string());
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto vocabulary, generation::ReadVocabulary(*file));
+  const std::vector<std::string> texts =
+      absl::StrSplit(testing::ReadFileOrDie(path->string() + ".inp"), "\n__ggml_vocab_test__\n");
+  const std::vector<std::string> lines = absl::StrSplit(testing::ReadFileOrDie(path->string() + ".out"), '\n');
+  ASSERT_GE(lines.size(), texts.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    std::vector<std::uint32_t> expected;
+    for (const auto& number : absl::StrSplit(lines[i], ' ', absl::SkipEmpty())) {
+      ASSERT_TRUE(absl::SimpleAtoi(number, &expected.emplace_back()));
+    }
+    // llama.cpp finds user-defined tokens in any text. Some of them give structure, so we find them in trusted text
+    // only; one text has one ("ü" of deepseek-coder).
+    const auto user_defined = [&](std::uint32_t id) { return vocabulary.tokenizer->kind(id) != TokenKind::kNormal; };
+    if (std::any_of(expected.begin(), expected.end(), user_defined)) {
+      EXPECT_EQ(texts[i], "Führer");
+      std::vector<Token> tokens;
+      vocabulary.tokenizer->EncodeWithSpecials(texts[i], "", &tokens);
+      ASSERT_EQ(tokens.size(), expected.size());
+      for (std::size_t t = 0; t < tokens.size(); ++t) EXPECT_EQ(tokens[t].id, expected[t]);
+      continue;
+    }
+    EXPECT_EQ(Ids(*vocabulary.tokenizer, texts[i]), expected) << texts[i];
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Vocabularies, VocabularyVectorsTest, ::testing::Values("gpt-2", "deepseek-coder"),
+                         [](const auto& info) { return std::string(info.param) == "gpt-2" ? "Gpt2" : "DeepSeekCoder"; });
+
+// a b c ab "ab c"-like vocabulary with two specials.
+std::unique_ptr<BpeTokenizer> Small() {
+  BpeVocabulary vocabulary;
+  vocabulary.tokens = {"a", "b", "c", "ab", "abc", "<s>", "<|x|>", "<", "s", ">"};
+  vocabulary.kinds.assign(vocabulary.tokens.size(), TokenKind::kNormal);
+  vocabulary.kinds[5] = TokenKind::kControl;
+  vocabulary.kinds[6] = TokenKind::kUserDefined;
+  vocabulary.merges = {"a b", "ab c"};
+  return *BpeTokenizer::Create(vocabulary);
+}
+
+TEST(BpeTokenizerTest, MergesByRankAndReportsRanges) {
+  std::vector<Token> tokens;
+  Small()->Encode("abcab", &tokens);
+  EXPECT_THAT(tokens, ElementsAre(Token{4, 0, 3}, Token{3, 3, 5}));
+}
+
+TEST(BpeTokenizerTest, FindsSpecialsOnlyInTrustedText) {
+  const auto tokenizer = Small();
+  EXPECT_THAT(Ids(*tokenizer, "<s>"), ElementsAre(7, 8, 9));
+  std::vector<Token> tokens;
+  tokenizer->EncodeWithSpecials("<s>a", "", &tokens);
+  EXPECT_THAT(tokens, ElementsAre(Token{5, 0, 3}, Token{0, 3, 4}));
+  // One foreign byte is enough: a user cannot complete a token that the template began.
+  tokens.clear();
+  tokenizer->EncodeWithSpecials("<s>a", absl::string_view("\0\0\1\0", 4), &tokens);
+  EXPECT_THAT(tokens, ElementsAre(Token{7, 0, 1}, Token{8, 1, 2}, Token{9, 2, 3}, Token{0, 3, 4}));
+}
+
+TEST(BpeTokenizerTest, LongWordsTakeReasonableTime) {
+  const std::string text(1 << 20, 'a');
+  EXPECT_EQ(Ids(*Small(), text).size(), text.size());
+}
+
+TEST(BpeTokenizerTest, ManglesNoOffsetsOnInvalidUtf8) {
+  std::vector<Token> tokens;
+  Small()->Encode("ab\xFF" "c", &tokens);  // U+FFFD has no tokens in this vocabulary
+  EXPECT_THAT(tokens, ElementsAre(Token{3, 0, 2}, Token{2, 3, 4}));
+}
+
+}  // namespace
+}  // namespace ragmesh::text
