@@ -109,7 +109,8 @@ int StageHost::Run(grpc::Service& service,
   log_.Info("draining", {{"signal", signal_number}, {"timeout", options_.drain_timeout}});
   loader.join();
   server_->Drain(options_.drain_timeout);
-  if (admin_ != nullptr) admin_->Shutdown(absl::Now());
+  admin_.reset();  // nobody asks for readiness any more
+  server_.reset();
   log_.Info("stopped", {{"drain_ms", absl::ToDoubleMilliseconds(absl::Now() - begun)}});
   return 0;
 }

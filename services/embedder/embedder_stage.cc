@@ -1,0 +1,40 @@
+#include "services/embedder/embedder_stage.h"
+
+#include "libs/base/status_macros.h"
+#include "libs/embedding/bert_embedder.h"
+
+namespace ragmesh::services {
+
+void EmbedderConfig::Declare(flags::FlagSet& flags) {
+  flags.Group("Models");
+  flags.String("embedder_model", &model, "Catalogue name of the encoder.");
+  flags.Int("embedder_max_batch", &max_batch_texts, {1, 4096}, "texts", "Most texts of one batch.");
+}
+
+absl::StatusOr<std::shared_ptr<stages::Embedder>> MakeEmbedder(const EmbedderConfig& config,
+                                                               const ModelOptions& models,
+                                                               const std::string& kernel,
+                                                               Executor& compute, int threads,
+                                                               const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(const auto installed, FindInstalled(models, config.model, call));
+  const model_store::Facts& facts = installed.model->facts;
+  embedding::BertEmbedder::Options options;
+  options.name = config.model;
+  options.query_prefix = facts.query_prefix;
+  options.passage_prefix = facts.passage_prefix;
+  options.max_batch_texts = static_cast<std::size_t>(config.max_batch_texts);
+  options.encoder.weights_path = installed.path("model.safetensors");
+  options.encoder.tokenizer_path = installed.path("tokenizer.json");
+  options.encoder.digest = installed.weights_digest();
+  options.encoder.facts.pooling = facts.pooling == model_store::Pooling::kCls
+                                      ? embedding::Pooling::kCls
+                                      : embedding::Pooling::kMean;
+  options.encoder.facts.max_tokens = facts.max_tokens;
+  options.encoder.batcher.max_parallel = threads;
+  options.encoder.kernel = kernel;
+  RAGMESH_ASSIGN_OR_RETURN(std::shared_ptr<stages::Embedder> embedder,
+                           embedding::BertEmbedder::Create(options, compute));
+  return embedder;
+}
+
+}  // namespace ragmesh::services

@@ -1,0 +1,28 @@
+// Settings of the splitter stage and its core, without any transport.
+#ifndef RAGMESH_SERVICES_SPLITTER_SPLITTER_STAGE_H_
+#define RAGMESH_SERVICES_SPLITTER_SPLITTER_STAGE_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "libs/flags/flag_set.h"
+#include "libs/stages/splitter.h"
+#include "services/common/model_options.h"
+
+namespace ragmesh::services {
+
+struct SplitterConfig {
+  std::string model = "all-minilm-l6-v2";
+
+  void Declare(flags::FlagSet& flags);
+};
+
+// FAILED_PRECONDITION / MODEL_NOT_INSTALLED without the model's tokenizer.
+absl::StatusOr<std::shared_ptr<stages::Splitter>> MakeSplitter(const SplitterConfig& config,
+                                                               const ModelOptions& models,
+                                                               const CallContext& call);
+
+}  // namespace ragmesh::services
+
+#endif  // RAGMESH_SERVICES_SPLITTER_SPLITTER_STAGE_H_

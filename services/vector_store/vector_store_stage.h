@@ -1,0 +1,30 @@
+// Settings of the vector-store stage and its core, without any transport.
+#ifndef RAGMESH_SERVICES_VECTOR_STORE_VECTOR_STORE_STAGE_H_
+#define RAGMESH_SERVICES_VECTOR_STORE_VECTOR_STORE_STAGE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "libs/flags/flag_set.h"
+#include "libs/stages/vector_store.h"
+
+namespace ragmesh::services {
+
+struct VectorStoreConfig {
+  std::string data_dir = "ragmesh-data/vector-store";
+  std::int64_t write_buffer_bytes = 64 << 20;
+  std::int64_t block_cache_bytes = 64 << 20;
+  std::int64_t max_index_bytes = 0;
+
+  void Declare(flags::FlagSet& flags);
+};
+
+// Opens the store, which waits for the disk. Errors as vector_store::Store::Open.
+absl::StatusOr<std::shared_ptr<stages::VectorStore>> MakeVectorStore(
+    const VectorStoreConfig& config);
+
+}  // namespace ragmesh::services
+
+#endif  // RAGMESH_SERVICES_VECTOR_STORE_VECTOR_STORE_STAGE_H_
