@@ -1,0 +1,6 @@
+#include "tests/fuzz/document/fuzz_document.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  ragmesh::document::FuzzDocument(data, size, "a.json");
+  return 0;
+}
