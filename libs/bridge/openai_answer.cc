@@ -1,0 +1,182 @@
+#include "libs/bridge/openai_answer.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "libs/bridge/transcode.h"
+
+namespace ragmesh::bridge {
+namespace {
+
+namespace v1 = ragmesh::gateway::v1;
+using Json = nlohmann::ordered_json;
+
+std::string Print(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json MessageJson(const google::protobuf::Message& message) {
+  const auto text = ToJson(message);
+  return text.ok() ? Json::parse(*text, nullptr, /*allow_exceptions=*/false) : Json::object();
+}
+
+// OpenAI counts code points, we count bytes.
+std::size_t CodePoints(absl::string_view text) {
+  std::size_t count = 0;
+  for (char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  return count;
+}
+
+std::string PercentEncode(absl::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.') {
+      out.push_back(c);
+    } else {
+      absl::StrAppendFormat(&out, "%%%02X", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
+}
+
+const char* FinishName(v1::FinishReason reason) {
+  return reason == v1::FINISH_REASON_LENGTH ? "length" : "stop";
+}
+
+}  // namespace
+
+std::string OpenAiAnswer::First() {
+  return Delta({{"role", "assistant"}, {"content", ""}}, nullptr);
+}
+
+std::string OpenAiAnswer::Token(const std::string& text) {
+  text_ += text;
+  return text.empty() ? "" : Delta({{"content", text}}, nullptr);
+}
+
+void OpenAiAnswer::Note(const char* kind, const google::protobuf::Message& message) {
+  Json& list = rag_[kind];
+  list.push_back(MessageJson(message));
+}
+
+std::string OpenAiAnswer::Add(const v1::AskResponse& event) {
+  switch (event.event_case()) {
+    case v1::AskResponse::kToken:
+      return Token(event.token().text());
+    case v1::AskResponse::kUsage:
+      usage_ = event.usage();
+      return "";
+    case v1::AskResponse::kDone:
+      finish_reason_ = FinishName(event.done().finish_reason());
+      return "";
+    case v1::AskResponse::EVENT_NOT_SET:
+      return "";
+    case v1::AskResponse::kRetrieval:
+      rag_["retrieval"] = MessageJson(event.retrieval());
+      break;
+    case v1::AskResponse::kAnswer:
+      rag_["answer"] = MessageJson(event.answer());
+      if (text_.empty()) text_ = event.answer().text();
+      break;
+    case v1::AskResponse::kTimings:
+      rag_["timings"] = MessageJson(event.timings());
+      break;
+    case v1::AskResponse::kCitation:
+      citations_.push_back(event.citation());
+      Note("citations", event.citation());
+      break;
+    case v1::AskResponse::kDegraded:
+      Note("degraded", event.degraded());
+      break;
+  }
+  // Everything but text travels beside an empty delta, where OpenAI's clients pass it by.
+  return Delta(Json::object(), nullptr, {{"rag", MessageJson(event)}});
+}
+
+std::string OpenAiAnswer::Add(const v1::ChatResponse& event) {
+  if (event.has_usage()) usage_ = event.usage();
+  if (event.has_done()) finish_reason_ = FinishName(event.done().finish_reason());
+  return event.has_token() ? Token(event.token().text()) : "";
+}
+
+std::string OpenAiAnswer::Last() {
+  Json delta = Json::object();
+  std::string out;
+  if (!citations_.empty()) out = Delta({{"annotations", Annotations()}}, nullptr);
+  absl::StrAppend(&out, Delta(std::move(delta), finish_reason_));
+  if (identity_.include_usage) {
+    Json chunk = {{"id", identity_.id},           {"object", "chat.completion.chunk"},
+                  {"created", identity_.created}, {"model", identity_.model},
+                  {"choices", Json::array()},     {"usage", UsageJson()}};
+    absl::StrAppend(&out, "data: ", Print(chunk), "\n\n");
+  }
+  return absl::StrCat(out, "data: [DONE]\n\n");
+}
+
+std::string OpenAiAnswer::Chunk(Json choices, Json extra) const {
+  Json chunk = {{"id", identity_.id},
+                {"object", "chat.completion.chunk"},
+                {"created", identity_.created},
+                {"model", identity_.model},
+                {"choices", std::move(choices)}};
+  if (identity_.include_usage) chunk["usage"] = nullptr;
+  if (extra.is_object()) chunk.update(extra);
+  return absl::StrCat("data: ", Print(chunk), "\n\n");
+}
+
+std::string OpenAiAnswer::Delta(Json delta, Json finish_reason, Json extra) const {
+  Json choice = {{"index", 0}};
+  choice["delta"] = std::move(delta);
+  choice["logprobs"] = nullptr;
+  choice["finish_reason"] = std::move(finish_reason);
+  return Chunk(Json::array({std::move(choice)}), std::move(extra));
+}
+
+// Each citation is annotated where its "[n]" stands in the text; at the end of the text when it
+// stands nowhere.
+Json OpenAiAnswer::Annotations() const {
+  Json list = Json::array();
+  for (const v1::Citation& citation : citations_) {
+    const std::string mark = absl::StrCat("[", citation.number(), "]");
+    const std::size_t at = text_.find(mark);
+    const std::size_t begin = CodePoints(absl::string_view(text_).substr(0, at));
+    const std::size_t end = at == std::string::npos ? begin : begin + mark.size();
+    list.push_back({{"type", "url_citation"},
+                    {"url_citation",
+                     {{"start_index", begin},
+                      {"end_index", end},
+                      {"url", absl::StrCat("/#/documents/", PercentEncode(identity_.collection),
+                                           "/", PercentEncode(citation.document_id()), "?range=",
+                                           citation.range().begin(), "-", citation.range().end())},
+                      {"title", citation.document_name()}}}});
+  }
+  return list;
+}
+
+Json OpenAiAnswer::UsageJson() const {
+  return {{"prompt_tokens", usage_.prompt_tokens()},
+          {"completion_tokens", usage_.completion_tokens()},
+          {"total_tokens", usage_.prompt_tokens() + usage_.completion_tokens()},
+          {"prompt_tokens_details", {{"cached_tokens", usage_.cached_prompt_tokens()}}}};
+}
+
+Json OpenAiAnswer::Whole() const {
+  Json message = {{"role", "assistant"},
+                  {"content", text_},
+                  {"refusal", nullptr},
+                  {"annotations", Annotations()}};
+  Json choice = {{"index", 0}};
+  choice["message"] = std::move(message);
+  choice["logprobs"] = nullptr;
+  choice["finish_reason"] = finish_reason_;
+  Json whole = {{"id", identity_.id},
+                {"object", "chat.completion"},
+                {"created", identity_.created},
+                {"model", identity_.model},
+                {"choices", Json::array({std::move(choice)})},
+                {"usage", UsageJson()}};
+  if (!rag_.empty()) whole["rag"] = rag_;
+  return whole;
+}
+
+}  // namespace ragmesh::bridge

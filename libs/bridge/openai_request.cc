@@ -1,0 +1,264 @@
+#include "libs/bridge/openai_request.h"
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/error.h"
+#include "libs/base/status_macros.h"
+#include "libs/bridge/json_check.h"
+#include "libs/bridge/transcode.h"
+#include "nlohmann/json.hpp"
+
+namespace ragmesh::bridge {
+namespace {
+
+namespace v1 = ragmesh::gateway::v1;
+using nlohmann::json;
+
+absl::Status Unsupported(absl::string_view parameter) {
+  return MakeError(absl::StatusCode::kInvalidArgument, absl::StrCat(parameter, " is not supported"),
+                   {.reason = "UNSUPPORTED_PARAMETER",
+                    .field = std::string(parameter),
+                    .next_step = absl::StrCat("Leave ", parameter, " out.")});
+}
+
+// The member `name`, or null when it is absent or null.
+const json* Find(const json& object, const char* name) {
+  const auto found = object.find(name);
+  return found == object.end() || found->is_null() ? nullptr : &*found;
+}
+
+absl::StatusOr<std::string> RequiredText(const json& object, const char* name,
+                                         absl::string_view path) {
+  const json* value = Find(object, name);
+  if (value == nullptr) return InvalidField(path, "is missing");
+  if (!value->is_string()) return InvalidField(path, "must be a string");
+  return value->get<std::string>();
+}
+
+absl::StatusOr<bool> Flag(const json& object, const char* name) {
+  const json* value = Find(object, name);
+  if (value == nullptr) return false;
+  if (!value->is_boolean()) return InvalidField(name, "must be true or false");
+  return value->get<bool>();
+}
+
+absl::StatusOr<std::optional<double>> Number(const json& object, const char* name, double low,
+                                             double high) {
+  const json* value = Find(object, name);
+  if (value == nullptr) return std::optional<double>();
+  if (!value->is_number()) return InvalidField(name, "must be a number");
+  const double number = value->get<double>();
+  if (!(number >= low && number <= high)) {
+    return InvalidField(name, absl::StrCat("must be between ", low, " and ", high));
+  }
+  return std::optional<double>(number);
+}
+
+absl::StatusOr<std::optional<std::uint32_t>> Count(const json& object, const char* name,
+                                                   std::uint32_t low) {
+  const json* value = Find(object, name);
+  if (value == nullptr) return std::optional<std::uint32_t>();
+  if (!value->is_number_unsigned() || value->get<std::uint64_t>() > 1'000'000'000 ||
+      value->get<std::uint64_t>() < low) {
+    return InvalidField(name, absl::StrCat("must be a whole number of at least ", low));
+  }
+  return std::optional<std::uint32_t>(value->get<std::uint32_t>());
+}
+
+absl::StatusOr<json> ParseObject(absl::string_view body) {
+  RAGMESH_RETURN_IF_ERROR(CheckJson(body));
+  json object = json::parse(body.begin(), body.end(), nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object()) return InvalidField("body", "must be a JSON object");
+  return object;
+}
+
+absl::Status RefuseUnsupported(const json& object) {
+  for (const char* name : {"tools", "functions", "logit_bias"}) {
+    if (const json* value = Find(object, name); value != nullptr && !value->empty())
+      return Unsupported(name);
+  }
+  for (const char* name : {"audio", "prediction", "web_search_options", "function_call"}) {
+    if (Find(object, name) != nullptr) return Unsupported(name);
+  }
+  if (const json* choice = Find(object, "tool_choice");
+      choice != nullptr && *choice != "none" && *choice != "auto") {
+    return Unsupported("tool_choice");
+  }
+  if (const json* n = Find(object, "n"); n != nullptr && *n != 1) return Unsupported("n");
+  if (const json* logprobs = Find(object, "logprobs"); logprobs != nullptr && *logprobs != false) {
+    return Unsupported("logprobs");
+  }
+  for (const char* name : {"presence_penalty", "frequency_penalty"}) {
+    if (const json* value = Find(object, name); value != nullptr && *value != 0)
+      return Unsupported(name);
+  }
+  if (const json* format = Find(object, "response_format"); format != nullptr) {
+    if (!format->is_object() || format->value("type", json()) != "text")
+      return Unsupported("response_format");
+  }
+  if (const json* modalities = Find(object, "modalities");
+      modalities != nullptr && *modalities != json({"text"})) {
+    return Unsupported("modalities");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::Role> ParseRole(const json& message, absl::string_view path) {
+  RAGMESH_ASSIGN_OR_RETURN(const std::string role,
+                           RequiredText(message, "role", absl::StrCat(path, ".role")));
+  if (role == "system" || role == "developer") return v1::ROLE_SYSTEM;
+  if (role == "user") return v1::ROLE_USER;
+  if (role == "assistant") return v1::ROLE_ASSISTANT;
+  return InvalidField(absl::StrCat(path, ".role"), "must be system, developer, user or assistant");
+}
+
+// A string, or a list of text parts that are joined.
+absl::StatusOr<std::string> ParseContent(const json& message, const std::string& path) {
+  const json* content = Find(message, "content");
+  if (content == nullptr) return InvalidField(path, "is missing");
+  if (content->is_string()) return content->get<std::string>();
+  if (!content->is_array()) return InvalidField(path, "must be a string or a list of parts");
+  std::string text;
+  for (std::size_t i = 0; i < content->size(); ++i) {
+    const json& part = (*content)[i];
+    const std::string part_path = absl::StrCat(path, "[", i, "]");
+    if (!part.is_object() || part.value("type", json()) != "text") {
+      return InvalidField(part_path, "is not a text part", "Send text only.");
+    }
+    RAGMESH_ASSIGN_OR_RETURN(const std::string piece,
+                             RequiredText(part, "text", part_path + ".text"));
+    text += piece;
+  }
+  return text;
+}
+
+absl::Status ParseMessages(const json& object, v1::ChatRequest* chat) {
+  const json* messages = Find(object, "messages");
+  if (messages == nullptr || !messages->is_array() || messages->empty()) {
+    return InvalidField("messages", "must be a list with at least one message");
+  }
+  if (messages->size() > 1024) return InvalidField("messages", "has over 1024 entries");
+  for (std::size_t i = 0; i < messages->size(); ++i) {
+    const json& message = (*messages)[i];
+    const std::string path = absl::StrCat("messages[", i, "]");
+    if (!message.is_object()) return InvalidField(path, "must be an object");
+    auto* out = chat->add_messages();
+    RAGMESH_ASSIGN_OR_RETURN(const v1::Role role, ParseRole(message, path));
+    out->set_role(role);
+    RAGMESH_ASSIGN_OR_RETURN(*out->mutable_content(), ParseContent(message, path + ".content"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ParseStop(const json& object, v1::ChatRequest* chat) {
+  const json* stop = Find(object, "stop");
+  if (stop == nullptr) return absl::OkStatus();
+  const json list = stop->is_string() ? json::array({*stop}) : *stop;
+  if (!list.is_array() || list.size() > 4)
+    return InvalidField("stop", "must be a string or at most 4 strings");
+  for (const json& entry : list) {
+    if (!entry.is_string() || entry.get_ref<const std::string&>().empty()) {
+      return InvalidField("stop", "must hold strings that are not empty");
+    }
+    chat->add_stop(entry.get<std::string>());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ParseSampling(const json& object, v1::ChatRequest* chat) {
+  RAGMESH_ASSIGN_OR_RETURN(const auto tokens, Count(object, "max_tokens", 1));
+  RAGMESH_ASSIGN_OR_RETURN(const auto completion_tokens, Count(object, "max_completion_tokens", 1));
+  chat->set_max_tokens(completion_tokens.value_or(tokens.value_or(0)));
+  RAGMESH_ASSIGN_OR_RETURN(const auto temperature, Number(object, "temperature", 0, 2));
+  chat->set_temperature(temperature.value_or(0));
+  RAGMESH_ASSIGN_OR_RETURN(const auto top_p, Number(object, "top_p", 0, 1));
+  if (top_p.has_value()) chat->set_top_p(*top_p);
+  if (const json* seed = Find(object, "seed"); seed != nullptr) {
+    if (!seed->is_number_integer()) return InvalidField("seed", "must be a whole number");
+    chat->set_seed(static_cast<std::uint64_t>(seed->get<std::int64_t>()));
+  }
+  return absl::OkStatus();
+}
+
+// The conversation as a question with history. A question of theirs without an answer is joined to
+// none.
+absl::Status FillAsk(const json& object, const v1::ChatRequest& chat, v1::AskRequest* ask) {
+  if (const json* rag = Find(object, "rag"); rag != nullptr) {
+    if (!rag->is_object()) return InvalidField("rag", "must be an object");
+    const absl::Status status =
+        FromJson(rag->dump(-1, ' ', false, json::error_handler_t::replace), ask);
+    if (!status.ok()) return Annotate(status, "rag");
+  }
+  ask->clear_history();
+  std::string question;
+  for (const v1::ChatMessage& message : chat.messages()) {
+    if (message.role() == v1::ROLE_USER) {
+      question = message.content();
+    } else if (message.role() == v1::ROLE_ASSISTANT && !question.empty()) {
+      auto* turn = ask->add_history();
+      turn->set_question(question);
+      turn->set_answer(message.content());
+      question.clear();
+    }
+  }
+  while (ask->history_size() > 64) ask->mutable_history()->DeleteSubrange(0, 1);
+  ask->set_question(question);
+  ask->set_temperature(chat.temperature());
+  ask->set_max_tokens(std::min<std::uint32_t>(chat.max_tokens(), 4096));
+  if (chat.has_seed()) ask->set_seed(chat.seed());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ChatCompletionRequest> ParseChatCompletion(absl::string_view body) {
+  RAGMESH_ASSIGN_OR_RETURN(const json object, ParseObject(body));
+  ChatCompletionRequest request;
+  RAGMESH_ASSIGN_OR_RETURN(request.model, RequiredText(object, "model", "model"));
+  RAGMESH_RETURN_IF_ERROR(RefuseUnsupported(object));
+  RAGMESH_ASSIGN_OR_RETURN(request.stream, Flag(object, "stream"));
+  if (const json* options = Find(object, "stream_options"); options != nullptr) {
+    if (!request.stream) return InvalidField("stream_options", "needs stream to be true");
+    if (!options->is_object()) return InvalidField("stream_options", "must be an object");
+    RAGMESH_ASSIGN_OR_RETURN(request.include_usage, Flag(*options, "include_usage"));
+  }
+  RAGMESH_RETURN_IF_ERROR(ParseMessages(object, &request.chat));
+  RAGMESH_RETURN_IF_ERROR(ParseStop(object, &request.chat));
+  RAGMESH_RETURN_IF_ERROR(ParseSampling(object, &request.chat));
+  RAGMESH_RETURN_IF_ERROR(FillAsk(object, request.chat, &request.ask));
+  return request;
+}
+
+absl::StatusOr<EmbeddingsRequest> ParseEmbeddings(absl::string_view body) {
+  RAGMESH_ASSIGN_OR_RETURN(const json object, ParseObject(body));
+  EmbeddingsRequest request;
+  RAGMESH_ASSIGN_OR_RETURN(request.model, RequiredText(object, "model", "model"));
+  RAGMESH_ASSIGN_OR_RETURN(request.dimensions, Count(object, "dimensions", 1));
+  if (const json* format = Find(object, "encoding_format"); format != nullptr) {
+    if (*format != "float" && *format != "base64")
+      return InvalidField("encoding_format", "must be float or base64");
+    request.base64 = *format == "base64";
+  }
+  const json* input = Find(object, "input");
+  if (input == nullptr) return InvalidField("input", "is missing");
+  const json list = input->is_string() ? json::array({*input}) : *input;
+  if (!list.is_array() || list.empty())
+    return InvalidField("input", "must be a string or a list of strings");
+  if (list.size() > 2048)
+    return InvalidField("input", "has over 2048 texts", "Send several requests.");
+  for (const json& text : list) {
+    if (text.is_number() || text.is_array()) {
+      return MakeError(
+          absl::StatusCode::kInvalidArgument, "input holds token ids, which this model cannot take",
+          {.reason = "TOKEN_INPUT_UNSUPPORTED",
+           .field = "input",
+           .next_step = "Send texts; with LangChain set check_embedding_ctx_length=False."});
+    }
+    if (!text.is_string()) return InvalidField("input", "must be a string or a list of strings");
+    if (text.get_ref<const std::string&>().empty())
+      return InvalidField("input", "must not hold empty strings");
+    request.embed.add_texts(text.get<std::string>());
+  }
+  return request;
+}
+
+}  // namespace ragmesh::bridge
