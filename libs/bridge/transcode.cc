@@ -184,6 +184,7 @@ absl::Status SetFieldFromText(absl::string_view path, absl::string_view text, Me
   for (std::size_t i = 0; i + 1 < chain.size(); ++i) {
     message = message->GetReflection()->MutableMessage(message, chain[i]);
   }
+  if (chain.back()->is_map()) return InvalidField(path, "is a map, which text cannot set");
   return SetScalar({message, chain.back()}, path, text);
 }
 

@@ -231,9 +231,10 @@ function renderAnswer(state) {
         pieces.push(element('button', {className: 'cite', type: 'button', textContent: number,
           ariaLabel: `Source ${number}: ${citation.documentName}`, onclick: () => openCitation(citation)}));
       } else if (part) {
-        pieces.push(unsupported
-          ? element('span', {className: 'unsupported', title: 'No passage supports this sentence', textContent: part})
-          : part);
+        const words = part.trimStart();
+        pieces.push(part.slice(0, part.length - words.length), unsupported && words
+          ? element('span', {className: 'unsupported', title: 'No passage supports this sentence', textContent: words})
+          : words);
       }
     }
   };
