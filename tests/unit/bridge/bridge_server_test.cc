@@ -283,7 +283,7 @@ TEST_F(BridgeServerTest, CancelsTheCallWithin100MillisecondsOfTheClientLeaving) 
 }
 
 TEST_F(BridgeServerTest, StopsAnEndlessStreamWhoseClientReadsNothingOnceItLeaves) {
-  http::RawClient client(server_->port(), /*receive_buffer_bytes=*/4096);
+  http::RawClient client(server_->port(), /*receive_buffer_bytes=*/65536);
   client.Send("GET /v1/books/1:read HTTP/1.1\r\nHost: localhost\r\n\r\n");
   client.ReadUntil("event: page");
   client.CloseNow();
