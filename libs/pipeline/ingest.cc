@@ -187,7 +187,7 @@ absl::StatusOr<JobRecord> Ingest::Enqueue(const Caller& caller, NewJob job, std:
   record.id = absl::StrCat(absl::Hex(last_job_number_, absl::kZeroPad16));
   record.tenant = caller.tenant;
   record.collection = job.collection;
-  record.created = record.updated = now;
+  record.created = record.updated = absl::FromUnixMicros(absl::ToUnixMicros(now));  // as it will be read back
   record.options = std::move(job.options);
   if (record.options.acl_labels.empty()) record.options.acl_labels = caller.labels;
   record.caller_labels = caller.labels;
