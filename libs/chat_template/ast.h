@@ -25,15 +25,15 @@ struct Expression {
     kItem,       // operands[0] [ operands[1] ]
     kSlice,      // operands[0] [ operands[1] : operands[2] : operands[3] ], each may be null
     kCall,       // operands[0] ( operands[1..], named )
-    kFilter,     // operands[0] | name ( operands[1..], named ); operands[0] is null for a filter block
-    kTest,       // operands[0] is name ( operands[1..] )
-    kNot,        // operands[0]
-    kNegate,     // operands[0]
-    kAnd,        // operands[0], operands[1]
-    kOr,         // operands[0], operands[1]
-    kBinary,     // operands[0] name operands[1]
-    kCompare,    // operands[0] operators[0] operands[1] operators[1] operands[2] ..
-    kChoose,     // operands[0] if operands[1] else operands[2], which may be null
+    kFilter,  // operands[0] | name ( operands[1..], named ); operands[0] is null for a filter block
+    kTest,    // operands[0] is name ( operands[1..] )
+    kNot,     // operands[0]
+    kNegate,  // operands[0]
+    kAnd,     // operands[0], operands[1]
+    kOr,      // operands[0], operands[1]
+    kBinary,  // operands[0] name operands[1]
+    kCompare,  // operands[0] operators[0] operands[1] operators[1] operands[2] ..
+    kChoose,   // operands[0] if operands[1] else operands[2], which may be null
   };
   Kind kind = Kind::kConstant;
   int line = 1;

@@ -12,14 +12,17 @@
 namespace ragmesh::chat_template {
 namespace {
 
-std::string Option(const Arguments& arguments, std::size_t index, absl::string_view name, absl::string_view fallback) {
+std::string Option(const Arguments& arguments, std::size_t index, absl::string_view name,
+                   absl::string_view fallback) {
   const Value* value = arguments.Find(index, name);
   return value != nullptr && IsString(*value) ? AsText(*value).bytes : std::string(fallback);
 }
 
-std::int64_t Number(const Arguments& arguments, std::size_t index, absl::string_view name, std::int64_t fallback) {
+std::int64_t Number(const Arguments& arguments, std::size_t index, absl::string_view name,
+                    std::int64_t fallback) {
   const Value* value = arguments.Find(index, name);
-  return value != nullptr && (Is<std::int64_t>(*value) || Is<bool>(*value)) ? AsInt(*value) : fallback;
+  return value != nullptr && (Is<std::int64_t>(*value) || Is<bool>(*value)) ? AsInt(*value)
+                                                                            : fallback;
 }
 
 bool Flag(const Arguments& arguments, std::size_t index, absl::string_view name, bool fallback) {
@@ -38,7 +41,8 @@ std::size_t Length(const Value& value) {
 Value Interpreter::ApplyFilter(const Expression& expression, const Value& input) {
   // A filter block has no operand of its own: its chain begins with the block's text.
   Value value = input;
-  if (expression.operands[0] != nullptr && expression.operands[0]->kind == Expression::Kind::kFilter &&
+  if (expression.operands[0] != nullptr &&
+      expression.operands[0]->kind == Expression::Kind::kFilter &&
       Is<std::shared_ptr<const Text>>(input)) {
     const Expression* first = &expression;
     while (first->operands[0] != nullptr && first->operands[0]->kind == Expression::Kind::kFilter) {
@@ -57,7 +61,8 @@ Value Interpreter::ApplyFilter(const Expression& expression, const Value& input)
   result = SequenceFilter(name, value, arguments, &known);
   if (known || !ok()) return result;
   if (name == "default" || name == "d") {
-    const bool absent = Is<Undefined>(value) || (Flag(arguments, 1, "boolean", false) && !Truthy(value));
+    const bool absent =
+        Is<Undefined>(value) || (Flag(arguments, 1, "boolean", false) && !Truthy(value));
     const Value* fallback = arguments.Find(0, "default_value");
     return !absent ? value : fallback != nullptr ? *fallback : MakeString("");
   }
@@ -66,8 +71,9 @@ Value Interpreter::ApplyFilter(const Expression& expression, const Value& input)
   if (name == "abs" && IsNumber(value)) {
     if (Is<double>(value)) return std::fabs(std::get<double>(value));
     const std::int64_t number = AsInt(value);
-    return number == std::numeric_limits<std::int64_t>::min() ? Fail("a number is too large")
-                                                              : Value(number < 0 ? -number : number);
+    return number == std::numeric_limits<std::int64_t>::min()
+               ? Fail("a number is too large")
+               : Value(number < 0 ? -number : number);
   }
   if (name == "int") {
     std::int64_t number = Number(arguments, 0, "default", 0);
@@ -79,7 +85,8 @@ Value Interpreter::ApplyFilter(const Expression& expression, const Value& input)
       std::int64_t parsed = 0;
       double real = 0;
       if (absl::SimpleAtoi(AsText(value).bytes, &parsed)) return parsed;
-      if (absl::SimpleAtod(AsText(value).bytes, &real) && std::fabs(real) < 9e18) return static_cast<std::int64_t>(real);
+      if (absl::SimpleAtod(AsText(value).bytes, &real) && std::fabs(real) < 9e18)
+        return static_cast<std::int64_t>(real);
     }
     return number;
   }
@@ -94,13 +101,17 @@ Value Interpreter::ApplyFilter(const Expression& expression, const Value& input)
     const double scale = std::pow(10.0, static_cast<double>(Number(arguments, 0, "precision", 0)));
     const std::string method = Option(arguments, 1, "method", "common");
     const double scaled = AsDouble(value) * scale;
-    return (method == "floor" ? std::floor(scaled) : method == "ceil" ? std::ceil(scaled) : std::nearbyint(scaled)) /
+    return (method == "floor"  ? std::floor(scaled)
+            : method == "ceil" ? std::ceil(scaled)
+                               : std::nearbyint(scaled)) /
            scale;
   }
-  return Fail(absl::StrCat("there is no filter \"", name, "\" for a value of type ", TypeName(value)));
+  return Fail(
+      absl::StrCat("there is no filter \"", name, "\" for a value of type ", TypeName(value)));
 }
 
-Value Interpreter::StringFilter(const std::string& name, const Value& input, const Arguments& arguments, bool* known) {
+Value Interpreter::StringFilter(const std::string& name, const Value& input,
+                                const Arguments& arguments, bool* known) {
   if (name == "string" || name == "safe") return IsString(input) ? input : NewString(ToText(input));
   if (name == "trim") {
     const std::string characters = Option(arguments, 0, "chars", "");
@@ -125,8 +136,8 @@ Value Interpreter::StringFilter(const std::string& name, const Value& input, con
     const Value* width = arguments.Find(0, "width");
     const std::string by = width != nullptr && IsString(*width)
                                ? AsText(*width).bytes
-                               : std::string(static_cast<std::size_t>(
-                                                 std::clamp<std::int64_t>(Number(arguments, 0, "width", 4), 0, 1000)),
+                               : std::string(static_cast<std::size_t>(std::clamp<std::int64_t>(
+                                                 Number(arguments, 0, "width", 4), 0, 1000)),
                                              ' ');
     const bool blank = Flag(arguments, 2, "blank", false);
     const Text text = ToText(input);
@@ -153,10 +164,11 @@ Value Interpreter::StringFilter(const std::string& name, const Value& input, con
   return Undefined{};
 }
 
-Value Interpreter::SequenceFilter(const std::string& name, const Value& input, const Arguments& arguments,
-                                  bool* known) {
+Value Interpreter::SequenceFilter(const std::string& name, const Value& input,
+                                  const Arguments& arguments, bool* known) {
   if (name == "length" || name == "count") {
-    if (IsNumber(input) || Is<None>(input)) return Fail(absl::StrCat("a ", TypeName(input), " has no length"));
+    if (IsNumber(input) || Is<None>(input))
+      return Fail(absl::StrCat("a ", TypeName(input), " has no length"));
     return static_cast<std::int64_t>(Length(input));
   }
   if (name == "selectattr" || name == "rejectattr" || name == "select" || name == "reject") {
@@ -175,8 +187,8 @@ Value Interpreter::SequenceFilter(const std::string& name, const Value& input, c
       pairs.push_back(pair);
     }
     if (name == "dictsort") {
-      Sort(&pairs, Option(arguments, 1, "by", "key") == "value" ? "1" : "0", Flag(arguments, 2, "reverse", false),
-           !Flag(arguments, 0, "case_sensitive", false));
+      Sort(&pairs, Option(arguments, 1, "by", "key") == "value" ? "1" : "0",
+           Flag(arguments, 2, "reverse", false), !Flag(arguments, 0, "case_sensitive", false));
     }
     List* list = NewList();
     list->items = std::move(pairs);
@@ -220,14 +232,16 @@ Value Interpreter::SequenceFilter(const std::string& name, const Value& input, c
     return best;
   }
   if (name == "sort") {
-    Sort(&items, attribute, Flag(arguments, 0, "reverse", false), !Flag(arguments, 1, "case_sensitive", false));
+    Sort(&items, attribute, Flag(arguments, 0, "reverse", false),
+         !Flag(arguments, 1, "case_sensitive", false));
   } else if (name == "reverse") {
     std::reverse(items.begin(), items.end());
   } else if (name == "unique") {
     std::vector<Value> once;
     for (const Value& item : items) {
       if (!Work(1 + once.size() / 16)) return Undefined{};
-      if (std::none_of(once.begin(), once.end(), [&](const Value& seen) { return Equal(seen, item); })) {
+      if (std::none_of(once.begin(), once.end(),
+                       [&](const Value& seen) { return Equal(seen, item); })) {
         once.push_back(item);
       }
     }
@@ -243,7 +257,8 @@ Value Interpreter::SequenceFilter(const std::string& name, const Value& input, c
   return list;
 }
 
-void Interpreter::Sort(std::vector<Value>* values, const std::string& attribute, bool reverse, bool any_case) {
+void Interpreter::Sort(std::vector<Value>* values, const std::string& attribute, bool reverse,
+                       bool any_case) {
   if (!Work(values->size() * 8)) return;
   std::vector<std::pair<Value, std::size_t>> keys;
   for (std::size_t i = 0; i < values->size(); ++i) {
@@ -266,7 +281,8 @@ Value Interpreter::DeepAttribute(const Value& base, const std::string& path) {
   Value value = base;
   for (const absl::string_view part : absl::StrSplit(path, '.')) {
     std::int64_t index = 0;
-    value = absl::SimpleAtoi(part, &index) ? Item(value, index) : Attribute(value, std::string(part));
+    value =
+        absl::SimpleAtoi(part, &index) ? Item(value, index) : Attribute(value, std::string(part));
   }
   return value;
 }
@@ -279,7 +295,8 @@ Value Interpreter::Map(const Value& input, const Arguments& arguments) {
   filter.line = line_;
   filter.operands.push_back(nullptr);
   if (attribute == nullptr) {
-    if (arguments.positional.empty() || !IsString(arguments.positional[0])) return Fail("map needs a filter's name");
+    if (arguments.positional.empty() || !IsString(arguments.positional[0]))
+      return Fail("map needs a filter's name");
     filter.name = AsText(arguments.positional[0]).bytes;
     for (std::size_t i = 1; i < arguments.positional.size(); ++i) {
       auto constant = std::make_unique<Expression>();
@@ -289,9 +306,11 @@ Value Interpreter::Map(const Value& input, const Arguments& arguments) {
     }
   }
   const Value* fallback = arguments.Find(SIZE_MAX, "default");
-  for (const Value& item : Truthy(input) ? Iterate(input) : std::vector<Value>{}) {  // none counts as empty
+  for (const Value& item :
+       Truthy(input) ? Iterate(input) : std::vector<Value>{}) {  // none counts as empty
     if (!Charge(sizeof(Value))) break;
-    Value mapped = attribute != nullptr ? DeepAttribute(item, ToText(*attribute).bytes) : ApplyFilter(filter, item);
+    Value mapped = attribute != nullptr ? DeepAttribute(item, ToText(*attribute).bytes)
+                                        : ApplyFilter(filter, item);
     if (fallback != nullptr && Is<Undefined>(mapped)) mapped = *fallback;
     list->items.push_back(std::move(mapped));
   }
@@ -299,7 +318,8 @@ Value Interpreter::Map(const Value& input, const Arguments& arguments) {
 }
 
 // select, reject: test(item). selectattr, rejectattr: test(item.attribute). Without a test: truth.
-Value Interpreter::Filtered(const std::string& name, const Value& input, const Arguments& arguments) {
+Value Interpreter::Filtered(const std::string& name, const Value& input,
+                            const Arguments& arguments) {
   const bool by_attribute = absl::EndsWith(name, "attr");
   std::vector<Value> rest = arguments.positional;
   std::string attribute, test;
@@ -328,16 +348,19 @@ Value Interpreter::ToJsonFilter(const Value& input, const Arguments& arguments) 
   style.sort_keys = Flag(arguments, SIZE_MAX, "sort_keys", false);
   style.indent = static_cast<int>(std::min<std::int64_t>(Number(arguments, 0, "indent", -1), 100));
   const Value* separators = arguments.Find(SIZE_MAX, "separators");
-  if (separators != nullptr && Is<List*>(*separators) && std::get<List*>(*separators)->items.size() == 2) {
+  if (separators != nullptr && Is<List*>(*separators) &&
+      std::get<List*>(*separators)->items.size() == 2) {
     style.item_separator = ToText(std::get<List*>(*separators)->items[0]).bytes;
     style.key_separator = ToText(std::get<List*>(*separators)->items[1]).bytes;
   }
   Text out;
-  if (!ToJson(input, style, &out)) return Fail(absl::StrCat("a ", TypeName(input), " cannot be written as JSON"));
+  if (!ToJson(input, style, &out))
+    return Fail(absl::StrCat("a ", TypeName(input), " cannot be written as JSON"));
   return NewString(std::move(out));
 }
 
-bool Interpreter::ApplyTest(const std::string& name, const Value& value, const std::vector<Value>& arguments) {
+bool Interpreter::ApplyTest(const std::string& name, const Value& value,
+                            const std::vector<Value>& arguments) {
   if (!ok()) return false;
   if (name == "defined") return !Is<Undefined>(value);
   if (name == "undefined") return Is<Undefined>(value);
@@ -367,15 +390,16 @@ bool Interpreter::ApplyTest(const std::string& name, const Value& value, const s
   }
   const Value& other = arguments[0];
   if (name == "divisibleby") {
-    return whole && (Is<std::int64_t>(other) || Is<bool>(other)) && AsInt(other) != 0 && AsInt(other) != -1
+    return whole && (Is<std::int64_t>(other) || Is<bool>(other)) && AsInt(other) != 0 &&
+                   AsInt(other) != -1
                ? AsInt(value) % AsInt(other) == 0
                : whole && Is<std::int64_t>(other) && AsInt(other) == -1;
   }
   if (name == "sameas") return value.index() == other.index() && Equal(value, other);
   static constexpr std::pair<absl::string_view, const char*> kComparisons[] = {
-      {"equalto", "=="}, {"eq", "=="}, {"==", "=="}, {"ne", "!="}, {"!=", "!="},          {"in", "in"},
-      {"lt", "<"},       {"<", "<"},   {"le", "<="}, {"gt", ">"},  {"greaterthan", ">"}, {"lessthan", "<"},
-      {"ge", ">="},      {">", ">"}};
+      {"equalto", "=="},    {"eq", "=="},      {"==", "=="}, {"ne", "!="}, {"!=", "!="},
+      {"in", "in"},         {"lt", "<"},       {"<", "<"},   {"le", "<="}, {"gt", ">"},
+      {"greaterthan", ">"}, {"lessthan", "<"}, {"ge", ">="}, {">", ">"}};
   for (const auto& [known, op] : kComparisons) {
     if (known == name) return Compare(op, value, other);
   }

@@ -32,11 +32,14 @@ const Value* Arguments::Find(std::size_t index, absl::string_view name) const {
   return nullptr;
 }
 
-absl::StatusOr<Text> Interpreter::Run(const Body& body, std::vector<std::pair<std::string, Value>> globals) {
+absl::StatusOr<Text> Interpreter::Run(const Body& body,
+                                      std::vector<std::pair<std::string, Value>> globals) {
   Scope* builtins = NewScope(nullptr);
   static constexpr std::pair<const char*, Callable::Kind> kFunctions[] = {
-      {"raise_exception", Callable::Kind::kRaise}, {"strftime_now", Callable::Kind::kStrftime},
-      {"range", Callable::Kind::kRange},           {"namespace", Callable::Kind::kNamespace},
+      {"raise_exception", Callable::Kind::kRaise},
+      {"strftime_now", Callable::Kind::kStrftime},
+      {"range", Callable::Kind::kRange},
+      {"namespace", Callable::Kind::kNamespace},
       {"dict", Callable::Kind::kDict}};
   for (const auto& [name, kind] : kFunctions) {
     Callable callable;
@@ -54,17 +57,19 @@ absl::StatusOr<Text> Interpreter::Run(const Body& body, std::vector<std::pair<st
 Value Interpreter::Fail(absl::string_view problem) {
   if (ok()) {
     status_ = MakeError(absl::StatusCode::kInvalidArgument,
-                        absl::StrCat("chat template, line ", line_, ": ", problem), {.reason = "TEMPLATE_FAILED"});
+                        absl::StrCat("chat template, line ", line_, ": ", problem),
+                        {.reason = "TEMPLATE_FAILED"});
   }
   return Undefined{};
 }
 
 Value Interpreter::OutOf(absl::string_view what) {
   if (ok()) {
-    status_ = MakeError(absl::StatusCode::kResourceExhausted,
-                        absl::StrCat("chat template, line ", line_, ": over its limit of ", what),
-                        {.reason = "TEMPLATE_LIMIT",
-                         .next_step = "Send a shorter conversation, or use a model with a plainer template."});
+    status_ = MakeError(
+        absl::StatusCode::kResourceExhausted,
+        absl::StrCat("chat template, line ", line_, ": over its limit of ", what),
+        {.reason = "TEMPLATE_LIMIT",
+         .next_step = "Send a shorter conversation, or use a model with a plainer template."});
   }
   return Undefined{};
 }
@@ -141,16 +146,24 @@ Interpreter::Flow Interpreter::Execute(const Body& body, Text* out) {
 Interpreter::Flow Interpreter::ExecuteOne(const Statement& statement, Text* out) {
   using StatementKind = Statement::Kind;
   switch (statement.kind) {
-    case StatementKind::kData: Append(Text(statement.text), out); return Flow::kNext;
-    case StatementKind::kPrint: Append(ToText(Evaluate(*statement.expression)), out); return Flow::kNext;
+    case StatementKind::kData:
+      Append(Text(statement.text), out);
+      return Flow::kNext;
+    case StatementKind::kPrint:
+      Append(ToText(Evaluate(*statement.expression)), out);
+      return Flow::kNext;
     case StatementKind::kIf:
       for (const Statement::Branch& branch : statement.branches) {
-        if (branch.condition == nullptr || Truthy(Evaluate(*branch.condition))) return Execute(branch.body, out);
+        if (branch.condition == nullptr || Truthy(Evaluate(*branch.condition)))
+          return Execute(branch.body, out);
         if (!ok()) break;
       }
       return Flow::kNext;
-    case StatementKind::kFor: return ExecuteFor(statement, out);
-    case StatementKind::kSet: ExecuteSet(statement); return Flow::kNext;
+    case StatementKind::kFor:
+      return ExecuteFor(statement, out);
+    case StatementKind::kSet:
+      ExecuteSet(statement);
+      return Flow::kNext;
     case StatementKind::kMacro: {
       Callable macro;
       macro.kind = Callable::Kind::kMacro;
@@ -188,8 +201,10 @@ Interpreter::Flow Interpreter::ExecuteOne(const Statement& statement, Text* out)
       scope_ = outer;
       return flow;
     }
-    case StatementKind::kBreak: return Flow::kBreak;
-    case StatementKind::kContinue: return Flow::kContinue;
+    case StatementKind::kBreak:
+      return Flow::kBreak;
+    case StatementKind::kContinue:
+      return Flow::kContinue;
   }
   return Flow::kNext;
 }
@@ -216,16 +231,17 @@ Interpreter::Flow Interpreter::ExecuteFor(const Statement& statement, Text* out)
     Callable cycle;
     cycle.kind = Callable::Kind::kCycle;
     cycle.index = i;
-    const std::pair<const char*, Value> facts[] = {{"index", index + 1},
-                                                   {"index0", index},
-                                                   {"revindex", size - index},
-                                                   {"revindex0", size - index - 1},
-                                                   {"first", i == 0},
-                                                   {"last", index + 1 == size},
-                                                   {"length", size},
-                                                   {"previtem", i > 0 ? items[i - 1] : Undefined{"previtem"}},
-                                                   {"nextitem", index + 1 < size ? items[i + 1] : Undefined{"nextitem"}},
-                                                   {"cycle", NewCallable(cycle)}};
+    const std::pair<const char*, Value> facts[] = {
+        {"index", index + 1},
+        {"index0", index},
+        {"revindex", size - index},
+        {"revindex0", size - index - 1},
+        {"first", i == 0},
+        {"last", index + 1 == size},
+        {"length", size},
+        {"previtem", i > 0 ? items[i - 1] : Undefined{"previtem"}},
+        {"nextitem", index + 1 < size ? items[i + 1] : Undefined{"nextitem"}},
+        {"cycle", NewCallable(cycle)}};
     for (const auto& [name, value] : facts) loop->entries.emplace_back(MakeString(name), value);
     Charge(1024);
     Define(scope_, "loop", loop);
@@ -244,7 +260,8 @@ Interpreter::Flow Interpreter::ExecuteFor(const Statement& statement, Text* out)
 }
 
 void Interpreter::ExecuteSet(const Statement& statement) {
-  if (statement.expression != nullptr) return Assign(statement.targets, Evaluate(*statement.expression));
+  if (statement.expression != nullptr)
+    return Assign(statement.targets, Evaluate(*statement.expression));
   Text inner;
   Scope* outer = std::exchange(scope_, NewScope(scope_));
   Execute(statement.body, &inner);
@@ -317,12 +334,15 @@ Value Interpreter::Evaluate(const Expression& expression) {
 Value Interpreter::EvaluateKind(const Expression& expression) {
   const auto operand = [&](std::size_t i) { return Evaluate(*expression.operands[i]); };
   switch (expression.kind) {
-    case Kind::kConstant: return expression.value;
-    case Kind::kName: return Lookup(expression.name);
+    case Kind::kConstant:
+      return expression.value;
+    case Kind::kName:
+      return Lookup(expression.name);
     case Kind::kList:
     case Kind::kTuple: {
       List* list = NewList(expression.kind == Kind::kTuple);
-      for (std::size_t i = 0; i < expression.operands.size(); ++i) list->items.push_back(operand(i));
+      for (std::size_t i = 0; i < expression.operands.size(); ++i)
+        list->items.push_back(operand(i));
       Charge(list->items.size() * sizeof(Value));
       return list;
     }
@@ -335,23 +355,29 @@ Value Interpreter::EvaluateKind(const Expression& expression) {
       Charge(expression.operands.size() * sizeof(Value));
       return dict;
     }
-    case Kind::kAttribute: return Attribute(operand(0), expression.name);
+    case Kind::kAttribute:
+      return Attribute(operand(0), expression.name);
     case Kind::kItem: {
       const Value base = operand(0);
       return Item(base, operand(1));
     }
-    case Kind::kSlice: return Slice(expression);
-    case Kind::kCall: return Call(expression);
-    case Kind::kFilter: return ApplyFilter(expression, operand(0));
+    case Kind::kSlice:
+      return Slice(expression);
+    case Kind::kCall:
+      return Call(expression);
+    case Kind::kFilter:
+      return ApplyFilter(expression, operand(0));
     case Kind::kTest: {
       const Value value = operand(0);
       return ApplyTest(expression.name, value, EvaluateArguments(expression).positional);
     }
-    case Kind::kNot: return !Truthy(operand(0));
+    case Kind::kNot:
+      return !Truthy(operand(0));
     case Kind::kNegate: {
       const Value value = operand(0);
       if (Is<double>(value)) return -std::get<double>(value);
-      if (IsNumber(value) && AsInt(value) != std::numeric_limits<std::int64_t>::min()) return -AsInt(value);
+      if (IsNumber(value) && AsInt(value) != std::numeric_limits<std::int64_t>::min())
+        return -AsInt(value);
       return Fail(absl::StrCat("cannot negate a value of type ", TypeName(value)));
     }
     case Kind::kAnd: {
@@ -384,7 +410,8 @@ Value Interpreter::EvaluateKind(const Expression& expression) {
 
 Value Interpreter::Attribute(const Value& base, const std::string& name) {
   if (Is<Undefined>(base)) {
-    return Fail(absl::StrCat("\"", std::get<Undefined>(base).name, "\" is undefined, so it has no \"", name, "\""));
+    return Fail(absl::StrCat("\"", std::get<Undefined>(base).name,
+                             "\" is undefined, so it has no \"", name, "\""));
   }
   if (Is<Dict*>(base)) {
     const Value* found = std::get<Dict*>(base)->Find(absl::string_view(name));
@@ -396,7 +423,8 @@ Value Interpreter::Attribute(const Value& base, const std::string& name) {
 Value Interpreter::Item(const Value& base, const Value& index) {
   if (!ok()) return Undefined{};
   if (Is<Undefined>(base)) {
-    return Fail(absl::StrCat("\"", std::get<Undefined>(base).name, "\" is undefined, so it has no items"));
+    return Fail(
+        absl::StrCat("\"", std::get<Undefined>(base).name, "\" is undefined, so it has no items"));
   }
   if (Is<Dict*>(base)) {
     const Dict& dict = *std::get<Dict*>(base);
@@ -409,7 +437,8 @@ Value Interpreter::Item(const Value& base, const Value& index) {
   if (Is<List*>(base)) {
     const std::vector<Value>& items = std::get<List*>(base)->items;
     if (at < 0) at += static_cast<std::int64_t>(items.size());
-    if (at < 0 || at >= static_cast<std::int64_t>(items.size())) return Undefined{"an item past the end"};
+    if (at < 0 || at >= static_cast<std::int64_t>(items.size()))
+      return Undefined{"an item past the end"};
     return items[static_cast<std::size_t>(at)];
   }
   if (IsString(base)) {
@@ -439,7 +468,8 @@ Value Interpreter::Slice(const Expression& expression) {
   }
   if (!ok()) return Undefined{};
   if (Is<Undefined>(base)) return Fail("an undefined value cannot be sliced");
-  if (!IsString(base) && !Is<List*>(base)) return Fail(absl::StrCat("a ", TypeName(base), " cannot be sliced"));
+  if (!IsString(base) && !Is<List*>(base))
+    return Fail(absl::StrCat("a ", TypeName(base), " cannot be sliced"));
   if (parts[2] == 0) return Fail("the step of a slice is 0");
   const std::vector<Value> items = Iterate(base);
   // Python's rules for bounds; a step beyond the length picks at most one item.
@@ -466,11 +496,14 @@ Value Interpreter::Slice(const Expression& expression) {
 
 Value Interpreter::Repeat(const Value& what, std::int64_t times) {
   times = std::max<std::int64_t>(times, 0);
-  const std::size_t size = IsString(what) ? AsText(what).bytes.size() : std::get<List*>(what)->items.size();
-  if (size > 0 && static_cast<std::size_t>(times) > limits_.output_bytes / size) return OutOf("memory");
+  const std::size_t size =
+      IsString(what) ? AsText(what).bytes.size() : std::get<List*>(what)->items.size();
+  if (size > 0 && static_cast<std::size_t>(times) > limits_.output_bytes / size)
+    return OutOf("memory");
   Text text;
   List* list = NewList();
-  if (!Charge(size * static_cast<std::size_t>(times) * (IsString(what) ? 1 : sizeof(Value)))) return Undefined{};
+  if (!Charge(size * static_cast<std::size_t>(times) * (IsString(what) ? 1 : sizeof(Value))))
+    return Undefined{};
   for (std::int64_t i = 0; i < (size > 0 ? times : 0); ++i) {
     if (IsString(what)) {
       text.Append(AsText(what));
@@ -498,8 +531,10 @@ Value Interpreter::Binary(const std::string& op, const Value& a, const Value& b)
     Charge(joined->items.size() * sizeof(Value));
     return joined;
   }
-  if (op == "*" && (IsString(a) || Is<List*>(a)) && (Is<std::int64_t>(b) || Is<bool>(b))) return Repeat(a, AsInt(b));
-  if (op == "*" && (IsString(b) || Is<List*>(b)) && (Is<std::int64_t>(a) || Is<bool>(a))) return Repeat(b, AsInt(a));
+  if (op == "*" && (IsString(a) || Is<List*>(a)) && (Is<std::int64_t>(b) || Is<bool>(b)))
+    return Repeat(a, AsInt(b));
+  if (op == "*" && (IsString(b) || Is<List*>(b)) && (Is<std::int64_t>(a) || Is<bool>(a)))
+    return Repeat(b, AsInt(a));
   if (!IsNumber(a) || !IsNumber(b)) {
     return Fail(absl::StrCat("cannot do ", TypeName(a), " ", op, " ", TypeName(b)));
   }
@@ -585,7 +620,8 @@ bool Interpreter::Contains(const Value& container, const Value& item) {
   if (Is<List*>(container)) {
     const std::vector<Value>& items = std::get<List*>(container)->items;
     Work(items.size());
-    return std::any_of(items.begin(), items.end(), [&](const Value& one) { return Equal(one, item); });
+    return std::any_of(items.begin(), items.end(),
+                       [&](const Value& one) { return Equal(one, item); });
   }
   if (!Is<Undefined>(container)) Fail(absl::StrCat("nothing is in a ", TypeName(container)));
   return false;
@@ -596,7 +632,8 @@ Arguments Interpreter::EvaluateArguments(const Expression& expression) {
   for (std::size_t i = 1; i < expression.operands.size(); ++i) {
     arguments.positional.push_back(Evaluate(*expression.operands[i]));
   }
-  for (const auto& [name, value] : expression.named) arguments.named.emplace_back(name, Evaluate(*value));
+  for (const auto& [name, value] : expression.named)
+    arguments.named.emplace_back(name, Evaluate(*value));
   return arguments;
 }
 
@@ -611,21 +648,24 @@ Value Interpreter::Call(const Expression& expression) {
     Value result = CallMethod(self, callee.name, arguments, &known);
     if (known || !ok()) return result;
     function = Attribute(self, callee.name);
-    if (Is<const Callable*>(function)) return CallFunction(*std::get<const Callable*>(function), arguments);
+    if (Is<const Callable*>(function))
+      return CallFunction(*std::get<const Callable*>(function), arguments);
     return Fail(absl::StrCat("a ", TypeName(self), " has no method \"", callee.name, "\""));
   }
   function = Evaluate(callee);
   const Arguments arguments = EvaluateArguments(expression);
   if (!ok()) return Undefined{};
   if (!Is<const Callable*>(function)) {
-    return Fail(absl::StrCat("\"", callee.name, "\" is ", TypeName(function), " and cannot be called"));
+    return Fail(
+        absl::StrCat("\"", callee.name, "\" is ", TypeName(function), " and cannot be called"));
   }
   return CallFunction(*std::get<const Callable*>(function), arguments);
 }
 
 Value Interpreter::CallFunction(const Callable& callable, const Arguments& arguments) {
   switch (callable.kind) {
-    case Callable::Kind::kMacro: return CallMacro(callable, arguments);
+    case Callable::Kind::kMacro:
+      return CallMacro(callable, arguments);
     case Callable::Kind::kCaller: {
       Text out;
       Scope* outer = std::exchange(scope_, NewScope(callable.scope));
@@ -690,7 +730,8 @@ Value Interpreter::CallMacro(const Callable& callable, const Arguments& argument
   if (depth_ > limits_.depth) return OutOf("depth");
   const Statement& macro = *callable.statement;
   if (arguments.positional.size() > macro.parameters.size()) {
-    return Fail(absl::StrCat("macro \"", macro.text, "\" takes at most ", macro.parameters.size(), " arguments"));
+    return Fail(absl::StrCat("macro \"", macro.text, "\" takes at most ", macro.parameters.size(),
+                             " arguments"));
   }
   const Value caller = Lookup("caller");
   Scope* inner = NewScope(callable.scope);
@@ -699,7 +740,9 @@ Value Interpreter::CallMacro(const Callable& callable, const Arguments& argument
     const auto& [name, fallback] = macro.parameters[i];
     const Value* given = arguments.Find(i, name);
     Define(inner, name,
-           given != nullptr ? *given : fallback != nullptr ? Evaluate(*fallback) : Value(Undefined{name}));
+           given != nullptr      ? *given
+           : fallback != nullptr ? Evaluate(*fallback)
+                                 : Value(Undefined{name}));
   }
   if (Is<const Callable*>(caller)) Define(inner, "caller", caller);
   Text out;

@@ -1,5 +1,6 @@
-// Runs a compiled template. Templates come with model files, so they are untrusted: steps, nesting, memory and output
-// have bounds, there is no way out to files or the environment, and all values die with the run.
+// Runs a compiled template. Templates come with model files, so they are untrusted: steps, nesting,
+// memory and output have bounds, there is no way out to files or the environment, and all values
+// die with the run.
 #ifndef RAGMESH_LIBS_CHAT_TEMPLATE_INTERPRETER_H_
 #define RAGMESH_LIBS_CHAT_TEMPLATE_INTERPRETER_H_
 
@@ -37,7 +38,8 @@ struct Arguments {
   const Value* Find(std::size_t index, absl::string_view name) const;
 };
 
-// One run. The first error sticks: afterwards every evaluation gives Undefined at once and loops end.
+// One run. The first error sticks: afterwards every evaluation gives Undefined at once and loops
+// end.
 class Interpreter {
  public:
   Interpreter(const RenderLimits& limits, absl::Time now) : limits_(limits), now_(now) {}
@@ -92,8 +94,10 @@ class Interpreter {
   // builtins.cc
   Value ApplyFilter(const Expression& expression, const Value& input);
   Value SelectFilter(const std::string& name, const Value& input, const Arguments& arguments);
-  Value StringFilter(const std::string& name, const Value& input, const Arguments& arguments, bool* known);
-  Value SequenceFilter(const std::string& name, const Value& input, const Arguments& arguments, bool* known);
+  Value StringFilter(const std::string& name, const Value& input, const Arguments& arguments,
+                     bool* known);
+  Value SequenceFilter(const std::string& name, const Value& input, const Arguments& arguments,
+                       bool* known);
   Value Map(const Value& input, const Arguments& arguments);
   Value Filtered(const std::string& name, const Value& input, const Arguments& arguments);
   bool ApplyTest(const std::string& name, const Value& value, const std::vector<Value>& arguments);
@@ -101,8 +105,10 @@ class Interpreter {
   Value DeepAttribute(const Value& base, const std::string& path);
   void Sort(std::vector<Value>* values, const std::string& attribute, bool reverse, bool any_case);
   // methods.cc; *known is false when the type has no such method.
-  Value CallMethod(const Value& self, const std::string& name, const Arguments& arguments, bool* known);
-  Value StringMethod(const Text& self, const std::string& name, const Arguments& arguments, bool* known);
+  Value CallMethod(const Value& self, const std::string& name, const Arguments& arguments,
+                   bool* known);
+  Value StringMethod(const Text& self, const std::string& name, const Arguments& arguments,
+                     bool* known);
   Value ListMethod(List* self, const std::string& name, const Arguments& arguments, bool* known);
   Value DictMethod(Dict* self, const std::string& name, const Arguments& arguments, bool* known);
   Value Split(const Text& self, const Arguments& arguments, bool from_right);

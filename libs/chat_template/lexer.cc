@@ -21,15 +21,17 @@ void AppendUtf8(std::uint32_t code, std::string* out) {
     *out += {static_cast<char>(0xE0 | code >> 12), static_cast<char>(0x80 | (code >> 6 & 0x3F)),
              static_cast<char>(0x80 | (code & 0x3F))};
   } else {
-    *out += {static_cast<char>(0xF0 | (code >> 18 & 7)), static_cast<char>(0x80 | (code >> 12 & 0x3F)),
-             static_cast<char>(0x80 | (code >> 6 & 0x3F)), static_cast<char>(0x80 | (code & 0x3F))};
+    *out +=
+        {static_cast<char>(0xF0 | (code >> 18 & 7)), static_cast<char>(0x80 | (code >> 12 & 0x3F)),
+         static_cast<char>(0x80 | (code >> 6 & 0x3F)), static_cast<char>(0x80 | (code & 0x3F))};
   }
 }
 
 class Lexer {
  public:
   explicit Lexer(absl::string_view source) : source_(source) {
-    if (absl::EndsWith(source_, "\n")) source_.remove_suffix(1);  // Jinja drops one line end at the end
+    if (absl::EndsWith(source_, "\n"))
+      source_.remove_suffix(1);  // Jinja drops one line end at the end
   }
 
   absl::StatusOr<std::vector<Token>> Run() {
@@ -42,7 +44,8 @@ class Lexer {
   absl::string_view Rest() const { return source_.substr(position_); }
 
   void Advance(std::size_t count) {
-    line_ += static_cast<int>(std::count(source_.begin() + position_, source_.begin() + position_ + count, '\n'));
+    line_ += static_cast<int>(
+        std::count(source_.begin() + position_, source_.begin() + position_ + count, '\n'));
     position_ += count;
   }
 
@@ -78,7 +81,8 @@ class Lexer {
     if (kind == '#') return Comment();
     if (kind == '%') {
       const absl::string_view name = absl::StripLeadingAsciiWhitespace(Rest());
-      if (absl::StartsWith(name, "raw") && name.size() > 3 && !absl::ascii_isalnum(name[3]) && name[3] != '_') {
+      if (absl::StartsWith(name, "raw") && name.size() > 3 && !absl::ascii_isalnum(name[3]) &&
+          name[3] != '_') {
         return Raw();
       }
     }
@@ -119,7 +123,8 @@ class Lexer {
     const char sign = source_[open - 1];
     Advance(open + 2 - position_);
     AfterTag(sign, true);
-    for (std::size_t at = position_; (at = source_.find("{%", at)) != absl::string_view::npos; at += 2) {
+    for (std::size_t at = position_; (at = source_.find("{%", at)) != absl::string_view::npos;
+         at += 2) {
       std::size_t inside = at + 2;
       const bool strips = inside < source_.size() && source_[inside] == '-';
       if (strips) ++inside;
@@ -162,19 +167,22 @@ class Lexer {
     if (absl::ascii_isdigit(first)) return Number();
     if (absl::ascii_isalpha(first) || first == '_') {
       std::size_t size = 1;
-      while (size < Rest().size() && (absl::ascii_isalnum(Rest()[size]) || Rest()[size] == '_')) ++size;
+      while (size < Rest().size() && (absl::ascii_isalnum(Rest()[size]) || Rest()[size] == '_'))
+        ++size;
       return Add(TokenType::kName, size);
     }
     for (const absl::string_view op : {"**", "//", "==", "!=", "<=", ">="}) {
       if (absl::StartsWith(Rest(), op)) return Add(TokenType::kOperator, 2);
     }
     if (absl::string_view("+-*/%~<>=.,:|()[]{}").find(first) == absl::string_view::npos) {
-      return BadTemplate(line_, absl::StrCat("unexpected character '", absl::string_view(&first, 1), "'"));
+      return BadTemplate(line_,
+                         absl::StrCat("unexpected character '", absl::string_view(&first, 1), "'"));
     }
     if (first == '(' || first == '[' || first == '{') open->push_back(first);
     if (first == ')' || first == ']' || first == '}') {
       const char match = first == ')' ? '(' : first == ']' ? '[' : '{';
-      if (open->empty() || open->back() != match) return BadTemplate(line_, "brackets do not match");
+      if (open->empty() || open->back() != match)
+        return BadTemplate(line_, "brackets do not match");
       open->pop_back();
     }
     return Add(TokenType::kOperator, 1);
@@ -241,7 +249,8 @@ class Lexer {
     std::size_t i = 1;
     for (; i <= width && at + i < Rest().size() && absl::ascii_isxdigit(Rest()[at + i]); ++i) {
       const char digit = absl::ascii_tolower(Rest()[at + i]);
-      code = code * 16 + static_cast<std::uint32_t>(absl::ascii_isdigit(digit) ? digit - '0' : digit - 'a' + 10);
+      code = code * 16 + static_cast<std::uint32_t>(absl::ascii_isdigit(digit) ? digit - '0'
+                                                                               : digit - 'a' + 10);
     }
     if (width == 0 || i <= width || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) {
       *value += {'\\', letter};
@@ -261,10 +270,13 @@ class Lexer {
 }  // namespace
 
 absl::Status BadTemplate(int line, absl::string_view problem) {
-  return MakeError(absl::StatusCode::kInvalidArgument, absl::StrCat("chat template, line ", line, ": ", problem),
+  return MakeError(absl::StatusCode::kInvalidArgument,
+                   absl::StrCat("chat template, line ", line, ": ", problem),
                    {.reason = "BAD_TEMPLATE", .field = "chat_template"});
 }
 
-absl::StatusOr<std::vector<Token>> Tokenise(absl::string_view source) { return Lexer(source).Run(); }
+absl::StatusOr<std::vector<Token>> Tokenise(absl::string_view source) {
+  return Lexer(source).Run();
+}
 
 }  // namespace ragmesh::chat_template

@@ -1,4 +1,5 @@
-// Template source -> tokens, with the whitespace rules that Hugging Face sets: trim_blocks and lstrip_blocks.
+// Template source -> tokens, with the whitespace rules that Hugging Face sets: trim_blocks and
+// lstrip_blocks.
 #ifndef RAGMESH_LIBS_CHAT_TEMPLATE_LEXER_H_
 #define RAGMESH_LIBS_CHAT_TEMPLATE_LEXER_H_
 
@@ -10,7 +11,19 @@
 
 namespace ragmesh::chat_template {
 
-enum class TokenType { kData, kPrintBegin, kPrintEnd, kBlockBegin, kBlockEnd, kName, kString, kInteger, kFloat, kOperator, kEnd };
+enum class TokenType {
+  kData,
+  kPrintBegin,
+  kPrintEnd,
+  kBlockBegin,
+  kBlockEnd,
+  kName,
+  kString,
+  kInteger,
+  kFloat,
+  kOperator,
+  kEnd
+};
 
 struct Token {
   TokenType type = TokenType::kEnd;

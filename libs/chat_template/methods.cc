@@ -13,16 +13,17 @@ namespace {
 // The code point that begins at `at`, -1 for a bad byte; *size is its length.
 utf8proc_int32_t Decode(absl::string_view text, std::size_t at, std::size_t* size) {
   utf8proc_int32_t code = -1;
-  const utf8proc_ssize_t read = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()) + at,
-                                                 static_cast<utf8proc_ssize_t>(text.size() - at), &code);
+  const utf8proc_ssize_t read =
+      utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()) + at,
+                       static_cast<utf8proc_ssize_t>(text.size() - at), &code);
   *size = read > 0 ? static_cast<std::size_t>(read) : 1;
   return code;
 }
 
 bool IsSpace(utf8proc_int32_t code) {
-  return (code >= 9 && code <= 13) || (code >= 0x1C && code <= 0x20) || code == 0x85 || code == 0xA0 ||
-         code == 0x1680 || (code >= 0x2000 && code <= 0x200A) || code == 0x2028 || code == 0x2029 || code == 0x202F ||
-         code == 0x205F || code == 0x3000;
+  return (code >= 9 && code <= 13) || (code >= 0x1C && code <= 0x20) || code == 0x85 ||
+         code == 0xA0 || code == 0x1680 || (code >= 0x2000 && code <= 0x200A) || code == 0x2028 ||
+         code == 0x2029 || code == 0x202F || code == 0x205F || code == 0x3000;
 }
 
 // Where the character that ends at `end` begins.
@@ -55,8 +56,9 @@ bool IsDigit(utf8proc_int32_t code) { return utf8proc_category(code) == UTF8PROC
 bool Matches(const Text& self, const Value& what, bool at_start) {
   if (Is<List*>(what)) {  // a tuple of alternatives
     const std::vector<Value>& items = std::get<List*>(what)->items;
-    return std::any_of(items.begin(), items.end(),
-                       [&](const Value& one) { return IsString(one) && Matches(self, one, at_start); });
+    return std::any_of(items.begin(), items.end(), [&](const Value& one) {
+      return IsString(one) && Matches(self, one, at_start);
+    });
   }
   const std::string& part = AsText(what).bytes;
   return at_start ? absl::StartsWith(self.bytes, part) : absl::EndsWith(self.bytes, part);
@@ -111,7 +113,8 @@ std::string ChangeCase(absl::string_view text, bool upper) {
       continue;
     }
     utf8proc_uint8_t buffer[4];
-    const utf8proc_ssize_t wrote = utf8proc_encode_char(upper ? utf8proc_toupper(code) : utf8proc_tolower(code), buffer);
+    const utf8proc_ssize_t wrote =
+        utf8proc_encode_char(upper ? utf8proc_toupper(code) : utf8proc_tolower(code), buffer);
     out.append(reinterpret_cast<const char*>(buffer), static_cast<std::size_t>(wrote));
   }
   return out;
@@ -128,7 +131,8 @@ std::string Capitalise(absl::string_view text, bool every_word) {
   return out;
 }
 
-Value Interpreter::CallMethod(const Value& self, const std::string& name, const Arguments& arguments, bool* known) {
+Value Interpreter::CallMethod(const Value& self, const std::string& name,
+                              const Arguments& arguments, bool* known) {
   *known = true;
   if (IsString(self)) return StringMethod(AsText(self), name, arguments, known);
   if (Is<List*>(self)) return ListMethod(std::get<List*>(self), name, arguments, known);
@@ -158,12 +162,14 @@ Value Interpreter::Split(const Text& self, const Arguments& arguments, bool from
       rest = Strip(rest.Slice(end, rest.bytes.size()), nullptr, true, false);
     }
   } else {
-    if (!IsString(*separator) || AsText(*separator).bytes.empty()) return Fail("split needs a string that is not empty");
+    if (!IsString(*separator) || AsText(*separator).bytes.empty())
+      return Fail("split needs a string that is not empty");
     const std::string& by = AsText(*separator).bytes;
     std::size_t begin = 0, end = self.bytes.size();
     while (parts.size() < most && Charge(64)) {
-      const std::size_t found = from_right ? (end < by.size() ? std::string::npos : self.bytes.rfind(by, end - by.size()))
-                                           : self.bytes.find(by, begin);
+      const std::size_t found =
+          from_right ? (end < by.size() ? std::string::npos : self.bytes.rfind(by, end - by.size()))
+                     : self.bytes.find(by, begin);
       if (found == std::string::npos) break;
       parts.push_back(from_right ? self.Slice(found + by.size(), end) : self.Slice(begin, found));
       (from_right ? end : begin) = from_right ? found : found + by.size();
@@ -176,7 +182,8 @@ Value Interpreter::Split(const Text& self, const Arguments& arguments, bool from
   return list;
 }
 
-Value Interpreter::StringMethod(const Text& self, const std::string& name, const Arguments& arguments, bool* known) {
+Value Interpreter::StringMethod(const Text& self, const std::string& name,
+                                const Arguments& arguments, bool* known) {
   Work(self.bytes.size() / 64);
   const Value* first = arguments.positional.empty() ? nullptr : &arguments.positional[0];
   const auto needs_string = [&] { return first != nullptr && IsString(*first); };
@@ -195,7 +202,8 @@ Value Interpreter::StringMethod(const Text& self, const std::string& name, const
     return list;
   }
   if (name == "startswith" || name == "endswith") {
-    if (!needs_string() && (first == nullptr || !Is<List*>(*first))) return Fail(absl::StrCat(name, " needs a string"));
+    if (!needs_string() && (first == nullptr || !Is<List*>(*first)))
+      return Fail(absl::StrCat(name, " needs a string"));
     return Matches(self, *first, name == "startswith");
   }
   if (name == "removeprefix" || name == "removesuffix") {
@@ -204,7 +212,8 @@ Value Interpreter::StringMethod(const Text& self, const std::string& name, const
     if (!Matches(self, *first, name == "removeprefix")) return NewString(self);
     return NewString(name == "removeprefix" ? self.Slice(part, size) : self.Slice(0, size - part));
   }
-  if (name == "upper" || name == "lower") return NewString(Text::Like(self, ChangeCase(self.bytes, name == "upper")));
+  if (name == "upper" || name == "lower")
+    return NewString(Text::Like(self, ChangeCase(self.bytes, name == "upper")));
   if (name == "title" || name == "capitalize") {
     return NewString(Text::Like(self, Capitalise(self.bytes, name == "title")));
   }
@@ -222,14 +231,18 @@ Value Interpreter::StringMethod(const Text& self, const std::string& name, const
     const std::string& part = AsText(*first).bytes;
     if (name == "count") {
       std::int64_t count = 0;
-      for (std::size_t at = 0; !part.empty() && (at = self.bytes.find(part, at)) != std::string::npos; at += part.size()) {
+      for (std::size_t at = 0;
+           !part.empty() && (at = self.bytes.find(part, at)) != std::string::npos;
+           at += part.size()) {
         ++count;
       }
       return count;
     }
     const std::size_t found = name == "rfind" ? self.bytes.rfind(part) : self.bytes.find(part);
-    if (found == std::string::npos) return name == "index" ? Fail("substring not found") : Value(std::int64_t{-1});
-    return static_cast<std::int64_t>(CountCharacters(absl::string_view(self.bytes).substr(0, found)));
+    if (found == std::string::npos)
+      return name == "index" ? Fail("substring not found") : Value(std::int64_t{-1});
+    return static_cast<std::int64_t>(
+        CountCharacters(absl::string_view(self.bytes).substr(0, found)));
   }
   if (name == "join") {
     if (first == nullptr) return Fail("join needs a list");
@@ -245,14 +258,17 @@ Value Interpreter::StringMethod(const Text& self, const std::string& name, const
   }
   if (name == "isdigit") return AllCharacters(self.bytes, IsDigit);
   if (name == "isalpha") return AllCharacters(self.bytes, IsAlpha);
-  if (name == "isalnum") return AllCharacters(self.bytes, [](auto code) { return IsAlpha(code) || IsDigit(code); });
+  if (name == "isalnum")
+    return AllCharacters(self.bytes, [](auto code) { return IsAlpha(code) || IsDigit(code); });
   if (name == "isspace") return AllCharacters(self.bytes, IsSpace);
-  if (name == "isupper" || name == "islower") return ApplyTest(name.substr(2), MakeString(self), {});
+  if (name == "isupper" || name == "islower")
+    return ApplyTest(name.substr(2), MakeString(self), {});
   *known = false;
   return Undefined{};
 }
 
-Value Interpreter::ListMethod(List* self, const std::string& name, const Arguments& arguments, bool* known) {
+Value Interpreter::ListMethod(List* self, const std::string& name, const Arguments& arguments,
+                              bool* known) {
   const Value* first = arguments.positional.empty() ? nullptr : &arguments.positional[0];
   if (name == "append" && first != nullptr) {
     Charge(sizeof(Value));
@@ -270,7 +286,8 @@ Value Interpreter::ListMethod(List* self, const std::string& name, const Argumen
     const auto size = static_cast<std::int64_t>(self->items.size());
     std::int64_t at = AsInt(*first);
     if (at < 0) at += size;
-    self->items.insert(self->items.begin() + std::clamp<std::int64_t>(at, 0, size), arguments.positional[1]);
+    self->items.insert(self->items.begin() + std::clamp<std::int64_t>(at, 0, size),
+                       arguments.positional[1]);
     return None{};
   }
   if (name == "pop") {
@@ -286,9 +303,11 @@ Value Interpreter::ListMethod(List* self, const std::string& name, const Argumen
   if ((name == "index" || name == "count") && first != nullptr) {
     Work(self->items.size());
     const auto same = [&](const Value& item) { return Equal(item, *first); };
-    if (name == "count") return std::int64_t{std::count_if(self->items.begin(), self->items.end(), same)};
+    if (name == "count")
+      return std::int64_t{std::count_if(self->items.begin(), self->items.end(), same)};
     const auto found = std::find_if(self->items.begin(), self->items.end(), same);
-    return found == self->items.end() ? Fail("the value is not in the list") : Value(std::int64_t{found - self->items.begin()});
+    return found == self->items.end() ? Fail("the value is not in the list")
+                                      : Value(std::int64_t{found - self->items.begin()});
   }
   if (name == "copy") {
     List* copy = NewList();
@@ -299,7 +318,8 @@ Value Interpreter::ListMethod(List* self, const std::string& name, const Argumen
   return Undefined{};
 }
 
-Value Interpreter::DictMethod(Dict* self, const std::string& name, const Arguments& arguments, bool* known) {
+Value Interpreter::DictMethod(Dict* self, const std::string& name, const Arguments& arguments,
+                              bool* known) {
   Work(self->entries.size() / 16);
   const Value* first = arguments.positional.empty() ? nullptr : &arguments.positional[0];
   const Value fallback = arguments.positional.size() > 1 ? arguments.positional[1] : Value(None{});

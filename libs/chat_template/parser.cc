@@ -11,7 +11,8 @@
 namespace ragmesh::chat_template {
 namespace {
 
-// Real templates nest below 20 levels; each level costs a few hundred bytes of stack here and in the interpreter.
+// Real templates nest below 20 levels; each level costs a few hundred bytes of stack here and in
+// the interpreter.
 constexpr int kMaxNesting = 100;
 
 using Kind = Expression::Kind;
@@ -23,7 +24,8 @@ class Parser {
 
   absl::StatusOr<Body> Parse() {
     RAGMESH_ASSIGN_OR_RETURN(Body body, Statements({}));
-    if (Peek().type != TokenType::kEnd) return Bad(absl::StrCat("unexpected tag \"", Ahead(1).text, "\""));
+    if (Peek().type != TokenType::kEnd)
+      return Bad(absl::StrCat("unexpected tag \"", Ahead(1).text, "\""));
     return body;
   }
 
@@ -38,7 +40,9 @@ class Parser {
     Parser* parser_;
   };
 
-  const Token& Ahead(std::size_t count) const { return tokens_[std::min(position_ + count, tokens_.size() - 1)]; }
+  const Token& Ahead(std::size_t count) const {
+    return tokens_[std::min(position_ + count, tokens_.size() - 1)];
+  }
   const Token& Peek() const { return Ahead(0); }
   Token Take() {
     Token token = Peek();
@@ -49,7 +53,9 @@ class Parser {
   bool AtOperator(absl::string_view text) const {
     return Peek().type == TokenType::kOperator && Peek().text == text;
   }
-  bool AtName(absl::string_view text) const { return Peek().type == TokenType::kName && Peek().text == text; }
+  bool AtName(absl::string_view text) const {
+    return Peek().type == TokenType::kName && Peek().text == text;
+  }
   bool Accept(absl::string_view text) {
     if (!AtOperator(text) && !AtName(text)) return false;
     Take();
@@ -60,11 +66,13 @@ class Parser {
     return Bad(absl::StrCat("expected \"", text, "\" before \"", Peek().text, "\""));
   }
   absl::StatusOr<std::string> Name() {
-    if (Peek().type != TokenType::kName) return Bad(absl::StrCat("expected a name before \"", Peek().text, "\""));
+    if (Peek().type != TokenType::kName)
+      return Bad(absl::StrCat("expected a name before \"", Peek().text, "\""));
     return Take().text;
   }
   absl::Status EndBlock() {
-    if (Peek().type != TokenType::kBlockEnd) return Bad(absl::StrCat("unexpected \"", Peek().text, "\" in a tag"));
+    if (Peek().type != TokenType::kBlockEnd)
+      return Bad(absl::StrCat("unexpected \"", Peek().text, "\" in a tag"));
     Take();
     return absl::OkStatus();
   }
@@ -96,11 +104,14 @@ class Parser {
         Take();
         statement->kind = Statement::Kind::kPrint;
         RAGMESH_ASSIGN_OR_RETURN(statement->expression, TupleOrExpression());
-        if (Peek().type != TokenType::kPrintEnd) return Bad(absl::StrCat("unexpected \"", Peek().text, "\""));
+        if (Peek().type != TokenType::kPrintEnd)
+          return Bad(absl::StrCat("unexpected \"", Peek().text, "\""));
         Take();
       } else {
         if (std::find(ends.begin(), ends.end(), Ahead(1).text) != ends.end()) return body;
-        if (Ahead(1).text.substr(0, 3) == "end" || Ahead(1).text == "else" || Ahead(1).text == "elif") return body;
+        if (Ahead(1).text.substr(0, 3) == "end" || Ahead(1).text == "else" ||
+            Ahead(1).text == "elif")
+          return body;
         Take();
         RAGMESH_RETURN_IF_ERROR(Tag(statement.get()));
       }
@@ -112,7 +123,8 @@ class Parser {
 
   absl::Status BodyUntil(absl::string_view end, Body* body) {
     RAGMESH_ASSIGN_OR_RETURN(*body, Statements({end}));
-    if (Ahead(1).text != end) return Bad(absl::StrCat("expected \"", end, "\" instead of \"", Ahead(1).text, "\""));
+    if (Ahead(1).text != end)
+      return Bad(absl::StrCat("expected \"", end, "\" instead of \"", Ahead(1).text, "\""));
     return CloseTag();
   }
 
@@ -166,7 +178,8 @@ class Parser {
       statement->branches.push_back(std::move(branch));
       const std::string end = Ahead(1).text;
       if (end == "endif") return CloseTag();
-      if (last || (end != "elif" && end != "else")) return Bad(absl::StrCat("unexpected \"", end, "\" in an if"));
+      if (last || (end != "elif" && end != "else"))
+        return Bad(absl::StrCat("unexpected \"", end, "\" in an if"));
       Take();
       Take();
       last = end == "else";
@@ -203,7 +216,8 @@ class Parser {
       RAGMESH_RETURN_IF_ERROR(CloseTag());
       return BodyUntil("endfor", &statement->else_body);
     }
-    if (Ahead(1).text != "endfor") return Bad(absl::StrCat("unexpected \"", Ahead(1).text, "\" in a loop"));
+    if (Ahead(1).text != "endfor")
+      return Bad(absl::StrCat("unexpected \"", Ahead(1).text, "\" in a loop"));
     return CloseTag();
   }
 
@@ -342,7 +356,8 @@ class Parser {
         if (AtOperator(known)) op = std::string(known);
       }
       if (AtName("in")) op = "in";
-      if (AtName("not") && Ahead(1).type == TokenType::kName && Ahead(1).text == "in") op = "not in";
+      if (AtName("not") && Ahead(1).type == TokenType::kName && Ahead(1).text == "in")
+        op = "not in";
       if (op.empty()) break;
       Take();
       if (op == "not in") Take();
@@ -357,7 +372,8 @@ class Parser {
     return chain != nullptr ? std::move(chain) : std::move(left);
   }
 
-  ExpressionOr Chain(std::initializer_list<absl::string_view> operators, ExpressionOr (Parser::*next)()) {
+  ExpressionOr Chain(std::initializer_list<absl::string_view> operators,
+                     ExpressionOr (Parser::*next)()) {
     RAGMESH_ASSIGN_OR_RETURN(ExpressionPtr left, (this->*next)());
     for (int links = 0; true; ++links) {
       RAGMESH_RETURN_IF_ERROR(CheckChain(links));
@@ -430,7 +446,8 @@ class Parser {
         name->name = token.text;
         return name;
       }
-      default: break;
+      default:
+        break;
     }
     if (Accept("(")) return Brackets();
     if (Accept("[")) {
@@ -533,7 +550,8 @@ class Parser {
     RAGMESH_RETURN_IF_ERROR(Expect("("));
     while (!Accept(")")) {
       if (AtOperator("*") || AtOperator("**")) return Bad("unpacked arguments are not supported");
-      const bool named = Peek().type == TokenType::kName && Ahead(1).type == TokenType::kOperator && Ahead(1).text == "=";
+      const bool named = Peek().type == TokenType::kName && Ahead(1).type == TokenType::kOperator &&
+                         Ahead(1).text == "=";
       std::string name;
       if (named) {
         name = Take().text;
@@ -568,12 +586,13 @@ class Parser {
     }
     test->operands.push_back(std::move(base));
     const TokenType type = Peek().type;
-    const bool word = type == TokenType::kName && !AtName("else") && !AtName("or") && !AtName("and") &&
-                      !AtName("is") && !AtName("if") && !AtName("in") && !AtName("not") && !AtName("recursive");
+    const bool word = type == TokenType::kName && !AtName("else") && !AtName("or") &&
+                      !AtName("and") && !AtName("is") && !AtName("if") && !AtName("in") &&
+                      !AtName("not") && !AtName("recursive");
     if (AtOperator("(")) {
       RAGMESH_RETURN_IF_ERROR(Arguments(test.get()));
-    } else if (word || type == TokenType::kString || type == TokenType::kInteger || type == TokenType::kFloat ||
-               AtOperator("[") || AtOperator("{")) {
+    } else if (word || type == TokenType::kString || type == TokenType::kInteger ||
+               type == TokenType::kFloat || AtOperator("[") || AtOperator("{")) {
       RAGMESH_ASSIGN_OR_RETURN(ExpressionPtr argument, Primary());
       RAGMESH_ASSIGN_OR_RETURN(argument, Postfix(std::move(argument)));
       test->operands.push_back(std::move(argument));

@@ -12,7 +12,8 @@ namespace ragmesh::chat_template {
 namespace {
 
 constexpr int kMaxPrintDepth = 64;
-// A container may hold another many times, so a small one can print as a huge one: 2^n for n lines of a template.
+// A container may hold another many times, so a small one can print as a huge one: 2^n for n lines
+// of a template.
 constexpr std::size_t kMaxPrintBytes = 16 << 20;
 constexpr std::size_t kMaxComparisons = 1 << 20;
 
@@ -42,7 +43,10 @@ std::string FloatRepr(double value) {
 
 // Python picks single quotes unless the text has some and no double ones.
 std::string StringRepr(absl::string_view text) {
-  const char quote = text.find('\'') != absl::string_view::npos && text.find('"') == absl::string_view::npos ? '"' : '\'';
+  const char quote =
+      text.find('\'') != absl::string_view::npos && text.find('"') == absl::string_view::npos
+          ? '"'
+          : '\'';
   std::string repr(1, quote);
   for (const char c : text) {
     if (c == quote || c == '\\') {
@@ -62,11 +66,14 @@ std::string StringRepr(absl::string_view text) {
   return repr + quote;
 }
 
-
 // The code point at `at` and its size; a bad byte reads as itself.
 std::pair<std::uint32_t, std::size_t> Decode(absl::string_view text, std::size_t at) {
   const auto lead = static_cast<unsigned char>(text[at]);
-  const std::size_t size = lead < 0x80 ? 1 : lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+  const std::size_t size = lead < 0x80    ? 1
+                           : lead >= 0xF0 ? 4
+                           : lead >= 0xE0 ? 3
+                           : lead >= 0xC0 ? 2
+                                          : 1;
   if (size == 1 || at + size > text.size()) return {lead, 1};
   std::uint32_t code = lead & (0x7F >> size);
   for (std::size_t i = 1; i < size; ++i) {
@@ -81,19 +88,34 @@ std::string JsonString(absl::string_view text, bool ensure_ascii) {
   for (std::size_t at = 0; at < text.size();) {
     const auto [code, size] = Decode(text, at);
     switch (code) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
       default:
         if (code < 32 || (ensure_ascii && code >= 127 && code < 0x10000)) {
           absl::StrAppendFormat(&out, "\\u%04x", code);
         } else if (ensure_ascii && code >= 0x10000) {
           const std::uint32_t rest = code - 0x10000;
-          absl::StrAppendFormat(&out, "\\u%04x\\u%04x", 0xD800 + (rest >> 10), 0xDC00 + (rest & 0x3FF));
+          absl::StrAppendFormat(&out, "\\u%04x\\u%04x", 0xD800 + (rest >> 10),
+                                0xDC00 + (rest & 0x3FF));
         } else {
           out.append(text.data() + at, size);
         }
@@ -114,7 +136,8 @@ void Text::Append(const Text& other) {
 }
 
 Text Text::Like(const Text& like, std::string from) {
-  const bool foreign = std::any_of(like.marks.begin(), like.marks.end(), [](char mark) { return mark != 0; });
+  const bool foreign =
+      std::any_of(like.marks.begin(), like.marks.end(), [](char mark) { return mark != 0; });
   return Text(from, foreign);
 }
 
@@ -153,7 +176,8 @@ Value MakeString(Text text) { return std::make_shared<const Text>(std::move(text
 Value MakeString(absl::string_view plain) { return MakeString(Text(plain)); }
 
 std::int64_t AsInt(const Value& value) {
-  return Is<bool>(value) ? static_cast<std::int64_t>(std::get<bool>(value)) : std::get<std::int64_t>(value);
+  return Is<bool>(value) ? static_cast<std::int64_t>(std::get<bool>(value))
+                         : std::get<std::int64_t>(value);
 }
 
 double AsDouble(const Value& value) {
@@ -165,7 +189,8 @@ bool Truthy(const Value& value) {
   if (IsNumber(value)) return AsDouble(value) != 0;
   if (IsString(value)) return !AsText(value).bytes.empty();
   if (Is<List*>(value)) return !std::get<List*>(value)->items.empty();
-  if (Is<Dict*>(value)) return std::get<Dict*>(value)->is_namespace || !std::get<Dict*>(value)->entries.empty();
+  if (Is<Dict*>(value))
+    return std::get<Dict*>(value)->is_namespace || !std::get<Dict*>(value)->entries.empty();
   return Is<const Callable*>(value);
 }
 
@@ -181,8 +206,10 @@ bool EqualWithin(const Value& a, const Value& b, int depth, std::size_t* budget)
   if (IsString(a)) return AsText(a).bytes == AsText(b).bytes;
   if (Is<List*>(a)) {
     const List &x = *std::get<List*>(a), &y = *std::get<List*>(b);
-    return x.tuple == y.tuple && std::equal(x.items.begin(), x.items.end(), y.items.begin(), y.items.end(),
-                                            [&](const Value& i, const Value& j) { return EqualWithin(i, j, depth + 1, budget); });
+    return x.tuple == y.tuple && std::equal(x.items.begin(), x.items.end(), y.items.begin(),
+                                            y.items.end(), [&](const Value& i, const Value& j) {
+                                              return EqualWithin(i, j, depth + 1, budget);
+                                            });
   }
   if (Is<Dict*>(a)) {
     const Dict &x = *std::get<Dict*>(a), &y = *std::get<Dict*>(b);
@@ -205,7 +232,7 @@ bool Equal(const Value& a, const Value& b) {
 }
 
 const char* TypeName(const Value& value) {
-  static constexpr const char* kNames[] = {"undefined", "NoneType", "bool", "int", "float",
+  static constexpr const char* kNames[] = {"undefined", "NoneType", "bool", "int",     "float",
                                            "str",       "list",     "dict", "callable"};
   return kNames[value.index()];
 }
@@ -225,7 +252,8 @@ void Print(const Value& value, int depth, Text* out) {
   } else if (Is<double>(value)) {
     out->Append(FloatRepr(std::get<double>(value)));
   } else if (IsString(value)) {
-    out->Append(depth == 0 ? AsText(value) : Text::Like(AsText(value), StringRepr(AsText(value).bytes)));
+    out->Append(depth == 0 ? AsText(value)
+                           : Text::Like(AsText(value), StringRepr(AsText(value).bytes)));
   } else if (Is<List*>(value)) {
     const List& list = *std::get<List*>(value);
     out->Append(list.tuple ? "(" : "[");
@@ -264,7 +292,8 @@ Text ToText(const Value& value) {
 bool ToJson(const Value& value, const JsonStyle& style, Text* out, int depth) {
   if (depth > kMaxPrintDepth || out->bytes.size() > kMaxPrintBytes) return false;
   const auto new_line = [&](int level) {
-    if (style.indent >= 0) out->Append("\n" + std::string(static_cast<std::size_t>(style.indent * level), ' '));
+    if (style.indent >= 0)
+      out->Append("\n" + std::string(static_cast<std::size_t>(style.indent * level), ' '));
   };
   absl::string_view separator = style.item_separator;
   if (style.indent >= 0 && separator == ", ") separator = ",";
@@ -311,7 +340,8 @@ bool ToJson(const Value& value, const JsonStyle& style, Text* out, int depth) {
 }
 
 std::size_t CountCharacters(absl::string_view text) {
-  return text.size() - static_cast<std::size_t>(std::count_if(text.begin(), text.end(), IsContinuation));
+  return text.size() -
+         static_cast<std::size_t>(std::count_if(text.begin(), text.end(), IsContinuation));
 }
 
 std::size_t CharacterOffset(absl::string_view text, std::size_t index) {

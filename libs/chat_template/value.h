@@ -13,8 +13,9 @@
 
 namespace ragmesh::chat_template {
 
-// A string that remembers which of its bytes came from outside. `marks` is empty when none did, else as long as
-// `bytes`, with 1 for a foreign byte. Every operation carries marks along with the bytes they belong to.
+// A string that remembers which of its bytes came from outside. `marks` is empty when none did,
+// else as long as `bytes`, with 1 for a foreign byte. Every operation carries marks along with the
+// bytes they belong to.
 struct Text {
   std::string bytes;
   std::string marks;
@@ -41,8 +42,8 @@ struct Undefined {
 struct None {};
 
 // Small and copyable. Lists, dictionaries and callables belong to the interpreter's arena.
-using Value = std::variant<Undefined, None, bool, std::int64_t, double, std::shared_ptr<const Text>, List*, Dict*,
-                           const Callable*>;
+using Value = std::variant<Undefined, None, bool, std::int64_t, double, std::shared_ptr<const Text>,
+                           List*, Dict*, const Callable*>;
 
 struct List {
   std::vector<Value> items;
@@ -63,8 +64,12 @@ bool Is(const Value& value) {
   return std::holds_alternative<T>(value);
 }
 inline bool IsString(const Value& value) { return Is<std::shared_ptr<const Text>>(value); }
-inline const Text& AsText(const Value& value) { return *std::get<std::shared_ptr<const Text>>(value); }
-inline bool IsNumber(const Value& value) { return Is<bool>(value) || Is<std::int64_t>(value) || Is<double>(value); }
+inline const Text& AsText(const Value& value) {
+  return *std::get<std::shared_ptr<const Text>>(value);
+}
+inline bool IsNumber(const Value& value) {
+  return Is<bool>(value) || Is<std::int64_t>(value) || Is<double>(value);
+}
 
 Value MakeString(Text text);
 Value MakeString(absl::string_view plain);
@@ -79,7 +84,8 @@ bool Equal(const Value& a, const Value& b);
 // "int", "str" and so on, for messages.
 const char* TypeName(const Value& value);
 
-// What printing gives: strings bare, containers as Python's repr. Nesting or size past a bound prints as "...".
+// What printing gives: strings bare, containers as Python's repr. Nesting or size past a bound
+// prints as "...".
 Text ToText(const Value& value);
 
 struct JsonStyle {
@@ -92,7 +98,8 @@ struct JsonStyle {
 // Python's json.dumps. False when `value` holds what JSON cannot, or is too large.
 bool ToJson(const Value& value, const JsonStyle& style, Text* out, int depth = 0);
 
-// Code points: Python's idea of a string's length and indices. `text` may hold any bytes; a stray one counts as one.
+// Code points: Python's idea of a string's length and indices. `text` may hold any bytes; a stray
+// one counts as one.
 std::size_t CountCharacters(absl::string_view text);
 // Byte offset of character `index`, at most text.size().
 std::size_t CharacterOffset(absl::string_view text, std::size_t index);

@@ -6,7 +6,8 @@
 namespace ragmesh::generation {
 namespace {
 
-// About 50 microseconds: longer than the serial steps between two loops of a forward pass, shorter than a time slice.
+// About 50 microseconds: longer than the serial steps between two loops of a forward pass, shorter
+// than a time slice.
 constexpr int kSpins = 2'000;
 
 inline void Pause() {
@@ -60,7 +61,8 @@ bool ComputePool::RunOneItem(int thread) {
   std::uint64_t state = state_.load(std::memory_order_acquire);
   do {
     if ((state & 0xffffffffu) == 0) return false;
-  } while (!state_.compare_exchange_weak(state, state - 1, std::memory_order_acq_rel, std::memory_order_acquire));
+  } while (!state_.compare_exchange_weak(state, state - 1, std::memory_order_acq_rel,
+                                         std::memory_order_acquire));
   // The item is ours, so Run() has not returned and these still belong to its loop.
   const std::size_t item = items_.load(std::memory_order_relaxed) - (state & 0xffffffffu);
   (*work_.load(std::memory_order_relaxed))(item, thread);

@@ -1,4 +1,5 @@
-// Fork and join for work of a few microseconds: one caller and its helper threads share the items of a loop.
+// Fork and join for work of a few microseconds: one caller and its helper threads share the items
+// of a loop.
 #ifndef RAGMESH_LIBS_GENERATION_COMPUTE_POOL_H_
 #define RAGMESH_LIBS_GENERATION_COMPUTE_POOL_H_
 
@@ -12,9 +13,9 @@
 
 namespace ragmesh::generation {
 
-// A decoder forks about five times per layer and token, so helpers spin for a moment after each loop before they
-// sleep, and the caller waits for items, not for threads: a helper that the system has paused delays nobody unless it
-// holds an item. Run() is called by one thread at a time.
+// A decoder forks about five times per layer and token, so helpers spin for a moment after each
+// loop before they sleep, and the caller waits for items, not for threads: a helper that the system
+// has paused delays nobody unless it holds an item. Run() is called by one thread at a time.
 class ComputePool {
  public:
   // `threads` counts the caller; 1 runs everything on it.
@@ -25,7 +26,8 @@ class ComputePool {
 
   int threads() const { return static_cast<int>(helpers_.size()) + 1; }
 
-  // work(item, thread) for every item below `items`, in any order, `thread` below threads(). Returns when all are done.
+  // work(item, thread) for every item below `items`, in any order, `thread` below threads().
+  // Returns when all are done.
   void Run(std::size_t items, absl::FunctionRef<void(std::size_t item, int thread)> work);
 
  private:
@@ -34,8 +36,9 @@ class ComputePool {
   void Help(int thread);
   bool RunOneItem(int thread);
 
-  // Loop number in the high half, items not yet taken in the low half. Taking an item is one compare-and-swap, which
-  // fails when the loop has changed, so a late helper never touches the next loop with the old work.
+  // Loop number in the high half, items not yet taken in the low half. Taking an item is one
+  // compare-and-swap, which fails when the loop has changed, so a late helper never touches the
+  // next loop with the old work.
   std::atomic<std::uint64_t> state_{0};
   std::atomic<const Work*> work_{nullptr};
   std::atomic<std::size_t> items_{0};

@@ -12,7 +12,8 @@ namespace {
 
 using linalg::WeightRows;
 
-// Weight rows a thread takes at a time: about eight portions per thread, in whole panels of eight rows.
+// Weight rows a thread takes at a time: about eight portions per thread, in whole panels of eight
+// rows.
 std::size_t Portion(std::size_t rows, int threads) {
   const std::size_t wanted = rows / (8 * static_cast<std::size_t>(threads)) / 8 * 8;
   return std::clamp<std::size_t>(wanted, 16, 512);
@@ -44,7 +45,8 @@ void Decoder::Allocate() {
   q8_sum_.resize(q8_scale_.size());
   scratch_.resize(static_cast<std::size_t>(pool_->threads()));
   scores_.resize(scratch_.size());
-  for (auto& scratch : scratch_) scratch.resize(linalg::QuantScratchBytes(wide) / sizeof(CacheLine) + 1);
+  for (auto& scratch : scratch_)
+    scratch.resize(linalg::QuantScratchBytes(wide) / sizeof(CacheLine) + 1);
 }
 
 void Decoder::ForEachRow(std::size_t count, absl::FunctionRef<void(std::size_t)> work) {
@@ -56,10 +58,11 @@ bool Decoder::Forward(absl::Span<const BatchRow> rows, absl::FunctionRef<bool()>
   const std::size_t row_bytes = linalg::RowBytes(embedding_.type, embedding_.columns);
   std::size_t longest = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    RAGMESH_CHECK(rows[i].token < config_.vocabulary && rows[i].position < rows[i].cache->capacity(),
-                  "a row is outside the vocabulary or its cache");
-    kernels_->dequantize(embedding_.type, embedding_.data + rows[i].token * row_bytes, config_.embedding,
-                         &stream_[i * config_.embedding]);
+    RAGMESH_CHECK(
+        rows[i].token < config_.vocabulary && rows[i].position < rows[i].cache->capacity(),
+        "a row is outside the vocabulary or its cache");
+    kernels_->dequantize(embedding_.type, embedding_.data + rows[i].token * row_bytes,
+                         config_.embedding, &stream_[i * config_.embedding]);
     longest = std::max<std::size_t>(longest, rows[i].position + 1);
   }
   for (auto& scores : scores_) scores.resize(std::max(scores.size(), longest + 8));
@@ -85,10 +88,12 @@ void Decoder::PrepareAngles(absl::Span<const BatchRow> rows) {
 
 void Decoder::RunLayer(std::size_t index, absl::Span<const BatchRow> rows) {
   const Layer& layer = layers_[index];
-  const std::size_t count = rows.size(), width = config_.embedding, heads = config_.heads * config_.head_dim;
+  const std::size_t count = rows.size(), width = config_.embedding,
+                    heads = config_.heads * config_.head_dim;
   const std::size_t kv = config_.kv_heads * config_.head_dim, wide = config_.feed_forward;
   const auto norm = [&](std::size_t row, const std::vector<float>& weight) {
-    kernels_->rms_norm(&stream_[row * width], weight.data(), width, config_.rms_epsilon, &normed_[row * width]);
+    kernels_->rms_norm(&stream_[row * width], weight.data(), width, config_.rms_epsilon,
+                       &normed_[row * width]);
     RoundInput(&normed_[row * width], width, row);
   };
   const auto add_projected = [&](std::size_t row) {
@@ -98,8 +103,8 @@ void Decoder::RunLayer(std::size_t index, absl::Span<const BatchRow> rows) {
   };
 
   ForEachRow(count, [&](std::size_t row) { norm(row, layer.attention_norm); });
-  Multiply({{&layer.q, 0}, {&layer.k, heads}, {&layer.v, heads + kv}}, normed_.data(), count, qkv_.data(),
-           heads + 2 * kv);
+  Multiply({{&layer.q, 0}, {&layer.k, heads}, {&layer.v, heads + kv}}, normed_.data(), count,
+           qkv_.data(), heads + 2 * kv);
   ForEachRow(count, [&](std::size_t row) { StoreKeysAndValues(index, row, rows[row]); });
   Attend(index, rows);
   ForEachRow(count, [&](std::size_t row) { RoundInput(&attended_[row * heads], heads, row); });
@@ -123,7 +128,8 @@ void Decoder::RunLayer(std::size_t index, absl::Span<const BatchRow> rows) {
   ForEachRow(count, add_projected);
 }
 
-// Adds biases, rotates the row's queries and keys by its position, and puts keys and values into its cache.
+// Adds biases, rotates the row's queries and keys by its position, and puts keys and values into
+// its cache.
 void Decoder::StoreKeysAndValues(std::size_t layer, std::size_t row, const BatchRow& at) {
   const std::size_t dim = config_.head_dim, half = config_.rope_dim / 2;
   float* qkv = &qkv_[row * (config_.heads + 2 * config_.kv_heads) * dim];
@@ -147,10 +153,13 @@ void Decoder::StoreKeysAndValues(std::size_t layer, std::size_t row, const Batch
   for (std::size_t head = 0; head < config_.kv_heads; ++head) {
     const std::size_t offset = at.position * dim;
     if (at.cache->shape().half) {
-      kernels_->to_half(keys + head * dim, dim, static_cast<std::uint16_t*>(at.cache->Keys(layer, head)) + offset);
-      kernels_->to_half(values + head * dim, dim, static_cast<std::uint16_t*>(at.cache->Values(layer, head)) + offset);
+      kernels_->to_half(keys + head * dim, dim,
+                        static_cast<std::uint16_t*>(at.cache->Keys(layer, head)) + offset);
+      kernels_->to_half(values + head * dim, dim,
+                        static_cast<std::uint16_t*>(at.cache->Values(layer, head)) + offset);
     } else {
-      std::memcpy(static_cast<float*>(at.cache->Keys(layer, head)) + offset, keys + head * dim, dim * sizeof(float));
+      std::memcpy(static_cast<float*>(at.cache->Keys(layer, head)) + offset, keys + head * dim,
+                  dim * sizeof(float));
       std::memcpy(static_cast<float*>(at.cache->Values(layer, head)) + offset, values + head * dim,
                   dim * sizeof(float));
     }
@@ -181,7 +190,8 @@ void Decoder::ComputeLogits(absl::Span<const BatchRow> rows) {
   std::size_t count = 0;
   for (std::size_t row = 0; row < rows.size(); ++row) {
     if (!rows[row].wants_logits) continue;
-    kernels_->rms_norm(&stream_[row * width], final_norm_.data(), width, config_.rms_epsilon, &normed_[count * width]);
+    kernels_->rms_norm(&stream_[row * width], final_norm_.data(), width, config_.rms_epsilon,
+                       &normed_[count * width]);
     RoundInput(&normed_[count * width], width, count);
     ++count;
   }
@@ -192,12 +202,13 @@ void Decoder::ComputeLogits(absl::Span<const BatchRow> rows) {
 void Decoder::RoundInput(const float* input, std::size_t columns, std::size_t row) {
   if (mode_ != ComputeMode::kFast || columns % linalg::kRunValues != 0) return;
   const std::size_t runs = columns / linalg::kRunValues;
-  kernels_->quantize_q8(input, columns, &q8_[row * columns], &q8_scale_[row * runs], &q8_sum_[row * runs]);
+  kernels_->quantize_q8(input, columns, &q8_[row * columns], &q8_scale_[row * runs],
+                        &q8_sum_[row * runs]);
 }
 
 // The rows of all matrices form one list, cut into portions that the threads take in turn.
-void Decoder::Multiply(absl::Span<const Product> products, const float* input, std::size_t count, float* out,
-                       std::size_t out_stride) {
+void Decoder::Multiply(absl::Span<const Product> products, const float* input, std::size_t count,
+                       float* out, std::size_t out_stride) {
   std::size_t total = 0;
   for (const Product& product : products) total += product.weights->rows;
   const std::size_t portion = Portion(total, pool_->threads());
@@ -217,7 +228,8 @@ void Decoder::Multiply(absl::Span<const Product> products, const float* input, s
     float* to = out + products[index].offset + item * portion;
     void* scratch = scratch_[static_cast<std::size_t>(thread)].data();
     if (mode_ == ComputeMode::kFast && linalg::IsQuantised(matrix.type)) {
-      kernels_->mul_q8(part, {q8_.data(), q8_scale_.data(), q8_sum_.data(), count}, to, out_stride, scratch);
+      kernels_->mul_q8(part, {q8_.data(), q8_scale_.data(), q8_sum_.data(), count}, to, out_stride,
+                       scratch);
     } else {
       kernels_->mul_f32(part, input, count, to, out_stride, scratch);
     }

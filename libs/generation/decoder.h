@@ -22,8 +22,8 @@ enum class ComputeMode {
   kFast,   // activations rounded to 8 bits before each product with quantised weights, f16 cache
 };
 
-// One token to read: it takes `position` in `cache`, and its logits are computed when asked for. Rows of one stream
-// stand in order of position; rows of several streams may share a pass.
+// One token to read: it takes `position` in `cache`, and its logits are computed when asked for.
+// Rows of one stream stand in order of position; rows of several streams may share a pass.
 struct BatchRow {
   std::uint32_t token = 0;
   std::uint32_t position = 0;
@@ -31,13 +31,14 @@ struct BatchRow {
   bool wants_logits = false;
 };
 
-// Holds the weights and the work space of one pass; one pass at a time. A row's result does not depend on the other
-// rows of its pass, bit for bit.
+// Holds the weights and the work space of one pass; one pass at a time. A row's result does not
+// depend on the other rows of its pass, bit for bit.
 class Decoder {
  public:
   // Checks that every tensor is there with the right shape. `pool` outlives the decoder.
-  static absl::StatusOr<std::unique_ptr<Decoder>> Create(std::shared_ptr<const gguf::File> file, ComputeMode mode,
-                                                         std::size_t max_rows, const linalg::QuantKernels& kernels,
+  static absl::StatusOr<std::unique_ptr<Decoder>> Create(std::shared_ptr<const gguf::File> file,
+                                                         ComputeMode mode, std::size_t max_rows,
+                                                         const linalg::QuantKernels& kernels,
                                                          ComputePool* pool);
 
   const ModelConfig& config() const { return config_; }
@@ -45,9 +46,10 @@ class Decoder {
   std::size_t max_rows() const { return max_rows_; }
   KvShape kv_shape() const;
 
-  // Reads at most max_rows() rows. `go_on` is asked between layers; once it says no, the pass stops, false is returned
-  // and the caches' new positions are not valid. Tokens are below the vocabulary's size, positions below the capacity
-  // of their cache. Afterwards Logits(i) belongs to the i-th row that wanted them, until the next pass.
+  // Reads at most max_rows() rows. `go_on` is asked between layers; once it says no, the pass
+  // stops, false is returned and the caches' new positions are not valid. Tokens are below the
+  // vocabulary's size, positions below the capacity of their cache. Afterwards Logits(i) belongs to
+  // the i-th row that wanted them, until the next pass.
   bool Forward(absl::Span<const BatchRow> rows, absl::FunctionRef<bool()> go_on);
 
   absl::Span<const float> Logits(std::size_t i) const {
@@ -69,7 +71,8 @@ class Decoder {
   Decoder() = default;
   absl::Status LoadWeights();
   absl::Status LoadLayer(std::size_t index);
-  absl::StatusOr<linalg::WeightRows> LoadMatrix(const std::string& name, std::size_t rows, std::size_t columns) const;
+  absl::StatusOr<linalg::WeightRows> LoadMatrix(const std::string& name, std::size_t rows,
+                                                std::size_t columns) const;
   absl::StatusOr<std::vector<float>> LoadVector(const std::string& name, std::size_t size) const;
   void Allocate();
 
@@ -80,8 +83,8 @@ class Decoder {
   void ComputeLogits(absl::Span<const BatchRow> rows);
   // Rounds input row `row` for products in fast mode.
   void RoundInput(const float* input, std::size_t columns, std::size_t row);
-  void Multiply(absl::Span<const Product> products, const float* input, std::size_t count, float* out,
-                std::size_t out_stride);
+  void Multiply(absl::Span<const Product> products, const float* input, std::size_t count,
+                float* out, std::size_t out_stride);
   void ForEachRow(std::size_t count, absl::FunctionRef<void(std::size_t)> work);
 
   std::shared_ptr<const gguf::File> file_;

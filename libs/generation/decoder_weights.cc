@@ -1,4 +1,5 @@
-// Finding the tensors of a decoder in its file. Matrices stay where they are mapped; the small vectors are copied.
+// Finding the tensors of a decoder in its file. Matrices stay where they are mapped; the small
+// vectors are copied.
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -15,28 +16,41 @@ using linalg::QuantType;
 
 absl::StatusOr<QuantType> ToQuantType(const gguf::File& file, const gguf::Tensor& tensor) {
   switch (tensor.type) {
-    case gguf::TensorType::kF32: return QuantType::kF32;
-    case gguf::TensorType::kF16: return QuantType::kF16;
-    case gguf::TensorType::kBF16: return QuantType::kBF16;
-    case gguf::TensorType::kQ4_0: return QuantType::kQ4_0;
-    case gguf::TensorType::kQ4_1: return QuantType::kQ4_1;
-    case gguf::TensorType::kQ5_0: return QuantType::kQ5_0;
-    case gguf::TensorType::kQ8_0: return QuantType::kQ8_0;
-    case gguf::TensorType::kQ4_K: return QuantType::kQ4_K;
-    case gguf::TensorType::kQ6_K: return QuantType::kQ6_K;
-    default: break;
+    case gguf::TensorType::kF32:
+      return QuantType::kF32;
+    case gguf::TensorType::kF16:
+      return QuantType::kF16;
+    case gguf::TensorType::kBF16:
+      return QuantType::kBF16;
+    case gguf::TensorType::kQ4_0:
+      return QuantType::kQ4_0;
+    case gguf::TensorType::kQ4_1:
+      return QuantType::kQ4_1;
+    case gguf::TensorType::kQ5_0:
+      return QuantType::kQ5_0;
+    case gguf::TensorType::kQ8_0:
+      return QuantType::kQ8_0;
+    case gguf::TensorType::kQ4_K:
+      return QuantType::kQ4_K;
+    case gguf::TensorType::kQ6_K:
+      return QuantType::kQ6_K;
+    default:
+      break;
   }
   const char* name = gguf::FindBlockShape(static_cast<std::uint32_t>(tensor.type))->name;
-  return MakeError(absl::StatusCode::kUnimplemented,
-                   absl::StrCat(file.name(), ": ", tensor.name, " is stored as ", name, ", which has no kernel"),
-                   {.reason = "UNSUPPORTED_TENSOR_TYPE",
-                    .next_step = "Use a file quantised as Q4_0, Q4_1, Q5_0, Q8_0, Q4_K, Q6_K, F16, BF16 or F32."});
+  return MakeError(
+      absl::StatusCode::kUnimplemented,
+      absl::StrCat(file.name(), ": ", tensor.name, " is stored as ", name, ", which has no kernel"),
+      {.reason = "UNSUPPORTED_TENSOR_TYPE",
+       .next_step =
+           "Use a file quantised as Q4_0, Q4_1, Q5_0, Q8_0, Q4_K, Q6_K, F16, BF16 or F32."});
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Decoder>> Decoder::Create(std::shared_ptr<const gguf::File> file, ComputeMode mode,
-                                                         std::size_t max_rows, const linalg::QuantKernels& kernels,
+absl::StatusOr<std::unique_ptr<Decoder>> Decoder::Create(std::shared_ptr<const gguf::File> file,
+                                                         ComputeMode mode, std::size_t max_rows,
+                                                         const linalg::QuantKernels& kernels,
                                                          ComputePool* pool) {
   auto decoder = std::unique_ptr<Decoder>(new Decoder());
   RAGMESH_ASSIGN_OR_RETURN(decoder->config_, ReadModelConfig(*file));
@@ -51,10 +65,12 @@ absl::StatusOr<std::unique_ptr<Decoder>> Decoder::Create(std::shared_ptr<const g
 }
 
 absl::Status Decoder::LoadWeights() {
-  RAGMESH_ASSIGN_OR_RETURN(embedding_, LoadMatrix("token_embd.weight", config_.vocabulary, config_.embedding));
+  RAGMESH_ASSIGN_OR_RETURN(embedding_,
+                           LoadMatrix("token_embd.weight", config_.vocabulary, config_.embedding));
   head_ = embedding_;  // many models use one matrix for both ends
   if (file_->FindTensor("output.weight") != nullptr) {
-    RAGMESH_ASSIGN_OR_RETURN(head_, LoadMatrix("output.weight", config_.vocabulary, config_.embedding));
+    RAGMESH_ASSIGN_OR_RETURN(head_,
+                             LoadMatrix("output.weight", config_.vocabulary, config_.embedding));
   }
   RAGMESH_ASSIGN_OR_RETURN(final_norm_, LoadVector("output_norm.weight", config_.embedding));
   layers_.resize(config_.layers);
@@ -67,8 +83,10 @@ absl::Status Decoder::LoadWeights() {
   }
   for (std::size_t j = 0; j < half; ++j) {
     const double exponent = -2.0 * static_cast<double>(j) / static_cast<double>(config_.rope_dim);
-    frequencies_.push_back(std::pow(config_.rope_base, exponent) / config_.rope_scale / divisors[j]);
-    if (!std::isfinite(frequencies_.back())) return Corrupt(file_->name(), "rope_freqs.weight holds a zero");
+    frequencies_.push_back(std::pow(config_.rope_base, exponent) / config_.rope_scale /
+                           divisors[j]);
+    if (!std::isfinite(frequencies_.back()))
+      return Corrupt(file_->name(), "rope_freqs.weight holds a zero");
   }
   return absl::OkStatus();
 }
@@ -77,7 +95,8 @@ absl::Status Decoder::LoadLayer(std::size_t index) {
   Layer& layer = layers_[index];
   const std::string prefix = absl::StrCat("blk.", index, ".");
   const std::size_t width = config_.embedding, wide = config_.feed_forward;
-  const std::size_t heads = config_.heads * config_.head_dim, kv = config_.kv_heads * config_.head_dim;
+  const std::size_t heads = config_.heads * config_.head_dim,
+                    kv = config_.kv_heads * config_.head_dim;
   RAGMESH_ASSIGN_OR_RETURN(layer.attention_norm, LoadVector(prefix + "attn_norm.weight", width));
   RAGMESH_ASSIGN_OR_RETURN(layer.feed_forward_norm, LoadVector(prefix + "ffn_norm.weight", width));
   RAGMESH_ASSIGN_OR_RETURN(layer.q, LoadMatrix(prefix + "attn_q.weight", heads, width));
@@ -88,7 +107,8 @@ absl::Status Decoder::LoadLayer(std::size_t index) {
   RAGMESH_ASSIGN_OR_RETURN(layer.up, LoadMatrix(prefix + "ffn_up.weight", wide, width));
   RAGMESH_ASSIGN_OR_RETURN(layer.down, LoadMatrix(prefix + "ffn_down.weight", width, wide));
   if (file_->FindTensor(prefix + "attn_q.bias") == nullptr) return absl::OkStatus();
-  const std::pair<const char*, std::size_t> parts[] = {{"attn_q.bias", heads}, {"attn_k.bias", kv}, {"attn_v.bias", kv}};
+  const std::pair<const char*, std::size_t> parts[] = {
+      {"attn_q.bias", heads}, {"attn_k.bias", kv}, {"attn_v.bias", kv}};
   for (const auto& [name, size] : parts) {
     RAGMESH_ASSIGN_OR_RETURN(const std::vector<float> part, LoadVector(prefix + name, size));
     layer.bias.insert(layer.bias.end(), part.begin(), part.end());
@@ -111,7 +131,8 @@ absl::StatusOr<linalg::WeightRows> Decoder::LoadMatrix(const std::string& name, 
   return matrix;
 }
 
-absl::StatusOr<std::vector<float>> Decoder::LoadVector(const std::string& name, std::size_t size) const {
+absl::StatusOr<std::vector<float>> Decoder::LoadVector(const std::string& name,
+                                                       std::size_t size) const {
   const gguf::Tensor* tensor = file_->FindTensor(name);
   if (tensor == nullptr) return Corrupt(file_->name(), absl::StrCat("has no tensor ", name));
   if (tensor->type != gguf::TensorType::kF32 || tensor->values != size) {

@@ -11,23 +11,25 @@
 
 namespace ragmesh::generation {
 
-// Shared by the reader and the engine thread. Fields marked (engine) belong to the engine thread alone once the stream
-// runs; the rest is guarded by the engine's mutex.
+// Shared by the reader and the engine thread. Fields marked (engine) belong to the engine thread
+// alone once the stream runs; the rest is guarded by the engine's mutex.
 struct Engine::Stream::State {
   State(Request request, const CallContext& call)
-      : request(std::move(request)), sampler(this->request.sampling, this->request.seed), call(call) {}
+      : request(std::move(request)),
+        sampler(this->request.sampling, this->request.seed),
+        call(call) {}
 
   bool GivenUp() const { return abandoned.load(std::memory_order_relaxed) || !call.Check().ok(); }
 
   const Request request;
-  Sampler sampler;                  // (engine)
+  Sampler sampler;  // (engine)
   const CallContext call;
   std::atomic<bool> abandoned{false};
 
-  std::unique_ptr<KvCache> cache;   // (engine)
-  std::size_t read = 0;             // (engine) positions in the cache that are valid
-  std::uint32_t last = 0;           // (engine) token chosen and not yet read
-  std::size_t written = 0;          // tokens chosen
+  std::unique_ptr<KvCache> cache;  // (engine)
+  std::size_t read = 0;            // (engine) positions in the cache that are valid
+  std::uint32_t last = 0;          // (engine) token chosen and not yet read
+  std::size_t written = 0;         // tokens chosen
 
   std::deque<std::uint32_t> unread;
   bool ended = false;
@@ -49,7 +51,8 @@ Engine::~Engine() {
   thread_.join();
 }
 
-absl::StatusOr<std::unique_ptr<Engine::Stream>> Engine::Submit(Request request, const CallContext& call) {
+absl::StatusOr<std::unique_ptr<Engine::Stream>> Engine::Submit(Request request,
+                                                               const CallContext& call) {
   auto state = std::make_shared<Stream::State>(std::move(request), call);
   state->submitted = absl::Now();
   absl::MutexLock lock(&mutex_);
@@ -82,7 +85,9 @@ absl::StatusOr<std::optional<std::uint32_t>> Engine::Stream::Next() {
   // Taking the lock makes waiters look at their conditions again.
   const auto wake = state.call.OnCancel([&mutex] { absl::MutexLock lock(&mutex); });
   absl::MutexLock lock(&mutex);
-  const auto ready = [&state] { return !state.unread.empty() || state.ended || state.call.cancelled(); };
+  const auto ready = [&state] {
+    return !state.unread.empty() || state.ended || state.call.cancelled();
+  };
   mutex.AwaitWithDeadline(absl::Condition(&ready), state.call.deadline());
   if (absl::Status check = state.call.Check(); !check.ok()) return check;
   if (!state.unread.empty()) {
@@ -117,7 +122,8 @@ void Engine::Admit() {
     StatePtr stream = waiting_.front();
     const std::size_t capacity = stream->request.prompt.size() + stream->request.max_tokens;
     const std::size_t bytes = shape.BytesPerToken() * capacity;
-    // With nothing running the budget is free; a request that is over it even so was admitted by the context limit.
+    // With nothing running the budget is free; a request that is over it even so was admitted by
+    // the context limit.
     if (!running_.empty() && kv_in_use_ + bytes > options_.kv_bytes) return;
     waiting_.pop_front();
     absl::StatusOr<std::unique_ptr<KvCache>> cache = KvCache::Create(shape, capacity);
@@ -136,17 +142,20 @@ std::vector<BatchRow> Engine::PlanPass(std::vector<std::pair<StatePtr, std::size
   std::vector<BatchRow> rows;
   for (const StatePtr& stream : running_) {
     if (stream->written == 0 || stream->unread.size() >= options_.max_unread) continue;
-    rows.push_back({stream->last, static_cast<std::uint32_t>(stream->read), stream->cache.get(), true});
+    rows.push_back(
+        {stream->last, static_cast<std::uint32_t>(stream->read), stream->cache.get(), true});
     shares->emplace_back(stream, 1);
   }
   // Streams that write are kept waiting by prompts for half as long.
-  std::size_t room = rows.empty() ? options_.prompt_rows : std::max<std::size_t>(options_.prompt_rows / 2, 1);
+  std::size_t room =
+      rows.empty() ? options_.prompt_rows : std::max<std::size_t>(options_.prompt_rows / 2, 1);
   for (const StatePtr& stream : running_) {
     if (stream->written > 0 || room == 0) continue;
     const std::vector<std::uint32_t>& prompt = stream->request.prompt;
     const std::size_t count = std::min(room, prompt.size() - stream->read);
     for (std::size_t i = stream->read; i < stream->read + count; ++i) {
-      rows.push_back({prompt[i], static_cast<std::uint32_t>(i), stream->cache.get(), i + 1 == prompt.size()});
+      rows.push_back(
+          {prompt[i], static_cast<std::uint32_t>(i), stream->cache.get(), i + 1 == prompt.size()});
     }
     shares->emplace_back(stream, count);
     room -= count;
@@ -188,7 +197,8 @@ void Engine::Deliver(Stream::State& stream, std::optional<std::uint32_t> token) 
 
 bool Engine::CanWrite() const {
   return stopping_ || std::any_of(running_.begin(), running_.end(), [this](const StatePtr& stream) {
-           return stream->unread.size() < options_.max_unread || stream->abandoned.load() || stream->call.cancelled();
+           return stream->unread.size() < options_.max_unread || stream->abandoned.load() ||
+                  stream->call.cancelled();
          });
 }
 
@@ -200,7 +210,8 @@ void Engine::EndAll() {
   waiting_.insert(waiting_.end(), running_.begin(), running_.end());
   for (const StatePtr& stream : waiting_) {
     if (stream->ended) continue;
-    End(*stream, Unavailable("SHUTTING_DOWN", "the generator is shutting down"), stages::FinishReason::kStop);
+    End(*stream, Unavailable("SHUTTING_DOWN", "the generator is shutting down"),
+        stages::FinishReason::kStop);
   }
 }
 
@@ -211,8 +222,9 @@ void Engine::Loop() {
     {
       absl::MutexLock lock(&mutex_);
       // Looks up now and then by itself, since a passing deadline wakes nobody.
-      mutex_.AwaitWithTimeout(absl::Condition(this, &Engine::HasWork),
-                              running_.empty() && waiting_.empty() ? absl::InfiniteDuration() : absl::Milliseconds(50));
+      mutex_.AwaitWithTimeout(
+          absl::Condition(this, &Engine::HasWork),
+          running_.empty() && waiting_.empty() ? absl::InfiniteDuration() : absl::Milliseconds(50));
       DropGivenUp();
       if (stopping_) return EndAll();
       Admit();
@@ -224,7 +236,8 @@ void Engine::Loop() {
       }
     }
     const auto someone_waits = [&shares] {
-      return std::any_of(shares.begin(), shares.end(), [](const auto& share) { return !share.first->GivenUp(); });
+      return std::any_of(shares.begin(), shares.end(),
+                         [](const auto& share) { return !share.first->GivenUp(); });
     };
     if (!decoder_->Forward(rows, someone_waits)) continue;
     std::size_t row = 0, logits = 0;

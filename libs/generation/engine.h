@@ -19,22 +19,24 @@
 
 namespace ragmesh::generation {
 
-// One thread drives the decoder. Each pass reads one token of every stream that is writing and, in the room that is
-// left, the next piece of prompts still being read, in order of arrival. A stream's tokens do not depend on the others.
-// A stream holds its whole KV budget from admission on, so nothing that has begun fails for want of memory; what does
-// not fit waits in a bounded queue, first come, first served.
+// One thread drives the decoder. Each pass reads one token of every stream that is writing and, in
+// the room that is left, the next piece of prompts still being read, in order of arrival. A
+// stream's tokens do not depend on the others. A stream holds its whole KV budget from admission
+// on, so nothing that has begun fails for want of memory; what does not fit waits in a bounded
+// queue, first come, first served.
 class Engine {
  public:
   struct Options {
     std::size_t max_streams = 4;
     std::size_t max_waiting = 64;
     std::size_t kv_bytes = std::size_t{1} << 30;  // of all streams together
-    std::size_t prompt_rows = 64;                 // prompt tokens in a pass; a pass over them ends within 100 ms or is cut
-    std::size_t max_unread = 256;                 // tokens a slow reader may lag before its stream pauses
+    std::size_t prompt_rows =
+        64;  // prompt tokens in a pass; a pass over them ends within 100 ms or is cut
+    std::size_t max_unread = 256;  // tokens a slow reader may lag before its stream pauses
   };
 
   struct Request {
-    std::vector<std::uint32_t> prompt;     // at least one token
+    std::vector<std::uint32_t> prompt;  // at least one token
     stages::Sampling sampling;
     std::uint64_t seed = 0;
     std::size_t max_tokens = 1;            // prompt and these fit the context
@@ -56,8 +58,9 @@ class Engine {
     Stream(const Stream&) = delete;
     Stream& operator=(const Stream&) = delete;
 
-    // The next token; nullopt once the generation has ended by itself. CANCELLED or DEADLINE_EXCEEDED at once when the
-    // call says so; INTERNAL / MODEL_OUTPUT_NOT_FINITE when the weights give no numbers.
+    // The next token; nullopt once the generation has ended by itself. CANCELLED or
+    // DEADLINE_EXCEEDED at once when the call says so; INTERNAL / MODEL_OUTPUT_NOT_FINITE when the
+    // weights give no numbers.
     absl::StatusOr<std::optional<std::uint32_t>> Next();
 
     // Complete after Next() gave nullopt.
@@ -66,7 +69,8 @@ class Engine {
    private:
     friend class Engine;
     struct State;
-    Stream(Engine* engine, std::shared_ptr<State> state) : engine_(engine), state_(std::move(state)) {}
+    Stream(Engine* engine, std::shared_ptr<State> state)
+        : engine_(engine), state_(std::move(state)) {}
     Engine* const engine_;
     const std::shared_ptr<State> state_;
   };
@@ -95,7 +99,8 @@ class Engine {
   // Streams that can use a pass now, with the rows they bring.
   std::vector<BatchRow> PlanPass(std::vector<std::pair<StatePtr, std::size_t>>* shares)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Deliver(Stream::State& stream, std::optional<std::uint32_t> token) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Deliver(Stream::State& stream, std::optional<std::uint32_t> token)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void End(Stream::State& stream, absl::Status status, stages::FinishReason reason)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

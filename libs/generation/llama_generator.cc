@@ -26,12 +26,15 @@ absl::Status CheckRequest(const stages::GenerateRequest& request) {
   if (!(sampling.temperature >= 0 && sampling.temperature <= 2)) {
     return InvalidField("sampling.temperature", "must be between 0 and 2");
   }
-  if (!(sampling.top_p > 0 && sampling.top_p <= 1)) return InvalidField("sampling.top_p", "must be over 0 and at most 1");
-  if (!(sampling.min_p >= 0 && sampling.min_p < 1)) return InvalidField("sampling.min_p", "must be at least 0 and below 1");
+  if (!(sampling.top_p > 0 && sampling.top_p <= 1))
+    return InvalidField("sampling.top_p", "must be over 0 and at most 1");
+  if (!(sampling.min_p >= 0 && sampling.min_p < 1))
+    return InvalidField("sampling.min_p", "must be at least 0 and below 1");
   if (request.stop.size() > kMaxStops) return InvalidField("stop", "must hold at most 16 strings");
   for (const std::string& stop : request.stop) {
     if (stop.empty()) return InvalidField("stop", "must not hold an empty string");
-    if (stop.size() > kMaxStopBytes) return InvalidField("stop", "must hold strings of at most 256 bytes");
+    if (stop.size() > kMaxStopBytes)
+      return InvalidField("stop", "must hold strings of at most 256 bytes");
   }
   return absl::OkStatus();
 }
@@ -45,21 +48,25 @@ class LlamaGenerator final : public stages::Generator {
     }
     const linalg::QuantKernels* kernels = linalg::FindQuantKernels(options.kernel);
     if (kernels == nullptr) {
-      return InvalidField("kernel", absl::StrCat("\"", options.kernel, "\" does not run on this machine"),
+      return InvalidField("kernel",
+                          absl::StrCat("\"", options.kernel, "\" does not run on this machine"),
                           "Leave it empty to take the best there is.");
     }
     auto generator = std::unique_ptr<LlamaGenerator>(new LlamaGenerator(options));
-    RAGMESH_ASSIGN_OR_RETURN(std::shared_ptr<const gguf::File> file, gguf::File::Open(options.path));
-    RAGMESH_ASSIGN_OR_RETURN(generator->prompts_, PromptReader::Create(*file, options.max_prompt_bytes));
+    RAGMESH_ASSIGN_OR_RETURN(std::shared_ptr<const gguf::File> file,
+                             gguf::File::Open(options.path));
+    RAGMESH_ASSIGN_OR_RETURN(generator->prompts_,
+                             PromptReader::Create(*file, options.max_prompt_bytes));
     const int threads = options.threads > 0 ? options.threads : AvailableCpus();
     generator->pool_ = std::make_unique<ComputePool>(threads);
     Engine::Options engine;
     engine.max_streams = options.max_streams;
     engine.max_waiting = options.max_waiting;
     engine.kv_bytes = options.kv_bytes;
-    RAGMESH_ASSIGN_OR_RETURN(std::unique_ptr<Decoder> decoder,
-                             Decoder::Create(file, options.mode, engine.prompt_rows + engine.max_streams, *kernels,
-                                             generator->pool_.get()));
+    RAGMESH_ASSIGN_OR_RETURN(
+        std::unique_ptr<Decoder> decoder,
+        Decoder::Create(file, options.mode, engine.prompt_rows + engine.max_streams, *kernels,
+                        generator->pool_.get()));
     if (decoder->config().vocabulary < generator->prompts_->vocabulary().tokenizer->size()) {
       return Corrupt(options.path, "has more tokens in its vocabulary than rows in its embedding");
     }
@@ -69,16 +76,18 @@ class LlamaGenerator final : public stages::Generator {
     return std::unique_ptr<stages::Generator>(std::move(generator));
   }
 
-  absl::StatusOr<stages::GenerateResult> Generate(const stages::GenerateRequest& request,
-                                                  absl::FunctionRef<absl::Status(const stages::TokenEvent&)> on_token,
-                                                  const CallContext& call) override {
+  absl::StatusOr<stages::GenerateResult> Generate(
+      const stages::GenerateRequest& request,
+      absl::FunctionRef<absl::Status(const stages::TokenEvent&)> on_token,
+      const CallContext& call) override {
     RAGMESH_RETURN_IF_ERROR(call.Check());
     RAGMESH_RETURN_IF_ERROR(CheckRequest(request));
     RAGMESH_ASSIGN_OR_RETURN(Engine::Request work, Plan(request));
     stages::GenerateResult result;
     result.usage.prompt_tokens = static_cast<std::uint32_t>(work.prompt.size());
     result.seed = work.seed;
-    RAGMESH_ASSIGN_OR_RETURN(const std::unique_ptr<Engine::Stream> stream, engine_->Submit(std::move(work), call));
+    RAGMESH_ASSIGN_OR_RETURN(const std::unique_ptr<Engine::Stream> stream,
+                             engine_->Submit(std::move(work), call));
 
     const text::BpeTokenizer& tokenizer = *prompts_->vocabulary().tokenizer;
     TextAssembler assembler(request.stop);
@@ -87,8 +96,10 @@ class LlamaGenerator final : public stages::Generator {
       if (!token.has_value()) break;
       ++result.usage.completion_tokens;
       // Rows past the vocabulary are padding, and control tokens are structure: neither has text.
-      const bool has_text = *token < tokenizer.size() && tokenizer.kind(*token) != text::TokenKind::kControl;
-      RAGMESH_RETURN_IF_ERROR(Send(assembler.Add(*token, has_text ? tokenizer.Bytes(*token) : ""), on_token));
+      const bool has_text =
+          *token < tokenizer.size() && tokenizer.kind(*token) != text::TokenKind::kControl;
+      RAGMESH_RETURN_IF_ERROR(
+          Send(assembler.Add(*token, has_text ? tokenizer.Bytes(*token) : ""), on_token));
     }
     if (!assembler.stopped()) RAGMESH_RETURN_IF_ERROR(Send(assembler.Finish(), on_token));
     const Engine::Outcome outcome = stream->outcome();
@@ -101,7 +112,8 @@ class LlamaGenerator final : public stages::Generator {
   }
 
   absl::StatusOr<std::vector<std::uint32_t>> Tokenize(
-      const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt, const CallContext& call) override {
+      const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt,
+      const CallContext& call) override {
     RAGMESH_RETURN_IF_ERROR(call.Check());
     return prompts_->Read(prompt);
   }
@@ -117,12 +129,10 @@ class LlamaGenerator final : public stages::Generator {
     info.model.architecture = engine_->decoder().config().architecture;
     info.model.precision = options_.mode == ComputeMode::kFast ? "int8" : "f32";
     info.model.max_tokens = static_cast<std::uint32_t>(context_);
-    info.limits = {{"max_context_tokens", context_},
-                   {"max_streams", options_.max_streams},
-                   {"max_waiting", options_.max_waiting},
-                   {"max_prompt_bytes", options_.max_prompt_bytes},
-                   {"max_stop_strings", kMaxStops},
-                   {"kv_bytes", options_.kv_bytes}};
+    info.limits = {
+        {"max_context_tokens", context_},      {"max_streams", options_.max_streams},
+        {"max_waiting", options_.max_waiting}, {"max_prompt_bytes", options_.max_prompt_bytes},
+        {"max_stop_strings", kMaxStops},       {"kv_bytes", options_.kv_bytes}};
     info.features = {{"threads", absl::StrCat(pool_->threads())},
                      {"waiting", absl::StrCat(engine_->waiting())},
                      {"running", absl::StrCat(engine_->running())}};
@@ -146,17 +156,19 @@ class LlamaGenerator final : public stages::Generator {
     RAGMESH_ASSIGN_OR_RETURN(work.prompt, prompts_->Read(request.prompt));
     if (work.prompt.empty()) return InvalidField("prompt", "must hold at least one token");
     if (work.prompt.size() >= context_) {
-      return MakeError(absl::StatusCode::kInvalidArgument,
-                       absl::StrCat("the prompt has ", work.prompt.size(), " tokens, and the context of ", context_,
-                                    " must also hold the answer"),
-                       {.reason = "CONTEXT_TOO_LONG",
-                        .field = "prompt",
-                        .next_step = "Send fewer or shorter passages or messages.",
-                        .metadata = {{"prompt_tokens", absl::StrCat(work.prompt.size())},
-                                     {"context_tokens", absl::StrCat(context_)}}});
+      return MakeError(
+          absl::StatusCode::kInvalidArgument,
+          absl::StrCat("the prompt has ", work.prompt.size(), " tokens, and the context of ",
+                       context_, " must also hold the answer"),
+          {.reason = "CONTEXT_TOO_LONG",
+           .field = "prompt",
+           .next_step = "Send fewer or shorter passages or messages.",
+           .metadata = {{"prompt_tokens", absl::StrCat(work.prompt.size())},
+                        {"context_tokens", absl::StrCat(context_)}}});
     }
     const std::size_t room = context_ - work.prompt.size();
-    work.max_tokens = request.max_tokens == 0 ? room : std::min<std::size_t>(room, request.max_tokens);
+    work.max_tokens =
+        request.max_tokens == 0 ? room : std::min<std::size_t>(room, request.max_tokens);
     work.sampling = request.sampling;
     work.seed = request.sampling.seed.has_value() ? *request.sampling.seed : RandomSeed();
     (request.ignore_eos ? work.forbidden : work.end_ids) = prompts_->vocabulary().end_ids;
@@ -187,13 +199,13 @@ class AbsentGenerator final : public stages::Generator {
     reason_ = options.path.empty() ? "no model file is configured" : std::string(reason.message());
   }
 
-  absl::StatusOr<stages::GenerateResult> Generate(const stages::GenerateRequest&,
-                                                  absl::FunctionRef<absl::Status(const stages::TokenEvent&)>,
-                                                  const CallContext&) override {
+  absl::StatusOr<stages::GenerateResult> Generate(
+      const stages::GenerateRequest&, absl::FunctionRef<absl::Status(const stages::TokenEvent&)>,
+      const CallContext&) override {
     return Refusal();
   }
-  absl::StatusOr<std::vector<std::uint32_t>> Tokenize(const std::variant<stages::ChatMessages, stages::RawPrompt>&,
-                                                      const CallContext&) override {
+  absl::StatusOr<std::vector<std::uint32_t>> Tokenize(
+      const std::variant<stages::ChatMessages, stages::RawPrompt>&, const CallContext&) override {
     return Refusal();
   }
   absl::StatusOr<stages::StageInfo> Info(const CallContext&) override {
@@ -207,8 +219,9 @@ class AbsentGenerator final : public stages::Generator {
  private:
   absl::Status Refusal() const {
     return Unavailable("MODEL_NOT_LOADED", absl::StrCat("the generator has no model: ", reason_),
-                       options_.name.empty() ? "Fetch one with: ragmesh models pull"
-                                             : absl::StrCat("Fetch it with: ragmesh models pull ", options_.name),
+                       options_.name.empty()
+                           ? "Fetch one with: ragmesh models pull"
+                           : absl::StrCat("Fetch it with: ragmesh models pull ", options_.name),
                        absl::Minutes(1));
   }
 

@@ -13,24 +13,25 @@
 namespace ragmesh::generation {
 
 struct GeneratorOptions {
-  std::string path;                             // of the GGUF file; empty: no model
-  std::string name;                             // of the model, as the catalogue has it
-  std::string digest;                           // SHA-256 of the file, checked by whoever fetched it
-  std::size_t context = 0;                      // tokens per stream; 0: as many as model and kv_bytes allow
-  std::size_t max_streams = 4;                  // generations that run at the same time
-  std::size_t max_waiting = 64;                 // generations that wait for one of them to end
+  std::string path;              // of the GGUF file; empty: no model
+  std::string name;              // of the model, as the catalogue has it
+  std::string digest;            // SHA-256 of the file, checked by whoever fetched it
+  std::size_t context = 0;       // tokens per stream; 0: as many as model and kv_bytes allow
+  std::size_t max_streams = 4;   // generations that run at the same time
+  std::size_t max_waiting = 64;  // generations that wait for one of them to end
   std::size_t kv_bytes = std::size_t{1} << 30;  // keys and values of all running generations
   ComputeMode mode = ComputeMode::kFast;
-  int threads = 0;                              // 0: as many as the process may use
-  std::string kernel;                           // "": the best of this machine; "scalar", "avx2"
+  int threads = 0;     // 0: as many as the process may use
+  std::string kernel;  // "": the best of this machine; "scalar", "avx2"
   std::size_t max_prompt_bytes = 4 << 20;
 };
 
 // Loads `options.path`; errors name what is wrong with the file or an option.
 absl::StatusOr<std::unique_ptr<stages::Generator>> LoadGenerator(const GeneratorOptions& options);
 
-// As LoadGenerator, but when that fails: a generator that answers every call with UNAVAILABLE / MODEL_NOT_LOADED, the
-// reason and how to get the model, and whose Info says that it is not ready. So an absent model never breaks the mesh.
+// As LoadGenerator, but when that fails: a generator that answers every call with UNAVAILABLE /
+// MODEL_NOT_LOADED, the reason and how to get the model, and whose Info says that it is not ready.
+// So an absent model never breaks the mesh.
 std::unique_ptr<stages::Generator> OpenGenerator(const GeneratorOptions& options);
 
 }  // namespace ragmesh::generation

@@ -13,15 +13,20 @@ namespace {
 
 // For files without a template whose vocabulary has ChatML's tokens.
 constexpr char kChatMl[] =
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] "
+    "+ '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
 const char* RoleName(stages::ChatRole role) {
   switch (role) {
-    case stages::ChatRole::kSystem: return "system";
-    case stages::ChatRole::kUser: return "user";
-    case stages::ChatRole::kAssistant: return "assistant";
-    case stages::ChatRole::kTool: return "tool";
+    case stages::ChatRole::kSystem:
+      return "system";
+    case stages::ChatRole::kUser:
+      return "user";
+    case stages::ChatRole::kAssistant:
+      return "assistant";
+    case stages::ChatRole::kTool:
+      return "tool";
   }
   return "user";
 }
@@ -35,23 +40,26 @@ std::vector<std::uint32_t> Ids(const std::vector<text::Token>& tokens) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<const PromptReader>> PromptReader::Create(const gguf::File& file,
-                                                                         std::size_t max_prompt_bytes) {
+absl::StatusOr<std::unique_ptr<const PromptReader>> PromptReader::Create(
+    const gguf::File& file, std::size_t max_prompt_bytes) {
   auto reader = std::unique_ptr<PromptReader>(new PromptReader());
   RAGMESH_ASSIGN_OR_RETURN(reader->vocabulary_, ReadVocabulary(file));
   reader->max_prompt_bytes_ = max_prompt_bytes;
   absl::string_view source = file.GetString("tokenizer.chat_template").value_or("");
-  if (source.empty() && reader->vocabulary_.tokenizer->FindSpecial("<|im_start|>") >= 0) source = kChatMl;
+  if (source.empty() && reader->vocabulary_.tokenizer->FindSpecial("<|im_start|>") >= 0)
+    source = kChatMl;
   if (source.empty()) {
-    reader->template_ = WrongState("NO_CHAT_TEMPLATE", absl::StrCat(file.name(), " has no chat template"),
-                                   "Send a raw prompt, or use a model tuned for chat.");
+    reader->template_ =
+        WrongState("NO_CHAT_TEMPLATE", absl::StrCat(file.name(), " has no chat template"),
+                   "Send a raw prompt, or use a model tuned for chat.");
   } else {
     reader->template_ = chat_template::ChatTemplate::Parse(source);
   }
   return reader;
 }
 
-absl::StatusOr<chat_template::Rendered> PromptReader::Render(const stages::ChatMessages& messages) const {
+absl::StatusOr<chat_template::Rendered> PromptReader::Render(
+    const stages::ChatMessages& messages) const {
   if (!template_.ok()) return template_.status();
   if (messages.empty()) return InvalidField("messages", "must not be empty");
   nlohmann::ordered_json context;
@@ -73,10 +81,12 @@ absl::StatusOr<std::vector<std::uint32_t>> PromptReader::Read(
   if (const auto* raw = std::get_if<stages::RawPrompt>(&prompt)) {
     bytes = raw->text.size();
   } else {
-    for (const stages::ChatMessage& message : std::get<stages::ChatMessages>(prompt)) bytes += message.content.size();
+    for (const stages::ChatMessage& message : std::get<stages::ChatMessages>(prompt))
+      bytes += message.content.size();
   }
   if (bytes > max_prompt_bytes_) {
-    return LimitExceeded("prompt", static_cast<long long>(bytes), static_cast<long long>(max_prompt_bytes_), "bytes",
+    return LimitExceeded("prompt", static_cast<long long>(bytes),
+                         static_cast<long long>(max_prompt_bytes_), "bytes",
                          "Send a shorter prompt.");
   }
   std::vector<text::Token> tokens;
@@ -88,11 +98,13 @@ absl::StatusOr<std::vector<std::uint32_t>> PromptReader::Read(
     }
     std::vector<std::uint32_t> ids = Ids(tokens);
     const bool has_bos = !ids.empty() && vocabulary_.bos.has_value() && ids[0] == *vocabulary_.bos;
-    if (vocabulary_.adds_bos && vocabulary_.bos.has_value() && !has_bos) ids.insert(ids.begin(), *vocabulary_.bos);
+    if (vocabulary_.adds_bos && vocabulary_.bos.has_value() && !has_bos)
+      ids.insert(ids.begin(), *vocabulary_.bos);
     return ids;
   }
   // A chat template writes the beginning of the text itself.
-  RAGMESH_ASSIGN_OR_RETURN(const chat_template::Rendered rendered, Render(std::get<stages::ChatMessages>(prompt)));
+  RAGMESH_ASSIGN_OR_RETURN(const chat_template::Rendered rendered,
+                           Render(std::get<stages::ChatMessages>(prompt)));
   vocabulary_.tokenizer->EncodeWithSpecials(rendered.text, rendered.foreign, &tokens);
   return Ids(tokens);
 }

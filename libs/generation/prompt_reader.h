@@ -18,14 +18,15 @@ namespace ragmesh::generation {
 // Immutable and thread-safe.
 class PromptReader {
  public:
-  // A file whose template is outside the supported subset still serves raw prompts; chat prompts then report why.
+  // A file whose template is outside the supported subset still serves raw prompts; chat prompts
+  // then report why.
   static absl::StatusOr<std::unique_ptr<const PromptReader>> Create(const gguf::File& file,
                                                                     std::size_t max_prompt_bytes);
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
 
-  // Words in message content never become control tokens. INVALID_ARGUMENT when the template refuses the messages;
-  // RESOURCE_EXHAUSTED / LIMIT_EXCEEDED over the bound on bytes.
+  // Words in message content never become control tokens. INVALID_ARGUMENT when the template
+  // refuses the messages; RESOURCE_EXHAUSTED / LIMIT_EXCEEDED over the bound on bytes.
   absl::StatusOr<std::vector<std::uint32_t>> Read(
       const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt) const;
 

@@ -5,11 +5,14 @@
 
 namespace ragmesh::generation {
 
-Sampler::Sampler(const stages::Sampling& sampling, std::uint64_t seed) : sampling_(sampling), state_(seed) {}
+Sampler::Sampler(const stages::Sampling& sampling, std::uint64_t seed)
+    : sampling_(sampling), state_(seed) {}
 
-std::optional<std::uint32_t> Sampler::Pick(absl::Span<const float> logits, absl::Span<const std::uint32_t> forbidden) {
+std::optional<std::uint32_t> Sampler::Pick(absl::Span<const float> logits,
+                                           absl::Span<const std::uint32_t> forbidden) {
   const auto allowed = [&](std::uint32_t id) {
-    return std::isfinite(logits[id]) && std::find(forbidden.begin(), forbidden.end(), id) == forbidden.end();
+    return std::isfinite(logits[id]) &&
+           std::find(forbidden.begin(), forbidden.end(), id) == forbidden.end();
   };
   if (sampling_.temperature <= 0) {
     std::optional<std::uint32_t> best;
@@ -33,7 +36,8 @@ void Sampler::KeepTopK() {
     return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
   };
   if (sampling_.top_k > 0 && sampling_.top_k < candidates_.size()) {
-    std::nth_element(candidates_.begin(), candidates_.begin() + sampling_.top_k - 1, candidates_.end(), better);
+    std::nth_element(candidates_.begin(), candidates_.begin() + sampling_.top_k - 1,
+                     candidates_.end(), better);
     candidates_.resize(sampling_.top_k);
   }
   std::sort(candidates_.begin(), candidates_.end(), better);
@@ -72,7 +76,8 @@ std::uint32_t Sampler::Draw() {
   return candidates_.back().id;
 }
 
-// SplitMix64: tiny, well mixed, and the same everywhere, unlike the distributions of the standard library.
+// SplitMix64: tiny, well mixed, and the same everywhere, unlike the distributions of the standard
+// library.
 double Sampler::NextUniform() {
   std::uint64_t z = (state_ += 0x9E3779B97F4A7C15ull);
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;

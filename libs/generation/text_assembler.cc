@@ -78,7 +78,8 @@ std::size_t TextAssembler::FindStop() {
   for (const std::string& stop : stops_) {
     const std::size_t at = held_.find(stop);
     if (at == std::string::npos) continue;
-    if (first == std::string::npos || at < first || (at == first && stop.size() > stop_sequence_.size())) {
+    if (first == std::string::npos || at < first ||
+        (at == first && stop.size() > stop_sequence_.size())) {
       first = at;
       stop_sequence_ = stop;
     }
@@ -96,7 +97,8 @@ std::size_t TextAssembler::Showable() const {
       }
     }
   }
-  // A stop string may begin inside a character's bytes only if it is not UTF-8 itself; never cut there.
+  // A stop string may begin inside a character's bytes only if it is not UTF-8 itself; never cut
+  // there.
   return std::min(showable, UnfinishedAt(absl::string_view(held_).substr(0, showable)));
 }
 
@@ -105,7 +107,8 @@ stages::TokenEvent TextAssembler::Show(std::size_t size) {
   event.text = Mend(absl::string_view(held_).substr(0, size));
   held_.erase(0, size);
   std::size_t shown = 0;
-  while (shown < tokens_.size() && tokens_[shown].end <= size) event.token_ids.push_back(tokens_[shown++].id);
+  while (shown < tokens_.size() && tokens_[shown].end <= size)
+    event.token_ids.push_back(tokens_[shown++].id);
   tokens_.erase(tokens_.begin(), tokens_.begin() + static_cast<std::ptrdiff_t>(shown));
   for (HeldToken& token : tokens_) token.end -= size;
   return event;

@@ -1,4 +1,5 @@
-// Turns tokens into text that may be shown: whole UTF-8 characters, and nothing that could still become a stop string.
+// Turns tokens into text that may be shown: whole UTF-8 characters, and nothing that could still
+// become a stop string.
 #ifndef RAGMESH_LIBS_GENERATION_TEXT_ASSEMBLER_H_
 #define RAGMESH_LIBS_GENERATION_TEXT_ASSEMBLER_H_
 
@@ -11,14 +12,15 @@
 
 namespace ragmesh::generation {
 
-// Text is held back while its end is an unfinished character or the beginning of a stop string, which may span any
-// number of tokens. Bytes that can never become UTF-8 are shown as U+FFFD.
+// Text is held back while its end is an unfinished character or the beginning of a stop string,
+// which may span any number of tokens. Bytes that can never become UTF-8 are shown as U+FFFD.
 class TextAssembler {
  public:
   // `stops` holds no empty string.
   explicit TextAssembler(std::vector<std::string> stops) : stops_(std::move(stops)) {}
 
-  // Takes the bytes of the next token and returns what may be shown now. Once stopped() takes nothing more.
+  // Takes the bytes of the next token and returns what may be shown now. Once stopped() takes
+  // nothing more.
   stages::TokenEvent Add(std::uint32_t id, absl::string_view bytes);
 
   // What is still held back, when no more tokens come.

@@ -11,9 +11,10 @@ namespace ragmesh::generation {
 namespace {
 
 absl::Status Unsupported(const gguf::File& file, absl::string_view what) {
-  return MakeError(absl::StatusCode::kUnimplemented, absl::StrCat(file.name(), ": ", what),
-                   {.reason = "UNSUPPORTED_TOKENIZER",
-                    .next_step = "Use a model with a byte-level BPE vocabulary (tokenizer.ggml.model gpt2)."});
+  return MakeError(
+      absl::StatusCode::kUnimplemented, absl::StrCat(file.name(), ": ", what),
+      {.reason = "UNSUPPORTED_TOKENIZER",
+       .next_step = "Use a model with a byte-level BPE vocabulary (tokenizer.ggml.model gpt2)."});
 }
 
 // As llama.cpp numbers them: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte.
@@ -23,18 +24,20 @@ text::TokenKind ToKind(std::int64_t type) {
 }
 
 // Spellings that end a turn in one family or another; files often name only one of theirs.
-constexpr absl::string_view kTurnEnds[] = {"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>",
-                                           "<|end|>",    "<end_of_turn>", "<|EOT|>",    "</s>",
-                                           "<|eom_id|>", "<｜end▁of▁sentence｜>"};
+constexpr absl::string_view kTurnEnds[] = {
+    "<|im_end|>",    "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "<|end|>",
+    "<end_of_turn>", "<|EOT|>",       "</s>",       "<|eom_id|>",      "<｜end▁of▁sentence｜>"};
 
 }  // namespace
 
 absl::StatusOr<Vocabulary> ReadVocabulary(const gguf::File& file) {
   const absl::string_view model = file.GetString("tokenizer.ggml.model").value_or("");
-  if (model != "gpt2") return Unsupported(file, absl::StrCat("tokenizer model \"", model, "\" is not supported"));
+  if (model != "gpt2")
+    return Unsupported(file, absl::StrCat("tokenizer model \"", model, "\" is not supported"));
   const absl::string_view pre = file.GetString("tokenizer.ggml.pre").value_or("gpt-2");
   const std::optional<text::BpePretokenizer> rule = text::FindBpePretokenizer(pre);
-  if (!rule.has_value()) return Unsupported(file, absl::StrCat("word rule \"", pre, "\" is not supported"));
+  if (!rule.has_value())
+    return Unsupported(file, absl::StrCat("word rule \"", pre, "\" is not supported"));
   auto tokens = file.GetStrings("tokenizer.ggml.tokens");
   auto merges = file.GetStrings("tokenizer.ggml.merges");
   if (!tokens.has_value() || !merges.has_value()) {
@@ -63,8 +66,8 @@ absl::StatusOr<Vocabulary> ReadVocabulary(const gguf::File& file) {
   vocabulary.bos = id_of("tokenizer.ggml.bos_token_id");
   vocabulary.eos = id_of("tokenizer.ggml.eos_token_id");
   vocabulary.adds_bos = file.GetBool("tokenizer.ggml.add_bos_token").value_or(false);
-  for (const char* key :
-       {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
+  for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                          "tokenizer.ggml.eom_token_id"}) {
     if (const auto id = id_of(key); id.has_value()) vocabulary.end_ids.push_back(*id);
   }
   for (const absl::string_view spelling : kTurnEnds) {

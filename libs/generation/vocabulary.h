@@ -21,7 +21,8 @@ struct Vocabulary {
   std::vector<std::uint32_t> end_ids;  // any of these ends a generation
 };
 
-// UNIMPLEMENTED / UNSUPPORTED_TOKENIZER for another kind than byte-level BPE or an unknown word rule.
+// UNIMPLEMENTED / UNSUPPORTED_TOKENIZER for another kind than byte-level BPE or an unknown word
+// rule.
 absl::StatusOr<Vocabulary> ReadVocabulary(const gguf::File& file);
 
 }  // namespace ragmesh::generation

@@ -12,7 +12,8 @@
 namespace ragmesh::gguf {
 namespace {
 
-// Real files stay far below these (a 70B model has 723 tensors); they bound what a hostile header can allocate.
+// Real files stay far below these (a 70B model has 723 tensors); they bound what a hostile header
+// can allocate.
 constexpr std::uint64_t kMaxTensors = 65'536;
 constexpr std::uint64_t kMaxValues = 65'536;
 constexpr std::uint64_t kMaxNameBytes = 65'535;
@@ -25,17 +26,22 @@ std::size_t ScalarBytes(ValueType type) {
   switch (type) {
     case ValueType::kUint8:
     case ValueType::kInt8:
-    case ValueType::kBool: return 1;
+    case ValueType::kBool:
+      return 1;
     case ValueType::kUint16:
-    case ValueType::kInt16: return 2;
+    case ValueType::kInt16:
+      return 2;
     case ValueType::kUint32:
     case ValueType::kInt32:
-    case ValueType::kFloat32: return 4;
+    case ValueType::kFloat32:
+      return 4;
     case ValueType::kUint64:
     case ValueType::kInt64:
-    case ValueType::kFloat64: return 8;
+    case ValueType::kFloat64:
+      return 8;
     case ValueType::kString:
-    case ValueType::kArray: return 0;
+    case ValueType::kArray:
+      return 0;
   }
   return 0;
 }
@@ -50,26 +56,37 @@ T Load(const char* bytes) {
 // nullopt for what is not an integer or does not fit.
 std::optional<std::int64_t> LoadInt(ValueType type, const char* bytes) {
   switch (type) {
-    case ValueType::kUint8: return Load<std::uint8_t>(bytes);
-    case ValueType::kInt8: return Load<std::int8_t>(bytes);
-    case ValueType::kUint16: return Load<std::uint16_t>(bytes);
-    case ValueType::kInt16: return Load<std::int16_t>(bytes);
-    case ValueType::kUint32: return Load<std::uint32_t>(bytes);
-    case ValueType::kInt32: return Load<std::int32_t>(bytes);
-    case ValueType::kBool: return Load<std::uint8_t>(bytes) != 0;
-    case ValueType::kInt64: return Load<std::int64_t>(bytes);
+    case ValueType::kUint8:
+      return Load<std::uint8_t>(bytes);
+    case ValueType::kInt8:
+      return Load<std::int8_t>(bytes);
+    case ValueType::kUint16:
+      return Load<std::uint16_t>(bytes);
+    case ValueType::kInt16:
+      return Load<std::int16_t>(bytes);
+    case ValueType::kUint32:
+      return Load<std::uint32_t>(bytes);
+    case ValueType::kInt32:
+      return Load<std::int32_t>(bytes);
+    case ValueType::kBool:
+      return Load<std::uint8_t>(bytes) != 0;
+    case ValueType::kInt64:
+      return Load<std::int64_t>(bytes);
     case ValueType::kUint64: {
       const auto value = Load<std::uint64_t>(bytes);
-      if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return std::nullopt;
+      if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+        return std::nullopt;
       return static_cast<std::int64_t>(value);
     }
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
 }  // namespace
 
-// Walks the bytes once, front to back. `position_` never passes the end: Take() is the only way forward.
+// Walks the bytes once, front to back. `position_` never passes the end: Take() is the only way
+// forward.
 class Reader {
  public:
   Reader(absl::string_view bytes, std::string name) : bytes_(bytes), file_(new File()) {
@@ -82,12 +99,15 @@ class Reader {
     if (magic != "GGUF") return Bad("it does not begin with \"GGUF\"");
     RAGMESH_ASSIGN_OR_RETURN(file_->version_, Number<std::uint32_t>());
     if (file_->version_ != 2 && file_->version_ != 3) {
-      return Bad(absl::StrCat("version ", file_->version_, " is not 2 or 3 in little-endian order"));
+      return Bad(
+          absl::StrCat("version ", file_->version_, " is not 2 or 3 in little-endian order"));
     }
     RAGMESH_ASSIGN_OR_RETURN(const auto tensor_count, Number<std::uint64_t>());
     RAGMESH_ASSIGN_OR_RETURN(const auto value_count, Number<std::uint64_t>());
-    if (tensor_count > kMaxTensors) return Bad(absl::StrCat("it claims ", tensor_count, " tensors"));
-    if (value_count > kMaxValues) return Bad(absl::StrCat("it claims ", value_count, " metadata values"));
+    if (tensor_count > kMaxTensors)
+      return Bad(absl::StrCat("it claims ", tensor_count, " tensors"));
+    if (value_count > kMaxValues)
+      return Bad(absl::StrCat("it claims ", value_count, " metadata values"));
     for (std::uint64_t i = 0; i < value_count; ++i) RAGMESH_RETURN_IF_ERROR(ReadValue());
     RAGMESH_RETURN_IF_ERROR(ReadTensors(tensor_count));
     return std::shared_ptr<const File>(std::move(file_));
@@ -101,7 +121,8 @@ class Reader {
 
   absl::StatusOr<absl::string_view> Take(std::uint64_t count) {
     if (count > bytes_.size() - position_) {
-      return Bad(absl::StrCat("needs ", count, " bytes where ", bytes_.size() - position_, " are left"));
+      return Bad(
+          absl::StrCat("needs ", count, " bytes where ", bytes_.size() - position_, " are left"));
     }
     const absl::string_view taken = bytes_.substr(position_, count);
     position_ += count;
@@ -128,7 +149,8 @@ class Reader {
   absl::Status ReadValue() {
     RAGMESH_ASSIGN_OR_RETURN(const absl::string_view key, Name());
     RAGMESH_ASSIGN_OR_RETURN(const auto type, Number<std::uint32_t>());
-    if (type > static_cast<std::uint32_t>(ValueType::kFloat64)) return Bad(absl::StrCat("value type ", type));
+    if (type > static_cast<std::uint32_t>(ValueType::kFloat64))
+      return Bad(absl::StrCat("value type ", type));
     Value value;
     value.type = static_cast<ValueType>(type);
     if (value.type == ValueType::kString) {
@@ -155,7 +177,8 @@ class Reader {
       for (std::uint64_t i = 0; i < value->count; ++i) RAGMESH_RETURN_IF_ERROR(String().status());
     } else {
       const std::size_t size = ScalarBytes(value->element);
-      if (value->count > bytes_.size() / size) return Bad(absl::StrCat("an array of ", value->count, " values"));
+      if (value->count > bytes_.size() / size)
+        return Bad(absl::StrCat("an array of ", value->count, " values"));
       RAGMESH_RETURN_IF_ERROR(Take(value->count * size).status());
     }
     value->bytes = bytes_.substr(begin, position_ - begin);
@@ -168,7 +191,8 @@ class Reader {
     for (std::uint64_t i = 0; i < count; ++i) {
       Tensor tensor;
       RAGMESH_ASSIGN_OR_RETURN(const std::uint64_t offset, ReadDescription(&tensor));
-      if (!file_->tensor_index_.emplace(tensor.name, i).second) return Bad("a tensor name appears twice");
+      if (!file_->tensor_index_.emplace(tensor.name, i).second)
+        return Bad("a tensor name appears twice");
       offsets.push_back(offset);
       file_->tensors_.push_back(std::move(tensor));
     }
@@ -182,8 +206,8 @@ class Reader {
       if (offsets[i] % alignment != 0) return Bad(absl::StrCat("tensor ", i, " is not aligned"));
       const BlockShape shape = *FindBlockShape(static_cast<std::uint32_t>(tensor.type));
       std::uint64_t size = 0;
-      if (__builtin_mul_overflow(tensor.values / shape.values, shape.bytes, &size) || offsets[i] > data.size() ||
-          size > data.size() - offsets[i]) {
+      if (__builtin_mul_overflow(tensor.values / shape.values, shape.bytes, &size) ||
+          offsets[i] > data.size() || size > data.size() - offsets[i]) {
         return Bad(absl::StrCat("tensor ", i, " reaches past the end of the file"));
       }
       tensor.data = data.substr(offsets[i], size);
@@ -208,12 +232,15 @@ class Reader {
     RAGMESH_ASSIGN_OR_RETURN(const auto type, Number<std::uint32_t>());
     const std::optional<BlockShape> shape = FindBlockShape(type);
     if (!shape.has_value()) {
-      return MakeError(absl::StatusCode::kUnimplemented,
-                       absl::StrCat(file_->name_, ": tensor type ", type, " is not supported"),
-                       {.reason = "UNSUPPORTED_TENSOR_TYPE",
-                        .next_step = "Use a file quantised as Q4_0, Q4_1, Q5_0, Q8_0, Q4_K, Q6_K, F16, BF16 or F32."});
+      return MakeError(
+          absl::StatusCode::kUnimplemented,
+          absl::StrCat(file_->name_, ": tensor type ", type, " is not supported"),
+          {.reason = "UNSUPPORTED_TENSOR_TYPE",
+           .next_step =
+               "Use a file quantised as Q4_0, Q4_1, Q5_0, Q8_0, Q4_K, Q6_K, F16, BF16 or F32."});
     }
-    if (tensor->dimensions[0] % shape->values != 0) return Bad("a tensor row that is not a whole number of blocks");
+    if (tensor->dimensions[0] % shape->values != 0)
+      return Bad("a tensor row that is not a whole number of blocks");
     tensor->type = static_cast<TensorType>(type);
     return Number<std::uint64_t>();
   }
@@ -256,7 +283,8 @@ const Tensor* File::FindTensor(absl::string_view name) const {
 
 std::optional<std::uint64_t> File::GetUint(absl::string_view key) const {
   const Value* value = FindValue(key);
-  if (value == nullptr || ScalarBytes(value->type) == 0 || value->type == ValueType::kBool) return std::nullopt;
+  if (value == nullptr || ScalarBytes(value->type) == 0 || value->type == ValueType::kBool)
+    return std::nullopt;
   if (value->type == ValueType::kUint64) return Load<std::uint64_t>(value->bytes.data());
   const std::optional<std::int64_t> number = LoadInt(value->type, value->bytes.data());
   if (!number.has_value() || *number < 0) return std::nullopt;
@@ -285,7 +313,8 @@ std::optional<absl::string_view> File::GetString(absl::string_view key) const {
 
 std::optional<std::vector<absl::string_view>> File::GetStrings(absl::string_view key) const {
   const Value* value = FindValue(key);
-  if (value == nullptr || value->type != ValueType::kArray || value->element != ValueType::kString) {
+  if (value == nullptr || value->type != ValueType::kArray ||
+      value->element != ValueType::kString) {
     return std::nullopt;
   }
   std::vector<absl::string_view> strings;
@@ -307,7 +336,8 @@ std::optional<std::vector<std::int64_t>> File::GetInts(absl::string_view key) co
   std::vector<std::int64_t> numbers;
   numbers.reserve(value->count);
   for (std::uint64_t i = 0; i < value->count; ++i) {
-    const std::optional<std::int64_t> number = LoadInt(value->element, value->bytes.data() + i * size);
+    const std::optional<std::int64_t> number =
+        LoadInt(value->element, value->bytes.data() + i * size);
     if (!number.has_value()) return std::nullopt;
     numbers.push_back(*number);
   }

@@ -1,12 +1,14 @@
-// Reads GGUF, the model file format of llama.cpp: typed metadata and named tensors in one mapped file.
+// Reads GGUF, the model file format of llama.cpp: typed metadata and named tensors in one mapped
+// file.
 //
-// Layout, little-endian: magic "GGUF", u32 version (2 or 3), u64 tensor count, u64 metadata count; then the metadata
-// (string key, u32 type, value), then per tensor its name, u32 dimension count, u64 dimensions (fastest first), u32
-// type and u64 offset; then padding to `general.alignment` (32 when absent) and the tensor data. A string is a u64
-// length and bytes.
+// Layout, little-endian: magic "GGUF", u32 version (2 or 3), u64 tensor count, u64 metadata count;
+// then the metadata (string key, u32 type, value), then per tensor its name, u32 dimension count,
+// u64 dimensions (fastest first), u32 type and u64 offset; then padding to `general.alignment` (32
+// when absent) and the tensor data. A string is a u64 length and bytes.
 //
-// Files come from strangers. Every count, length and offset is checked, without overflow, before it is used; what a
-// File hands out lies inside the file. Anything else is DATA_LOSS / CORRUPT_DATA, with the place in the message.
+// Files come from strangers. Every count, length and offset is checked, without overflow, before it
+// is used; what a File hands out lies inside the file. Anything else is DATA_LOSS / CORRUPT_DATA,
+// with the place in the message.
 #ifndef RAGMESH_LIBS_GGUF_GGUF_H_
 #define RAGMESH_LIBS_GGUF_GGUF_H_
 
@@ -40,8 +42,9 @@ enum class ValueType : std::uint32_t {
   kFloat64 = 12,
 };
 
-// One metadata value; `bytes` is a view into the file: a scalar as stored, a string's characters, or an array's
-// elements one after another (strings with their lengths). Arrays of arrays are refused while reading.
+// One metadata value; `bytes` is a view into the file: a scalar as stored, a string's characters,
+// or an array's elements one after another (strings with their lengths). Arrays of arrays are
+// refused while reading.
 struct Value {
   ValueType type = ValueType::kUint8;
   ValueType element = ValueType::kUint8;  // of an array
@@ -64,16 +67,19 @@ class File {
   static absl::StatusOr<std::shared_ptr<const File>> Open(const std::string& path);
 
   // Reads from memory that `owner` keeps alive. `name` stands in error messages.
-  static absl::StatusOr<std::shared_ptr<const File>> Parse(absl::string_view bytes, std::string name,
+  static absl::StatusOr<std::shared_ptr<const File>> Parse(absl::string_view bytes,
+                                                           std::string name,
                                                            std::shared_ptr<const void> owner);
 
-  // Each returns nullopt when the key is absent or holds another kind. GetUint takes any integer that is not negative.
+  // Each returns nullopt when the key is absent or holds another kind. GetUint takes any integer
+  // that is not negative.
   std::optional<std::uint64_t> GetUint(absl::string_view key) const;
   std::optional<double> GetFloat(absl::string_view key) const;
   std::optional<bool> GetBool(absl::string_view key) const;
   std::optional<absl::string_view> GetString(absl::string_view key) const;
   std::optional<std::vector<absl::string_view>> GetStrings(absl::string_view key) const;
-  std::optional<std::vector<std::int64_t>> GetInts(absl::string_view key) const;  // integer and boolean arrays
+  std::optional<std::vector<std::int64_t>> GetInts(
+      absl::string_view key) const;  // integer and boolean arrays
 
   const Value* FindValue(absl::string_view key) const;
   const Tensor* FindTensor(absl::string_view name) const;

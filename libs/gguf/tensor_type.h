@@ -29,7 +29,8 @@ enum class TensorType : std::uint32_t {
   kBF16 = 30,
 };
 
-// Values are stored in blocks: `values` of them take `bytes`. Unquantised types have blocks of one value.
+// Values are stored in blocks: `values` of them take `bytes`. Unquantised types have blocks of one
+// value.
 struct BlockShape {
   const char* name;
   std::uint32_t values;

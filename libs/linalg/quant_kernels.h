@@ -1,8 +1,10 @@
-// The arithmetic of a decoder on one processor core: products of stored weight rows with activations, and the small
-// vector operations between them. A table of functions per instruction set, chosen at run time.
+// The arithmetic of a decoder on one processor core: products of stored weight rows with
+// activations, and the small vector operations between them. A table of functions per instruction
+// set, chosen at run time.
 //
-// Every output value is computed in an order that depends only on its own row and its own activations, never on how
-// many rows or activations share the call. So one token's result does not change with its company in a batch.
+// Every output value is computed in an order that depends only on its own row and its own
+// activations, never on how many rows or activations share the call. So one token's result does not
+// change with its company in a batch.
 #ifndef RAGMESH_LIBS_LINALG_QUANT_KERNELS_H_
 #define RAGMESH_LIBS_LINALG_QUANT_KERNELS_H_
 
@@ -22,8 +24,9 @@ struct WeightRows {
   std::size_t rows = 0;
 };
 
-// Activations rounded to 8 bits in runs of 32: x[i] ~ scale[i / 32] * q[i], |q| <= 127. `sum` is scale times the sum
-// of the run's q. Row r begins at q + r * columns, scale + r * columns / 32, sum likewise.
+// Activations rounded to 8 bits in runs of 32: x[i] ~ scale[i / 32] * q[i], |q| <= 127. `sum` is
+// scale times the sum of the run's q. Row r begins at q + r * columns, scale + r * columns / 32,
+// sum likewise.
 struct Q8Rows {
   const std::int8_t* q = nullptr;
   const float* scale = nullptr;
@@ -31,8 +34,8 @@ struct Q8Rows {
   std::size_t rows = 0;
 };
 
-// One query head against the first `positions` keys and values of its head. Keys and values are [position][head_dim],
-// f16 when `half`, else f32.
+// One query head against the first `positions` keys and values of its head. Keys and values are
+// [position][head_dim], f16 when `half`, else f32.
 struct AttentionHead {
   const float* query = nullptr;
   const void* keys = nullptr;
@@ -40,9 +43,9 @@ struct AttentionHead {
   bool half = false;
   std::size_t head_dim = 0;  // a multiple of 8
   std::size_t positions = 0;
-  float scale = 1;           // of the scores, before the softmax
-  float* scores = nullptr;   // scratch, `positions` rounded up to 8
-  float* out = nullptr;      // head_dim
+  float scale = 1;          // of the scores, before the softmax
+  float* scores = nullptr;  // scratch, `positions` rounded up to 8
+  float* out = nullptr;     // head_dim
 };
 
 struct QuantKernels {
@@ -52,16 +55,18 @@ struct QuantKernels {
   void (*dequantize)(QuantType type, const std::uint8_t* row, std::size_t columns, float* out);
 
   // Rounds one row of activations; `columns` is a multiple of 32.
-  void (*quantize_q8)(const float* x, std::size_t columns, std::int8_t* q, float* scale, float* sum);
+  void (*quantize_q8)(const float* x, std::size_t columns, std::int8_t* q, float* scale,
+                      float* sum);
 
-  // out[a * out_stride + r] = weight row r . activation row a, for `count` activation rows of `columns` floats.
-  // `scratch` holds QuantScratchBytes(columns), 32-byte aligned.
-  void (*mul_f32)(const WeightRows& weights, const float* x, std::size_t count, float* out, std::size_t out_stride,
-                  void* scratch);
+  // out[a * out_stride + r] = weight row r . activation row a, for `count` activation rows of
+  // `columns` floats. `scratch` holds QuantScratchBytes(columns), 32-byte aligned.
+  void (*mul_f32)(const WeightRows& weights, const float* x, std::size_t count, float* out,
+                  std::size_t out_stride, void* scratch);
 
-  // The same with rounded activations. Weights must be quantised. Integer inside a run, f32 fused multiply-adds from
-  // run to run in order; every table gives the same bits.
-  void (*mul_q8)(const WeightRows& weights, const Q8Rows& x, float* out, std::size_t out_stride, void* scratch);
+  // The same with rounded activations. Weights must be quantised. Integer inside a run, f32 fused
+  // multiply-adds from run to run in order; every table gives the same bits.
+  void (*mul_q8)(const WeightRows& weights, const Q8Rows& x, float* out, std::size_t out_stride,
+                 void* scratch);
 
   void (*attend)(const AttentionHead& head);
   // out = x / rms(x) * weight
@@ -78,7 +83,8 @@ const QuantKernels& ScalarQuantKernels();
 // nullptr where the processor or the build lacks it.
 const QuantKernels* Avx2QuantKernels();
 
-// "" gives the best table for this machine; "scalar" and "avx2" that one, nullptr when it cannot run here.
+// "" gives the best table for this machine; "scalar" and "avx2" that one, nullptr when it cannot
+// run here.
 const QuantKernels* FindQuantKernels(absl::string_view name);
 
 }  // namespace ragmesh::linalg

@@ -16,7 +16,8 @@ void Dequantize(QuantType type, const std::uint8_t* row, std::size_t columns, fl
     for (std::size_t i = 0; i < columns; ++i) {
       std::uint16_t bits;
       std::memcpy(&bits, row + 2 * i, sizeof(bits));
-      out[i] = type == QuantType::kF16 ? HalfToFloat(bits) : std::bit_cast<float>(std::uint32_t{bits} << 16);
+      out[i] = type == QuantType::kF16 ? HalfToFloat(bits)
+                                       : std::bit_cast<float>(std::uint32_t{bits} << 16);
     }
   } else {
     Run run;
@@ -39,7 +40,8 @@ void QuantizeQ8(const float* x, std::size_t columns, std::int8_t* q, float* scal
     for (std::size_t i = 0; i < kRunValues; ++i) {
       // Values that are not finite come only from broken weights; they round to something in range.
       const float rounded = std::nearbyint(x[i] * inverse);
-      q[i] = static_cast<std::int8_t>(rounded >= -127.0f ? (rounded <= 127.0f ? rounded : 127.0f) : -127.0f);
+      q[i] = static_cast<std::int8_t>(rounded >= -127.0f ? (rounded <= 127.0f ? rounded : 127.0f)
+                                                         : -127.0f);
       total += q[i];
     }
     scale[r] = largest / 127.0f;
@@ -47,8 +49,8 @@ void QuantizeQ8(const float* x, std::size_t columns, std::int8_t* q, float* scal
   }
 }
 
-void MulF32(const WeightRows& weights, const float* x, std::size_t count, float* out, std::size_t out_stride,
-            void* scratch) {
+void MulF32(const WeightRows& weights, const float* x, std::size_t count, float* out,
+            std::size_t out_stride, void* scratch) {
   auto* expanded = static_cast<float*>(scratch);
   const std::size_t row_bytes = RowBytes(weights.type, weights.columns);
   for (std::size_t r = 0; r < weights.rows; ++r) {
@@ -62,7 +64,8 @@ void MulF32(const WeightRows& weights, const float* x, std::size_t count, float*
   }
 }
 
-void MulQ8(const WeightRows& weights, const Q8Rows& x, float* out, std::size_t out_stride, void* scratch) {
+void MulQ8(const WeightRows& weights, const Q8Rows& x, float* out, std::size_t out_stride,
+           void* scratch) {
   auto* runs = static_cast<Run*>(scratch);
   constexpr std::size_t kRunsAtOnce = 32;  // fits the scratch of any row
   const std::size_t row_bytes = RowBytes(weights.type, weights.columns);
@@ -80,7 +83,8 @@ void MulQ8(const WeightRows& weights, const Q8Rows& x, float* out, std::size_t o
           const Run& run = runs[i - begin];
           const std::int8_t* q = x.q + a * weights.columns + i * kRunValues;
           std::int32_t product = 0;
-          for (std::size_t j = 0; j < kRunValues; ++j) product += run.sub_scale[j / 16] * run.q[j] * q[j];
+          for (std::size_t j = 0; j < kRunValues; ++j)
+            product += run.sub_scale[j / 16] * run.q[j] * q[j];
           const float scale = x.scale[a * run_count + i];
           total = std::fma(static_cast<float>(product), run.scale * scale, total);
           total = std::fma(run.offset, x.sum[a * run_count + i], total);
@@ -92,7 +96,8 @@ void MulQ8(const WeightRows& weights, const Q8Rows& x, float* out, std::size_t o
 }
 
 float KeyOrValue(const void* rows, bool half, std::size_t index) {
-  return half ? HalfToFloat(static_cast<const std::uint16_t*>(rows)[index]) : static_cast<const float*>(rows)[index];
+  return half ? HalfToFloat(static_cast<const std::uint16_t*>(rows)[index])
+              : static_cast<const float*>(rows)[index];
 }
 
 void Attend(const AttentionHead& head) {
@@ -122,7 +127,8 @@ void Attend(const AttentionHead& head) {
 void RmsNorm(const float* x, const float* weight, std::size_t n, float epsilon, float* out) {
   double squares = 0;
   for (std::size_t i = 0; i < n; ++i) squares += static_cast<double>(x[i]) * x[i];
-  const auto scale = static_cast<float>(1.0 / std::sqrt(squares / static_cast<double>(n) + epsilon));
+  const auto scale =
+      static_cast<float>(1.0 / std::sqrt(squares / static_cast<double>(n) + epsilon));
   for (std::size_t i = 0; i < n; ++i) out[i] = x[i] * scale * weight[i];
 }
 
@@ -137,7 +143,7 @@ void ToHalf(const float* x, std::size_t n, std::uint16_t* out) {
 }  // namespace
 
 const QuantKernels& ScalarQuantKernels() {
-  static constexpr QuantKernels kKernels = {"scalar", Dequantize, QuantizeQ8, MulF32,  MulQ8,
+  static constexpr QuantKernels kKernels = {"scalar", Dequantize, QuantizeQ8, MulF32, MulQ8,
                                             Attend,   RmsNorm,    SiluMul,    ToHalf};
   return kKernels;
 }

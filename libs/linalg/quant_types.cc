@@ -40,14 +40,16 @@ void ReadQ6K(const std::uint8_t* block, std::size_t i, Run* run) {
     const int nibble = part < 2 ? low[l] & 15 : low[l] >> 4;
     run->q[l] = static_cast<std::int16_t>((nibble | (((high[l] >> (2 * part)) & 3) << 4)) - 32);
   }
-  for (std::size_t s = 0; s < 2; ++s) run->sub_scale[s] = static_cast<std::int8_t>(block[192 + 2 * i + s]);
+  for (std::size_t s = 0; s < 2; ++s)
+    run->sub_scale[s] = static_cast<std::int8_t>(block[192 + 2 * i + s]);
   run->scale = LoadHalf(block + 208);
 }
 
 }  // namespace
 
 const char* ToString(QuantType type) {
-  static constexpr const char* kNames[] = {"F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q8_0", "Q4_K", "Q6_K"};
+  static constexpr const char* kNames[] = {"F32",  "F16",  "BF16", "Q4_0", "Q4_1",
+                                           "Q5_0", "Q8_0", "Q4_K", "Q6_K"};
   return kNames[static_cast<int>(type)];
 }
 
@@ -89,11 +91,14 @@ void ReadRun(QuantType type, const std::uint8_t* row, std::size_t index, Run* ru
       run->scale = LoadHalf(block);
       for (std::size_t j = 0; j < 32; ++j) run->q[j] = static_cast<std::int8_t>(block[2 + j]);
       return;
-    case QuantType::kQ4_K: return ReadQ4K(block, index % runs, run);
-    case QuantType::kQ6_K: return ReadQ6K(block, index % runs, run);
+    case QuantType::kQ4_K:
+      return ReadQ4K(block, index % runs, run);
+    case QuantType::kQ6_K:
+      return ReadQ6K(block, index % runs, run);
     case QuantType::kF32:
     case QuantType::kF16:
-    case QuantType::kBF16: break;
+    case QuantType::kBF16:
+      break;
   }
   *run = Run{};
 }
@@ -103,7 +108,8 @@ float HalfToFloat(std::uint16_t half) {
   const std::uint32_t exponent = (half >> 10) & 31;
   std::uint32_t mantissa = half & 1023u;
   if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
-  if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
+  if (exponent != 0)
+    return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
   const float value = static_cast<float>(mantissa) * 0x1p-24f;  // subnormal
   return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(value));
 }

@@ -1,19 +1,22 @@
 // How decoder weights are stored: the block formats of GGUF files, and what each block means.
 //
-// A row is a sequence of blocks; all numbers little-endian, f16 is IEEE half precision. x is the expanded value.
+// A row is a sequence of blocks; all numbers little-endian, f16 is IEEE half precision. x is the
+// expanded value.
 //
 //   F32, F16, BF16   one value per block.
-//   Q4_0  32 values, 18 bytes: f16 d; 16 bytes, byte j holds value j low and value j+16 high.   x = d * (q - 8)
-//   Q4_1  32 values, 20 bytes: f16 d, f16 m; 16 bytes as Q4_0.                                  x = d * q + m
-//   Q5_0  32 values, 22 bytes: f16 d; u32 with bit j the fifth bit of value j; 16 bytes.        x = d * (q - 16)
-//   Q8_0  32 values, 34 bytes: f16 d; 32 signed bytes.                                          x = d * q
-//   Q4_K  256 values, 144 bytes: f16 d, f16 dmin; 12 bytes with eight 6-bit pairs (s, n); 128 bytes, of which each
-//         32 hold two runs of 32 values, first run low, second run high. For run i:             x = d*s[i]*q - dmin*n[i]
-//         s[i], n[i] for i < 4: the low 6 bits of bytes i and i+4; for i >= 4: low and high nibble of byte i+4, with
-//         the top 2 bits of bytes i-4 and i above them.
-//   Q6_K  256 values, 210 bytes: 128 bytes of low nibbles, 64 bytes of top bit pairs, 16 signed bytes s, f16 d. Value
-//         v = 128*h + 32*p + l (h < 2, p < 4, l < 32) has nibble (p < 2 ? low : high) of byte 64*h + 32*(p & 1) + l,
-//         top bits 2*p of byte 32*h + l, and scale s[v / 16].                                   x = d * s * (q - 32)
+//   Q4_0  32 values, 18 bytes: f16 d; 16 bytes, byte j holds value j low and value j+16 high.   x =
+//   d * (q - 8) Q4_1  32 values, 20 bytes: f16 d, f16 m; 16 bytes as Q4_0. x = d * q + m Q5_0  32
+//   values, 22 bytes: f16 d; u32 with bit j the fifth bit of value j; 16 bytes.        x = d * (q -
+//   16) Q8_0  32 values, 34 bytes: f16 d; 32 signed bytes. x = d * q Q4_K  256 values, 144 bytes:
+//   f16 d, f16 dmin; 12 bytes with eight 6-bit pairs (s, n); 128 bytes, of which each
+//         32 hold two runs of 32 values, first run low, second run high. For run i:             x =
+//         d*s[i]*q - dmin*n[i] s[i], n[i] for i < 4: the low 6 bits of bytes i and i+4; for i >= 4:
+//         low and high nibble of byte i+4, with the top 2 bits of bytes i-4 and i above them.
+//   Q6_K  256 values, 210 bytes: 128 bytes of low nibbles, 64 bytes of top bit pairs, 16 signed
+//   bytes s, f16 d. Value
+//         v = 128*h + 32*p + l (h < 2, p < 4, l < 32) has nibble (p < 2 ? low : high) of byte 64*h
+//         + 32*(p & 1) + l, top bits 2*p of byte 32*h + l, and scale s[v / 16]. x = d * s * (q -
+//         32)
 //
 // Reading a run of 32 values is the common unit of all kernels (`Run`).
 #ifndef RAGMESH_LIBS_LINALG_QUANT_TYPES_H_

@@ -18,9 +18,9 @@ struct Character {
 
 // Unicode White_Space.
 bool IsSpace(std::uint32_t code) {
-  return (code >= 9 && code <= 13) || code == 0x20 || code == 0x85 || code == 0xA0 || code == 0x1680 ||
-         (code >= 0x2000 && code <= 0x200A) || code == 0x2028 || code == 0x2029 || code == 0x202F || code == 0x205F ||
-         code == 0x3000;
+  return (code >= 9 && code <= 13) || code == 0x20 || code == 0x85 || code == 0xA0 ||
+         code == 0x1680 || (code >= 0x2000 && code <= 0x200A) || code == 0x2028 || code == 0x2029 ||
+         code == 0x202F || code == 0x205F || code == 0x3000;
 }
 
 Kind Classify(std::uint32_t code) {
@@ -30,23 +30,27 @@ Kind Classify(std::uint32_t code) {
     case UTF8PROC_CATEGORY_LL:
     case UTF8PROC_CATEGORY_LT:
     case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO: return Kind::kLetter;
+    case UTF8PROC_CATEGORY_LO:
+      return Kind::kLetter;
     case UTF8PROC_CATEGORY_ND:
     case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_NO: return Kind::kNumber;
+    case UTF8PROC_CATEGORY_NO:
+      return Kind::kNumber;
     case UTF8PROC_CATEGORY_PC:
     case UTF8PROC_CATEGORY_PD:
     case UTF8PROC_CATEGORY_PS:
     case UTF8PROC_CATEGORY_PE:
     case UTF8PROC_CATEGORY_PI:
     case UTF8PROC_CATEGORY_PF:
-    case UTF8PROC_CATEGORY_PO: return Kind::kPunctuation;
-    default: return Kind::kOther;
+    case UTF8PROC_CATEGORY_PO:
+      return Kind::kPunctuation;
+    default:
+      return Kind::kOther;
   }
 }
 
-// One piece of text under a matcher. Every Match* returns where the match that begins at `at` ends; `at` itself when
-// there is none.
+// One piece of text under a matcher. Every Match* returns where the match that begins at `at` ends;
+// `at` itself when there is none.
 class Piece {
  public:
   Piece(absl::string_view text, WordRange range) : text_(text), end_(range.end) {}
@@ -56,8 +60,9 @@ class Piece {
     const auto byte = static_cast<std::uint8_t>(text_[at]);
     if (byte < 0x80) return {Classify(byte), byte, 1};
     utf8proc_int32_t code = 0;
-    const utf8proc_ssize_t size = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text_.data()) + at,
-                                                   static_cast<utf8proc_ssize_t>(end_ - at), &code);
+    const utf8proc_ssize_t size =
+        utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text_.data()) + at,
+                         static_cast<utf8proc_ssize_t>(end_ - at), &code);
     if (size <= 0) return {Kind::kOther, 0xFFFD, 1};
     return {Classify(static_cast<std::uint32_t>(code)), static_cast<std::uint32_t>(code),
             static_cast<std::size_t>(size)};
@@ -70,7 +75,8 @@ class Piece {
 
   // [^\s\p{L}\p{N}]*
   std::size_t RunOfSymbols(std::size_t at) const {
-    for (Character c = At(at); c.kind == Kind::kPunctuation || c.kind == Kind::kOther; c = At(at)) at += c.size;
+    for (Character c = At(at); c.kind == Kind::kPunctuation || c.kind == Kind::kOther; c = At(at))
+      at += c.size;
     return at;
   }
 
@@ -84,7 +90,8 @@ class Piece {
     };
     const char first = letter(1), second = letter(2);
     if (first == 's' || first == 't' || first == 'm' || first == 'd') return at + 2;
-    if ((first == 'r' && second == 'e') || (first == 'v' && second == 'e') || (first == 'l' && second == 'l')) {
+    if ((first == 'r' && second == 'e') || (first == 'v' && second == 'e') ||
+        (first == 'l' && second == 'l')) {
       return at + 3;
     }
     return at;
@@ -104,12 +111,16 @@ class Piece {
     if (const std::size_t end = MatchContraction(at, false); end > at) return end;
     const std::size_t word = text_[at] == ' ' ? at + 1 : at;
     switch (At(word).kind) {
-      case Kind::kLetter: return Run(word, Kind::kLetter);
-      case Kind::kNumber: return Run(word, Kind::kNumber);
+      case Kind::kLetter:
+        return Run(word, Kind::kLetter);
+      case Kind::kNumber:
+        return Run(word, Kind::kNumber);
       case Kind::kPunctuation:
-      case Kind::kOther: return RunOfSymbols(word);
+      case Kind::kOther:
+        return RunOfSymbols(word);
       case Kind::kSpace:
-      case Kind::kEnd: return MatchSpaces(at);
+      case Kind::kEnd:
+        return MatchSpaces(at);
     }
     return at;
   }
@@ -120,7 +131,8 @@ class Piece {
     if (first.kind == Kind::kLetter) return Run(at, Kind::kLetter);
     if (first.kind == Kind::kNumber) return Run(at, Kind::kNumber, digits);
     const bool line_end = first.code == '\r' || first.code == '\n';
-    if (!line_end && At(at + first.size).kind == Kind::kLetter) return Run(at + first.size, Kind::kLetter);
+    if (!line_end && At(at + first.size).kind == Kind::kLetter)
+      return Run(at + first.size, Kind::kLetter);
     const std::size_t symbols = first.code == ' ' ? at + 1 : at;
     if (std::size_t end = RunOfSymbols(symbols); end > symbols) {
       while (end < end_ && (text_[end] == '\r' || text_[end] == '\n')) ++end;
@@ -137,7 +149,9 @@ class Piece {
 
   std::size_t MatchNumber(std::size_t at) const { return Run(at, Kind::kNumber, 1); }
 
-  std::size_t MatchLineEnd(std::size_t at) const { return text_[at] == '\r' || text_[at] == '\n' ? at + 1 : at; }
+  std::size_t MatchLineEnd(std::size_t at) const {
+    return text_[at] == '\r' || text_[at] == '\n' ? at + 1 : at;
+  }
 
   // \s?\p{..}+
   std::size_t MatchAfterSpace(std::size_t at, Kind kind) const {
@@ -150,7 +164,8 @@ class Piece {
   // [\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+
   std::size_t MatchEastAsian(std::size_t at) const {
     for (Character c = At(at); c.kind != Kind::kEnd; c = At(at)) {
-      if (!((c.code >= 0x0800 && c.code <= 0x9FA5) || (c.code >= 0xAC00 && c.code <= 0xD7FF))) break;
+      if (!((c.code >= 0x0800 && c.code <= 0x9FA5) || (c.code >= 0xAC00 && c.code <= 0xD7FF)))
+        break;
       at += c.size;
     }
     return at;
@@ -163,7 +178,8 @@ class Piece {
 
 // Cuts every piece at the matches of `match`; what lies between matches stays as pieces of its own.
 template <typename Match>
-std::vector<WordRange> SplitPieces(absl::string_view text, const std::vector<WordRange>& pieces, Match match) {
+std::vector<WordRange> SplitPieces(absl::string_view text, const std::vector<WordRange>& pieces,
+                                   Match match) {
   std::vector<WordRange> words;
   for (const WordRange& range : pieces) {
     const Piece piece(text, range);
@@ -187,16 +203,26 @@ std::vector<WordRange> SplitPieces(absl::string_view text, const std::vector<Wor
 
 std::optional<BpePretokenizer> FindBpePretokenizer(absl::string_view name) {
   static constexpr std::pair<absl::string_view, BpePretokenizer> kNames[] = {
-      {"gpt-2", BpePretokenizer::kGpt2},          {"gpt2", BpePretokenizer::kGpt2},
-      {"phi-2", BpePretokenizer::kGpt2},          {"mpt", BpePretokenizer::kGpt2},
-      {"olmo", BpePretokenizer::kGpt2},           {"roberta-bpe", BpePretokenizer::kGpt2},
-      {"smollm", BpePretokenizer::kSmolLm},       {"starcoder", BpePretokenizer::kSmolLm},
-      {"refact", BpePretokenizer::kSmolLm},       {"command-r", BpePretokenizer::kSmolLm},
-      {"codeshell", BpePretokenizer::kSmolLm},    {"qwen2", BpePretokenizer::kQwen2},
-      {"deepseek-r1-qwen", BpePretokenizer::kQwen2}, {"stablelm2", BpePretokenizer::kQwen2},
-      {"llama-bpe", BpePretokenizer::kLlama3},    {"llama3", BpePretokenizer::kLlama3},
-      {"llama-v3", BpePretokenizer::kLlama3},     {"dbrx", BpePretokenizer::kLlama3},
-      {"smaug-bpe", BpePretokenizer::kLlama3},    {"deepseek-coder", BpePretokenizer::kDeepSeekCoder},
+      {"gpt-2", BpePretokenizer::kGpt2},
+      {"gpt2", BpePretokenizer::kGpt2},
+      {"phi-2", BpePretokenizer::kGpt2},
+      {"mpt", BpePretokenizer::kGpt2},
+      {"olmo", BpePretokenizer::kGpt2},
+      {"roberta-bpe", BpePretokenizer::kGpt2},
+      {"smollm", BpePretokenizer::kSmolLm},
+      {"starcoder", BpePretokenizer::kSmolLm},
+      {"refact", BpePretokenizer::kSmolLm},
+      {"command-r", BpePretokenizer::kSmolLm},
+      {"codeshell", BpePretokenizer::kSmolLm},
+      {"qwen2", BpePretokenizer::kQwen2},
+      {"deepseek-r1-qwen", BpePretokenizer::kQwen2},
+      {"stablelm2", BpePretokenizer::kQwen2},
+      {"llama-bpe", BpePretokenizer::kLlama3},
+      {"llama3", BpePretokenizer::kLlama3},
+      {"llama-v3", BpePretokenizer::kLlama3},
+      {"dbrx", BpePretokenizer::kLlama3},
+      {"smaug-bpe", BpePretokenizer::kLlama3},
+      {"deepseek-coder", BpePretokenizer::kDeepSeekCoder},
   };
   for (const auto& [known, rule] : kNames) {
     if (known == name) return rule;
@@ -211,19 +237,29 @@ std::vector<WordRange> SplitWords(BpePretokenizer rule, absl::string_view text) 
   const auto number = [](const Piece& p, std::size_t at) { return p.MatchNumber(at); };
   const auto gpt2 = [](const Piece& p, std::size_t at) { return p.MatchGpt2(at); };
   switch (rule) {
-    case BpePretokenizer::kGpt2: return SplitPieces(text, words, gpt2);
-    case BpePretokenizer::kSmolLm: return SplitPieces(text, SplitPieces(text, words, number), gpt2);
+    case BpePretokenizer::kGpt2:
+      return SplitPieces(text, words, gpt2);
+    case BpePretokenizer::kSmolLm:
+      return SplitPieces(text, SplitPieces(text, words, number), gpt2);
     case BpePretokenizer::kLlama3:
-      return SplitPieces(text, words, [](const Piece& p, std::size_t at) { return p.MatchLlama3(at, 3); });
+      return SplitPieces(text, words,
+                         [](const Piece& p, std::size_t at) { return p.MatchLlama3(at, 3); });
     case BpePretokenizer::kQwen2:
-      return SplitPieces(text, words, [](const Piece& p, std::size_t at) { return p.MatchLlama3(at, 1); });
-    case BpePretokenizer::kDeepSeekCoder: break;
+      return SplitPieces(text, words,
+                         [](const Piece& p, std::size_t at) { return p.MatchLlama3(at, 1); });
+    case BpePretokenizer::kDeepSeekCoder:
+      break;
   }
-  words = SplitPieces(text, words, [](const Piece& p, std::size_t at) { return p.MatchLineEnd(at); });
-  words = SplitPieces(text, words, [](const Piece& p, std::size_t at) { return p.MatchAfterSpace(at, Kind::kLetter); });
-  words = SplitPieces(text, words,
-                      [](const Piece& p, std::size_t at) { return p.MatchAfterSpace(at, Kind::kPunctuation); });
-  words = SplitPieces(text, words, [](const Piece& p, std::size_t at) { return p.MatchEastAsian(at); });
+  words =
+      SplitPieces(text, words, [](const Piece& p, std::size_t at) { return p.MatchLineEnd(at); });
+  words = SplitPieces(text, words, [](const Piece& p, std::size_t at) {
+    return p.MatchAfterSpace(at, Kind::kLetter);
+  });
+  words = SplitPieces(text, words, [](const Piece& p, std::size_t at) {
+    return p.MatchAfterSpace(at, Kind::kPunctuation);
+  });
+  words =
+      SplitPieces(text, words, [](const Piece& p, std::size_t at) { return p.MatchEastAsian(at); });
   return SplitPieces(text, words, number);
 }
 

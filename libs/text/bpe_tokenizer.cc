@@ -14,13 +14,15 @@ namespace {
 
 constexpr char kReplacement[] = "\xEF\xBF\xBD";  // U+FFFD
 
-// GPT-2's alphabet: printable Latin-1 bytes stand for themselves, the other 68 for the characters from U+0100 on.
+// GPT-2's alphabet: printable Latin-1 bytes stand for themselves, the other 68 for the characters
+// from U+0100 on.
 std::array<int, 324> MakeAlphabet() {
   std::array<int, 324> byte_of{};
   byte_of.fill(-1);
   int next = 256;
   for (int byte = 0; byte < 256; ++byte) {
-    const bool printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+    const bool printable =
+        (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
     byte_of[printable ? byte : next++] = byte;
   }
   return byte_of;
@@ -32,8 +34,9 @@ std::string Spell(absl::string_view token) {
   std::string bytes;
   for (std::size_t at = 0; at < token.size();) {
     utf8proc_int32_t code = 0;
-    utf8proc_ssize_t size = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(token.data()) + at,
-                                             static_cast<utf8proc_ssize_t>(token.size() - at), &code);
+    utf8proc_ssize_t size =
+        utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(token.data()) + at,
+                         static_cast<utf8proc_ssize_t>(token.size() - at), &code);
     if (size > 0 && code < static_cast<int>(kAlphabet.size()) && kAlphabet[code] >= 0) {
       bytes.push_back(static_cast<char>(kAlphabet[code]));
     } else {
@@ -51,16 +54,23 @@ std::uint64_t PairKey(std::uint64_t left, std::uint64_t right) { return left << 
 std::size_t ValidCharacter(absl::string_view text) {
   if (static_cast<std::uint8_t>(text[0]) < 0x80) return 1;
   utf8proc_int32_t code = 0;
-  const utf8proc_ssize_t size = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                                                 static_cast<utf8proc_ssize_t>(text.size()), &code);
+  const utf8proc_ssize_t size =
+      utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                       static_cast<utf8proc_ssize_t>(text.size()), &code);
   return size > 0 ? static_cast<std::size_t>(size) : 0;
 }
 
-// Bytes of the maximal bad part at the front of `text`: a lead byte with those continuations that could follow it.
+// Bytes of the maximal bad part at the front of `text`: a lead byte with those continuations that
+// could follow it.
 std::size_t BadPart(absl::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<std::uint8_t>(text[i]) : 0; };
+  const auto byte = [&](std::size_t i) {
+    return i < text.size() ? static_cast<std::uint8_t>(text[i]) : 0;
+  };
   const std::uint8_t lead = byte(0);
-  std::size_t wanted = lead >= 0xF0 && lead <= 0xF4 ? 3 : lead >= 0xE0 && lead < 0xF0 ? 2 : lead >= 0xC2 && lead < 0xE0 ? 1 : 0;
+  std::size_t wanted = lead >= 0xF0 && lead <= 0xF4  ? 3
+                       : lead >= 0xE0 && lead < 0xF0 ? 2
+                       : lead >= 0xC2 && lead < 0xE0 ? 1
+                                                     : 0;
   if (wanted == 0) return 1;
   const std::uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
   const std::uint8_t high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
@@ -72,12 +82,14 @@ std::size_t BadPart(absl::string_view text) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<BpeTokenizer>> BpeTokenizer::Create(const BpeVocabulary& vocabulary) {
+absl::StatusOr<std::unique_ptr<BpeTokenizer>> BpeTokenizer::Create(
+    const BpeVocabulary& vocabulary) {
   if (vocabulary.tokens.empty()) return InvalidField("tokenizer.ggml.tokens", "must not be empty");
-  if (vocabulary.tokens.size() >= UINT32_MAX || vocabulary.kinds.size() != vocabulary.tokens.size()) {
+  if (vocabulary.tokens.size() >= UINT32_MAX ||
+      vocabulary.kinds.size() != vocabulary.tokens.size()) {
     return InvalidField("tokenizer.ggml.token_type",
-                        absl::StrCat("has ", vocabulary.kinds.size(), " entries for ", vocabulary.tokens.size(),
-                                     " tokens"));
+                        absl::StrCat("has ", vocabulary.kinds.size(), " entries for ",
+                                     vocabulary.tokens.size(), " tokens"));
   }
   auto tokenizer = std::unique_ptr<BpeTokenizer>(new BpeTokenizer());
   tokenizer->pretokenizer_ = vocabulary.pretokenizer;
@@ -86,13 +98,16 @@ absl::StatusOr<std::unique_ptr<BpeTokenizer>> BpeTokenizer::Create(const BpeVoca
   tokenizer->bytes_.reserve(vocabulary.tokens.size());
   for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     const bool normal = vocabulary.kinds[id] == TokenKind::kNormal;
-    tokenizer->bytes_.push_back(normal ? Spell(vocabulary.tokens[id]) : std::string(vocabulary.tokens[id]));
+    tokenizer->bytes_.push_back(normal ? Spell(vocabulary.tokens[id])
+                                       : std::string(vocabulary.tokens[id]));
   }
   tokenizer->byte_ids_.fill(-1);
   tokenizer->normal_ids_.reserve(tokenizer->bytes_.size());
   for (std::uint32_t id = 0; id < tokenizer->bytes_.size(); ++id) {
     const std::string& bytes = tokenizer->bytes_[id];
-    if (tokenizer->kinds_[id] != TokenKind::kNormal || !tokenizer->normal_ids_.emplace(bytes, id).second) continue;
+    if (tokenizer->kinds_[id] != TokenKind::kNormal ||
+        !tokenizer->normal_ids_.emplace(bytes, id).second)
+      continue;
     if (bytes.size() == 1) tokenizer->byte_ids_[static_cast<std::uint8_t>(bytes[0])] = id;
   }
   tokenizer->AddMerges(vocabulary.merges);
@@ -103,13 +118,17 @@ absl::StatusOr<std::unique_ptr<BpeTokenizer>> BpeTokenizer::Create(const BpeVoca
 void BpeTokenizer::AddMerges(absl::Span<const absl::string_view> merges) {
   merges_.reserve(merges.size());
   for (std::uint32_t rank = 0; rank < merges.size(); ++rank) {
-    // The spelling of a space is another character, so the one space separates; a part is never empty.
+    // The spelling of a space is another character, so the one space separates; a part is never
+    // empty.
     const std::size_t space = merges[rank].find(' ', 1);
     if (space == absl::string_view::npos) continue;
-    const std::string left = Spell(merges[rank].substr(0, space)), right = Spell(merges[rank].substr(space + 1));
+    const std::string left = Spell(merges[rank].substr(0, space)),
+                      right = Spell(merges[rank].substr(space + 1));
     const auto left_id = normal_ids_.find(left), right_id = normal_ids_.find(right);
     const auto result = normal_ids_.find(left + right);
-    if (left_id == normal_ids_.end() || right_id == normal_ids_.end() || result == normal_ids_.end()) continue;
+    if (left_id == normal_ids_.end() || right_id == normal_ids_.end() ||
+        result == normal_ids_.end())
+      continue;
     merges_.emplace(PairKey(left_id->second, right_id->second), Merge{rank, result->second});
   }
 }
@@ -120,8 +139,9 @@ void BpeTokenizer::AddSpecials() {
     specials_[static_cast<std::uint8_t>(bytes_[id][0])].push_back({bytes_[id], id});
   }
   for (auto& bucket : specials_) {
-    std::stable_sort(bucket.begin(), bucket.end(),
-                     [](const Special& a, const Special& b) { return a.text.size() > b.text.size(); });
+    std::stable_sort(bucket.begin(), bucket.end(), [](const Special& a, const Special& b) {
+      return a.text.size() > b.text.size();
+    });
   }
 }
 
@@ -133,12 +153,15 @@ std::int64_t BpeTokenizer::FindSpecial(absl::string_view text) const {
   return -1;
 }
 
-const BpeTokenizer::Special* BpeTokenizer::MatchSpecial(absl::string_view text, absl::string_view foreign,
+const BpeTokenizer::Special* BpeTokenizer::MatchSpecial(absl::string_view text,
+                                                        absl::string_view foreign,
                                                         std::size_t at) const {
   for (const Special& special : specials_[static_cast<std::uint8_t>(text[at])]) {
     if (text.compare(at, special.text.size(), special.text) != 0) continue;
-    const absl::string_view marks = foreign.empty() ? foreign : foreign.substr(at, special.text.size());
-    if (std::all_of(marks.begin(), marks.end(), [](char mark) { return mark == 0; })) return &special;
+    const absl::string_view marks =
+        foreign.empty() ? foreign : foreign.substr(at, special.text.size());
+    if (std::all_of(marks.begin(), marks.end(), [](char mark) { return mark == 0; }))
+      return &special;
   }
   return nullptr;
 }
@@ -162,7 +185,8 @@ void BpeTokenizer::EncodeWithSpecials(absl::string_view text, absl::string_view 
     }
     flush(at);
     const std::size_t end = at + special->text.size();
-    tokens->push_back({special->id, static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(end)});
+    tokens->push_back(
+        {special->id, static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(end)});
     at = plain = end;
   }
   flush(text.size());
@@ -203,17 +227,20 @@ void BpeTokenizer::Encode(absl::string_view text, std::vector<Token>* tokens) co
   }
 }
 
-void BpeTokenizer::EncodeValid(absl::string_view text, std::size_t offset, std::vector<Token>* tokens) const {
+void BpeTokenizer::EncodeValid(absl::string_view text, std::size_t offset,
+                               std::vector<Token>* tokens) const {
   for (const WordRange& word : SplitWords(pretokenizer_, text)) {
     EncodeWord(text.substr(word.begin, word.end - word.begin), offset + word.begin, tokens);
   }
 }
 
-// Symbols form a linked list; a queue holds the pairs that may merge, best rank first, leftmost first among equals.
-// An entry is stale when its symbols have changed since, which their ids show.
-void BpeTokenizer::EncodeWord(absl::string_view word, std::size_t offset, std::vector<Token>* tokens) const {
+// Symbols form a linked list; a queue holds the pairs that may merge, best rank first, leftmost
+// first among equals. An entry is stale when its symbols have changed since, which their ids show.
+void BpeTokenizer::EncodeWord(absl::string_view word, std::size_t offset,
+                              std::vector<Token>* tokens) const {
   const auto push = [&](std::uint32_t id, std::size_t begin, std::size_t end) {
-    tokens->push_back({id, static_cast<std::uint32_t>(offset + begin), static_cast<std::uint32_t>(offset + end)});
+    tokens->push_back(
+        {id, static_cast<std::uint32_t>(offset + begin), static_cast<std::uint32_t>(offset + end)});
   };
   if (whole_words_first_ || word.size() == 1) {
     if (const auto whole = normal_ids_.find(word); whole != normal_ids_.end()) {
@@ -227,7 +254,7 @@ void BpeTokenizer::EncodeWord(absl::string_view word, std::size_t offset, std::v
   };
   struct Candidate {
     std::uint32_t rank;
-    std::int64_t left, right;      // symbols
+    std::int64_t left, right;  // symbols
     std::int64_t left_id, right_id;
     std::uint32_t result;
     bool operator<(const Candidate& other) const {
@@ -246,7 +273,8 @@ void BpeTokenizer::EncodeWord(absl::string_view word, std::size_t offset, std::v
     if (left < 0 || right < 0 || symbols[left].id < 0 || symbols[right].id < 0) return;
     const auto merge = merges_.find(PairKey(symbols[left].id, symbols[right].id));
     if (merge == merges_.end()) return;
-    queue.push({merge->second.rank, left, right, symbols[left].id, symbols[right].id, merge->second.result});
+    queue.push({merge->second.rank, left, right, symbols[left].id, symbols[right].id,
+                merge->second.result});
   };
   for (std::size_t i = 0; i + 1 < symbols.size(); ++i) {
     consider(static_cast<std::int64_t>(i), static_cast<std::int64_t>(i) + 1);
@@ -267,7 +295,8 @@ void BpeTokenizer::EncodeWord(absl::string_view word, std::size_t offset, std::v
   }
   // A byte that the vocabulary lacks (id -1) has no token and is left out.
   for (std::int64_t i = 0; i >= 0; i = symbols[i].next) {
-    if (symbols[i].id >= 0) push(static_cast<std::uint32_t>(symbols[i].id), symbols[i].begin, symbols[i].end);
+    if (symbols[i].id >= 0)
+      push(static_cast<std::uint32_t>(symbols[i].id), symbols[i].begin, symbols[i].end);
   }
 }
 

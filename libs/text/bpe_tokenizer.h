@@ -1,5 +1,5 @@
-// Byte-level BPE, the tokenizer of GPT-2, Llama 3, Qwen and SmolLM: every byte is a token, and a ranked list of merges
-// joins neighbours inside a word, lowest rank first.
+// Byte-level BPE, the tokenizer of GPT-2, Llama 3, Qwen and SmolLM: every byte is a token, and a
+// ranked list of merges joins neighbours inside a word, lowest rank first.
 #ifndef RAGMESH_LIBS_TEXT_BPE_TOKENIZER_H_
 #define RAGMESH_LIBS_TEXT_BPE_TOKENIZER_H_
 
@@ -25,27 +25,32 @@ enum class TokenKind : std::uint8_t {
 };
 
 struct BpeVocabulary {
-  // Normal tokens are spelled in GPT-2's alphabet, where each byte is a printable character; others as themselves.
+  // Normal tokens are spelled in GPT-2's alphabet, where each byte is a printable character; others
+  // as themselves.
   std::vector<absl::string_view> tokens;
-  std::vector<TokenKind> kinds;            // as many
-  std::vector<absl::string_view> merges;   // "left right", best first
+  std::vector<TokenKind> kinds;           // as many
+  std::vector<absl::string_view> merges;  // "left right", best first
   BpePretokenizer pretokenizer = BpePretokenizer::kGpt2;
-  bool whole_words_first = false;          // a word that is a token is taken whole, without merging (Llama 3)
+  bool whole_words_first =
+      false;  // a word that is a token is taken whole, without merging (Llama 3)
 };
 
 // Immutable and thread-safe; keeps its own copy of what it needs.
 class BpeTokenizer final : public Tokenizer {
  public:
-  // INVALID_ARGUMENT when lists disagree in length; merges that name no token are left out, as elsewhere.
+  // INVALID_ARGUMENT when lists disagree in length; merges that name no token are left out, as
+  // elsewhere.
   static absl::StatusOr<std::unique_ptr<BpeTokenizer>> Create(const BpeVocabulary& vocabulary);
 
   // Invalid UTF-8 is read as U+FFFD, one for each maximal bad part.
   void Encode(absl::string_view text, std::vector<Token>* tokens) const override;
 
-  // As Encode, but spellings of control and user-defined tokens become these tokens, longest first, unless any of
-  // their bytes is foreign. `foreign` is empty (nothing is) or has one byte per byte of `text`, not 0 where the text
-  // came from outside, such as a user's message. So no user can forge the structure of a conversation.
-  void EncodeWithSpecials(absl::string_view text, absl::string_view foreign, std::vector<Token>* tokens) const;
+  // As Encode, but spellings of control and user-defined tokens become these tokens, longest first,
+  // unless any of their bytes is foreign. `foreign` is empty (nothing is) or has one byte per byte
+  // of `text`, not 0 where the text came from outside, such as a user's message. So no user can
+  // forge the structure of a conversation.
+  void EncodeWithSpecials(absl::string_view text, absl::string_view foreign,
+                          std::vector<Token>* tokens) const;
 
   std::size_t size() const { return bytes_.size(); }
   TokenKind kind(std::uint32_t id) const { return kinds_[id]; }
@@ -69,7 +74,8 @@ class BpeTokenizer final : public Tokenizer {
   BpeTokenizer() = default;
   void AddSpecials();
   void AddMerges(absl::Span<const absl::string_view> merges);
-  const Special* MatchSpecial(absl::string_view text, absl::string_view foreign, std::size_t at) const;
+  const Special* MatchSpecial(absl::string_view text, absl::string_view foreign,
+                              std::size_t at) const;
   void EncodeValid(absl::string_view text, std::size_t offset, std::vector<Token>* tokens) const;
   void EncodeWord(absl::string_view word, std::size_t offset, std::vector<Token>* tokens) const;
 
@@ -80,7 +86,7 @@ class BpeTokenizer final : public Tokenizer {
   std::array<std::int64_t, 256> byte_ids_{};
   absl::flat_hash_map<absl::string_view, std::uint32_t> normal_ids_;  // views into bytes_
   absl::flat_hash_map<std::uint64_t, Merge> merges_;                  // left << 32 | right
-  std::array<std::vector<Special>, 256> specials_;                    // by first byte, longest first
+  std::array<std::vector<Special>, 256> specials_;  // by first byte, longest first
 };
 
 }  // namespace ragmesh::text

@@ -6,10 +6,12 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using ragmesh::chat_template::ChatTemplate;
-  const auto parsed = ChatTemplate::Parse(absl::string_view(reinterpret_cast<const char*>(data), size));
+  const auto parsed =
+      ChatTemplate::Parse(absl::string_view(reinterpret_cast<const char*>(data), size));
   if (!parsed.ok()) return 0;
   static const nlohmann::ordered_json kContext = {
-      {"messages", {{{"role", "user"}, {"content", "Hi"}}, {{"role", "assistant"}, {"content", nullptr}}}},
+      {"messages",
+       {{{"role", "user"}, {"content", "Hi"}}, {{"role", "assistant"}, {"content", nullptr}}}},
       {"add_generation_prompt", true},
       {"bos_token", "<s>"}};
   ragmesh::chat_template::RenderLimits limits;

@@ -1,4 +1,5 @@
-// Any bytes as a GGUF file: read, then touch everything that was handed out, then try to make a model of it.
+// Any bytes as a GGUF file: read, then touch everything that was handed out, then try to make a
+// model of it.
 #include <cstdint>
 #include <numeric>
 
@@ -11,9 +12,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto file = ragmesh::gguf::File::Parse(bytes, "fuzz", nullptr);
   if (!file.ok()) return 0;
   unsigned sum = 0;
-  for (const auto& tensor : (*file)->tensors()) sum = std::accumulate(tensor.data.begin(), tensor.data.end(), sum);
+  for (const auto& tensor : (*file)->tensors())
+    sum = std::accumulate(tensor.data.begin(), tensor.data.end(), sum);
   for (const char* key : {"tokenizer.ggml.tokens", "general.name", "general.alignment", "a"}) {
-    sum += (*file)->GetUint(key).value_or(0) + (*file)->GetFloat(key).has_value() + (*file)->GetBool(key).has_value();
+    sum += (*file)->GetUint(key).value_or(0) + (*file)->GetFloat(key).has_value() +
+           (*file)->GetBool(key).has_value();
     if (const auto strings = (*file)->GetStrings(key)) {
       for (const auto& one : *strings) sum = std::accumulate(one.begin(), one.end(), sum);
     }

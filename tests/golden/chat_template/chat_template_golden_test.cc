@@ -19,19 +19,25 @@ TEST(ChatTemplateGoldenTest, RendersPublicTemplatesAsJinja2Does) {
   const auto folder = testing::TestData("tokenizers/gguf-vocab/templates");
   RAGMESH_SKIP_WITHOUT(folder, "tokenizers/gguf-vocab/templates of the test data");
   const std::string source = std::getenv("RAGMESH_SOURCE_DIR");
-  const Json goldens = Json::parse(testing::ReadFileOrDie(source + "/tests/golden/chat_template/chat_templates.json"));
+  const Json goldens = Json::parse(
+      testing::ReadFileOrDie(source + "/tests/golden/chat_template/chat_templates.json"));
   absl::Time now;
-  ASSERT_TRUE(absl::ParseTime(absl::RFC3339_full, goldens["now"].get<std::string>(), &now, nullptr));
-  // Two known differences. A string that went through `safe` HTML-escapes what is joined to it in Jinja, which that
-  // template's authors did not mean; and Python cannot write a lazy sequence as JSON, where ours is a list.
+  ASSERT_TRUE(
+      absl::ParseTime(absl::RFC3339_full, goldens["now"].get<std::string>(), &now, nullptr));
+  // Two known differences. A string that went through `safe` HTML-escapes what is joined to it in
+  // Jinja, which that template's authors did not mean; and Python cannot write a lazy sequence as
+  // JSON, where ours is a list.
   const auto differs = [](const Json& golden) {
-    return golden["case"] == "tools" && (golden["template"] == "meetkai-functionary-medium-v3.1.jinja" ||
-                                         golden["template"] == "llama-cpp-deepseek-r1.jinja");
+    return golden["case"] == "tools" &&
+           (golden["template"] == "meetkai-functionary-medium-v3.1.jinja" ||
+            golden["template"] == "llama-cpp-deepseek-r1.jinja");
   };
   int compared = 0;
   for (const Json& golden : goldens["goldens"]) {
-    SCOPED_TRACE(golden["template"].get<std::string>() + ", case " + golden["case"].get<std::string>());
-    const auto parsed = ChatTemplate::Parse(testing::ReadFileOrDie(*folder / golden["template"].get<std::string>()));
+    SCOPED_TRACE(golden["template"].get<std::string>() + ", case " +
+                 golden["case"].get<std::string>());
+    const auto parsed = ChatTemplate::Parse(
+        testing::ReadFileOrDie(*folder / golden["template"].get<std::string>()));
     EXPECT_THAT(parsed, testing::IsOk());
     if (!parsed.ok()) continue;
     const auto rendered = (*parsed)->Render(golden["context"], now);

@@ -47,16 +47,19 @@ TEST_P(VocabularyVectorsTest, GivesThePublishedIds) {
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto vocabulary, generation::ReadVocabulary(*file));
   const std::vector<std::string> texts =
       absl::StrSplit(testing::ReadFileOrDie(path->string() + ".inp"), "\n__ggml_vocab_test__\n");
-  const std::vector<std::string> lines = absl::StrSplit(testing::ReadFileOrDie(path->string() + ".out"), '\n');
+  const std::vector<std::string> lines =
+      absl::StrSplit(testing::ReadFileOrDie(path->string() + ".out"), '\n');
   ASSERT_GE(lines.size(), texts.size());
   for (std::size_t i = 0; i < texts.size(); ++i) {
     std::vector<std::uint32_t> expected;
     for (const auto& number : absl::StrSplit(lines[i], ' ', absl::SkipEmpty())) {
       ASSERT_TRUE(absl::SimpleAtoi(number, &expected.emplace_back()));
     }
-    // llama.cpp finds user-defined tokens in any text. Some of them give structure, so we find them in trusted text
-    // only; one text has one ("ü" of deepseek-coder).
-    const auto user_defined = [&](std::uint32_t id) { return vocabulary.tokenizer->kind(id) != TokenKind::kNormal; };
+    // llama.cpp finds user-defined tokens in any text. Some of them give structure, so we find them
+    // in trusted text only; one text has one ("ü" of deepseek-coder).
+    const auto user_defined = [&](std::uint32_t id) {
+      return vocabulary.tokenizer->kind(id) != TokenKind::kNormal;
+    };
     if (std::any_of(expected.begin(), expected.end(), user_defined)) {
       EXPECT_EQ(texts[i], "Führer");
       std::vector<Token> tokens;
@@ -69,8 +72,10 @@ TEST_P(VocabularyVectorsTest, GivesThePublishedIds) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Vocabularies, VocabularyVectorsTest, ::testing::Values("gpt-2", "deepseek-coder"),
-                         [](const auto& info) { return std::string(info.param) == "gpt-2" ? "Gpt2" : "DeepSeekCoder"; });
+INSTANTIATE_TEST_SUITE_P(Vocabularies, VocabularyVectorsTest,
+                         ::testing::Values("gpt-2", "deepseek-coder"), [](const auto& info) {
+                           return std::string(info.param) == "gpt-2" ? "Gpt2" : "DeepSeekCoder";
+                         });
 
 // a b c ab "ab c"-like vocabulary with two specials.
 std::unique_ptr<BpeTokenizer> Small() {
@@ -108,7 +113,10 @@ TEST(BpeTokenizerTest, LongWordsTakeReasonableTime) {
 
 TEST(BpeTokenizerTest, ManglesNoOffsetsOnInvalidUtf8) {
   std::vector<Token> tokens;
-  Small()->Encode("ab\xFF" "c", &tokens);  // U+FFFD has no tokens in this vocabulary
+  Small()->Encode(
+      "ab\xFF"
+      "c",
+      &tokens);  // U+FFFD has no tokens in this vocabulary
   EXPECT_THAT(tokens, ElementsAre(Token{3, 0, 2}, Token{2, 3, 4}));
 }
 

@@ -9,8 +9,8 @@
 namespace ragmesh::chat_template {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::HasReason;
+using ::testing::HasSubstr;
 using testing::StatusIs;
 using Json = nlohmann::ordered_json;
 
@@ -27,11 +27,13 @@ std::string Text(absl::string_view source, const Json& context = Json::object())
 }
 
 TEST(ChatTemplateTest, ComputesAsPythonDoes) {
-  EXPECT_EQ(Text("{{ -7 // 2 }} {{ -7 % 3 }} {{ 7 / 2 }} {{ 2 ** 10 }} {{ 1 + 2 * 3 }}"), "-4 2 3.5 1024 7");
+  EXPECT_EQ(Text("{{ -7 // 2 }} {{ -7 % 3 }} {{ 7 / 2 }} {{ 2 ** 10 }} {{ 1 + 2 * 3 }}"),
+            "-4 2 3.5 1024 7");
   EXPECT_EQ(Text("{{ [1, 'a', none, True, 1.0] }} {{ (1,) }} {{ {'k': \"it's\"} }}"),
             "[1, 'a', None, True, 1.0] (1,) {'k': \"it's\"}");
   EXPECT_EQ(Text("{{ 'größe'[1:3] }} {{ [1,2,3,4][::-1] }} {{ 'abc'[-1] }}"), "rö [4, 3, 2, 1] c");
-  EXPECT_EQ(Text("{{ 'yes' if 1 < 2 <= 2 else 'no' }} {{ 'b' in 'abc' and 3 not in [1] }}"), "yes True");
+  EXPECT_EQ(Text("{{ 'yes' if 1 < 2 <= 2 else 'no' }} {{ 'b' in 'abc' and 3 not in [1] }}"),
+            "yes True");
 }
 
 TEST(ChatTemplateTest, TrimsBlocksAsHuggingFaceDoes) {
@@ -40,20 +42,24 @@ TEST(ChatTemplateTest, TrimsBlocksAsHuggingFaceDoes) {
 }
 
 TEST(ChatTemplateTest, LoopsKeepTheirVariablesAndNamespacesDoNot) {
-  EXPECT_EQ(Text("{% set x = 1 %}{% set ns = namespace(x=1) %}{% for i in [1,2,3] if i != 2 %}{% set x = i %}"
+  EXPECT_EQ(Text("{% set x = 1 %}{% set ns = namespace(x=1) %}{% for i in [1,2,3] if i != 2 %}{% "
+                 "set x = i %}"
                  "{% set ns.x = i %}{{ loop.index }}{{ loop.last }}{% endfor %}{{ x }}{{ ns.x }}"),
             "1False2True13");
 }
 
 TEST(ChatTemplateTest, MacrosTakeDefaultsAndNames) {
-  EXPECT_EQ(Text("{% macro f(a, b='x') %}<{{ a }}{{ b }}>{% endmacro %}{{ f(1) }}{{ f(1, b=2) }}"), "<1x><12>");
+  EXPECT_EQ(Text("{% macro f(a, b='x') %}<{{ a }}{{ b }}>{% endmacro %}{{ f(1) }}{{ f(1, b=2) }}"),
+            "<1x><12>");
 }
 
 TEST(ChatTemplateTest, MarksWhatCameFromTheConversation) {
-  const Json context = {{"messages", {{{"role", "user"}, {"content", " <s>Hi "}}}}, {"bos_token", "<s>"}};
+  const Json context = {{"messages", {{{"role", "user"}, {"content", " <s>Hi "}}}},
+                        {"bos_token", "<s>"}};
   RAGMESH_ASSERT_OK_AND_ASSIGN(
       const Rendered rendered,
-      Render("{{ bos_token }}{{ messages[0].role }}:{{ messages[0].content | trim | upper }}.", context));
+      Render("{{ bos_token }}{{ messages[0].role }}:{{ messages[0].content | trim | upper }}.",
+             context));
   EXPECT_EQ(rendered.text, "<s>user:<S>HI.");
   EXPECT_EQ(rendered.foreign, std::string("\0\0\0\0\0\0\0\0\1\1\1\1\1\0", 14));
 }
@@ -61,7 +67,8 @@ TEST(ChatTemplateTest, MarksWhatCameFromTheConversation) {
 TEST(ChatTemplateTest, RaiseExceptionRefusesWithTheTemplatesWords) {
   const auto refused = Render("{{ raise_exception('roles must alternate') }}");
   EXPECT_THAT(refused, HasReason("TEMPLATE_REFUSED"));
-  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("roles must alternate")));
+  EXPECT_THAT(refused,
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("roles must alternate")));
 }
 
 class EndlessTemplateTest : public ::testing::TestWithParam<const char*> {};
@@ -76,24 +83,30 @@ TEST_P(EndlessTemplateTest, MeetsALimit) {
 
 INSTANTIATE_TEST_SUITE_P(
     Cases, EndlessTemplateTest,
-    ::testing::Values("{% for i in range(10**12) %}{% endfor %}",
-                      "{% for i in range(1000) %}{% for j in range(1000) %}{% endfor %}{% endfor %}",
-                      "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
-                      "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
-                      "{{ 'x' * 10**12 }}", "{{ [0] * 10**9 }}",
-                      "{% for i in range(100000) %}{{ 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' }}{% endfor %}",
-                      "{% set ns = namespace(l=[0]) %}{% for i in range(60) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}"
-                      "{{ ns.l }}"));
+    ::testing::Values(
+        "{% for i in range(10**12) %}{% endfor %}",
+        "{% for i in range(1000) %}{% for j in range(1000) %}{% endfor %}{% endfor %}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% "
+        "endfor %}",
+        "{{ 'x' * 10**12 }}", "{{ [0] * 10**9 }}",
+        "{% for i in range(100000) %}{{ 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' }}{% endfor %}",
+        "{% set ns = namespace(l=[0]) %}{% for i in range(60) %}{% set ns.l = [ns.l, ns.l] %}{% "
+        "endfor %}"
+        "{{ ns.l }}"));
 
 TEST(ChatTemplateTest, ValuesThatHoldThemselvesPrintAndGoAway) {
-  EXPECT_THAT(Text("{% set l = [] %}{% set _ = l.append(l) %}{{ l | length }}{{ l == l }}"), HasSubstr("1"));
+  EXPECT_THAT(Text("{% set l = [] %}{% set _ = l.append(l) %}{{ l | length }}{{ l == l }}"),
+              HasSubstr("1"));
 }
 
 TEST(ChatTemplateTest, MistakesNameTheLine) {
   EXPECT_THAT(Render("a\n{% if %}"), HasReason("BAD_TEMPLATE"));
-  EXPECT_THAT(Render("{% include 'x' %}"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("include")));
+  EXPECT_THAT(Render("{% include 'x' %}"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("include")));
   EXPECT_THAT(Render("{{ " + std::string(5000, '(')), HasReason("BAD_TEMPLATE"));
-  EXPECT_THAT(Render("a\nb {{ x.y }}"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("line 2")));
+  EXPECT_THAT(Render("a\nb {{ x.y }}"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("line 2")));
 }
 
 }  // namespace

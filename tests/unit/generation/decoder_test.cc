@@ -22,16 +22,16 @@ struct Loaded {
 Loaded Load(ComputeMode mode, int threads) {
   Loaded loaded;
   loaded.pool = std::make_unique<ComputePool>(threads);
-  auto decoder = Decoder::Create(*gguf::File::Open(SmolLmPath()->string()), mode, kRows, *linalg::FindQuantKernels(""),
-                                 loaded.pool.get());
+  auto decoder = Decoder::Create(*gguf::File::Open(SmolLmPath()->string()), mode, kRows,
+                                 *linalg::FindQuantKernels(""), loaded.pool.get());
   EXPECT_TRUE(decoder.ok()) << decoder.status();
   loaded.decoder = *std::move(decoder);
   return loaded;
 }
 
 // Logits after `prompt`, read `step` tokens at a time.
-std::vector<float> Prefill(Decoder& decoder, const std::vector<std::uint32_t>& prompt, std::size_t step,
-                           KvCache* cache) {
+std::vector<float> Prefill(Decoder& decoder, const std::vector<std::uint32_t>& prompt,
+                           std::size_t step, KvCache* cache) {
   for (std::size_t begin = 0; begin < prompt.size(); begin += step) {
     std::vector<BatchRow> rows;
     for (std::size_t i = begin; i < std::min(prompt.size(), begin + step); ++i) {
@@ -43,15 +43,18 @@ std::vector<float> Prefill(Decoder& decoder, const std::vector<std::uint32_t>& p
   return {logits.begin(), logits.end()};
 }
 
-std::vector<std::uint32_t> Greedy(Decoder& decoder, const std::vector<std::uint32_t>& prompt, std::size_t count) {
+std::vector<std::uint32_t> Greedy(Decoder& decoder, const std::vector<std::uint32_t>& prompt,
+                                  std::size_t count) {
   auto cache = *KvCache::Create(decoder.kv_shape(), prompt.size() + count);
   std::vector<float> logits = Prefill(decoder, prompt, kRows, cache.get());
   std::vector<std::uint32_t> out;
   while (out.size() < count) {
-    const auto best = static_cast<std::uint32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+    const auto best =
+        static_cast<std::uint32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
     out.push_back(best);
     if (best == 2) break;
-    const BatchRow row{best, static_cast<std::uint32_t>(prompt.size() + out.size() - 1), cache.get(), true};
+    const BatchRow row{best, static_cast<std::uint32_t>(prompt.size() + out.size() - 1),
+                       cache.get(), true};
     EXPECT_TRUE(decoder.Forward({row}, kGoOn));
     logits.assign(decoder.Logits(0).begin(), decoder.Logits(0).end());
   }
@@ -64,7 +67,8 @@ TEST(DecoderTest, ExactModeWritesTheGreedyTokensOfTheReference) {
   const nlohmann::json golden = *SmolLmGolden();
   ASSERT_EQ(golden["greedy"].size(), 5u);
   for (const auto& entry : golden["greedy"]) {
-    EXPECT_EQ(Greedy(*loaded.decoder, entry["prompt_ids"], 32), entry["out_ids"].get<std::vector<std::uint32_t>>())
+    EXPECT_EQ(Greedy(*loaded.decoder, entry["prompt_ids"], 32),
+              entry["out_ids"].get<std::vector<std::uint32_t>>())
         << entry["user"];
   }
 }
@@ -122,8 +126,11 @@ TEST_P(DecoderModeTest, StopsBetweenLayersWhenToldTo) {
   EXPECT_EQ(asked, 3);
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, DecoderModeTest, ::testing::Values(ComputeMode::kExact, ComputeMode::kFast),
-                         [](const auto& info) { return info.param == ComputeMode::kExact ? "Exact" : "Fast"; });
+INSTANTIATE_TEST_SUITE_P(Modes, DecoderModeTest,
+                         ::testing::Values(ComputeMode::kExact, ComputeMode::kFast),
+                         [](const auto& info) {
+                           return info.param == ComputeMode::kExact ? "Exact" : "Fast";
+                         });
 
 }  // namespace
 }  // namespace ragmesh::generation

@@ -18,7 +18,13 @@ TEST(TextAssemblerTest, HoldsBackAnUnfinishedCharacter) {
 
 TEST(TextAssemblerTest, ShowsBytesThatCannotBecomeACharacterAsReplacement) {
   TextAssembler assembler({});
-  EXPECT_EQ(assembler.Add(1, "\xFF" "b").text, "\xEF\xBF\xBD" "b");
+  EXPECT_EQ(assembler
+                .Add(1,
+                     "\xFF"
+                     "b")
+                .text,
+            "\xEF\xBF\xBD"
+            "b");
   EXPECT_EQ(assembler.Add(2, "\xE2\x82").text, "");
   EXPECT_EQ(assembler.Add(3, "x").text, "\xEF\xBF\xBDx");
   EXPECT_EQ(assembler.Add(4, "\xF0\x9F").text, "");

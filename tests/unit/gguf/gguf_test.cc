@@ -10,8 +10,8 @@ namespace ragmesh::gguf {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using testing::HasReason;
+using ::testing::HasSubstr;
 using testing::StatusIs;
 
 // Writes GGUF by hand, so that single numbers can be wrong.
@@ -31,8 +31,8 @@ class Writer {
     bytes += "GGUF";
     return Number(version).Number(tensors).Number(values);
   }
-  Writer& Tensor(absl::string_view name, const std::vector<std::uint64_t>& dimensions, std::uint32_t type,
-                 std::uint64_t offset) {
+  Writer& Tensor(absl::string_view name, const std::vector<std::uint64_t>& dimensions,
+                 std::uint32_t type, std::uint64_t offset) {
     String(name).Number<std::uint32_t>(static_cast<std::uint32_t>(dimensions.size()));
     for (const std::uint64_t size : dimensions) Number(size);
     return Number(type).Number(offset);
@@ -45,15 +45,27 @@ class Writer {
   std::string bytes;
 };
 
-absl::StatusOr<std::shared_ptr<const File>> Parse(const std::string& bytes) { return File::Parse(bytes, "test", nullptr); }
+absl::StatusOr<std::shared_ptr<const File>> Parse(const std::string& bytes) {
+  return File::Parse(bytes, "test", nullptr);
+}
 
 std::string Good() {
   Writer writer;
   writer.Header(2, 4);
   writer.String("a.count").Number<std::uint32_t>(4).Number<std::uint32_t>(7);
   writer.String("a.name").Number<std::uint32_t>(8).String("model");
-  writer.String("a.words").Number<std::uint32_t>(9).Number<std::uint32_t>(8).Number<std::uint64_t>(2).String("x").String("yz");
-  writer.String("a.numbers").Number<std::uint32_t>(9).Number<std::uint32_t>(5).Number<std::uint64_t>(2).Number(-1).Number(5);
+  writer.String("a.words")
+      .Number<std::uint32_t>(9)
+      .Number<std::uint32_t>(8)
+      .Number<std::uint64_t>(2)
+      .String("x")
+      .String("yz");
+  writer.String("a.numbers")
+      .Number<std::uint32_t>(9)
+      .Number<std::uint32_t>(5)
+      .Number<std::uint64_t>(2)
+      .Number(-1)
+      .Number(5);
   writer.Tensor("f", {3, 2}, 0, 0).Tensor("q", {64}, 3, 32).PadAndAdd(32 + 40);
   return writer.bytes;
 }
@@ -106,27 +118,35 @@ class GgufBadTensorTest : public ::testing::TestWithParam<BadTensor> {};
 
 TEST_P(GgufBadTensorTest, IsRefused) {
   Writer writer;
-  writer.Header(1, 0).Tensor("t", GetParam().dimensions, GetParam().type, GetParam().offset).PadAndAdd(64);
+  writer.Header(1, 0)
+      .Tensor("t", GetParam().dimensions, GetParam().type, GetParam().offset)
+      .PadAndAdd(64);
   EXPECT_FALSE(Parse(writer.bytes).ok());
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Cases, GgufBadTensorTest,
-    ::testing::Values(BadTensor{"ProductOverflows", {1ull << 33, 1ull << 33}, 0, 0},
-                      BadTensor{"ProductWrapsToSmall", {1ull << 32, 1ull << 32, 16}, 0, 0},
-                      BadTensor{"BytesOverflow", {1ull << 62}, 0, 0}, BadTensor{"BytesWrap", {(1ull << 62) + 1}, 0, 0},
-                      BadTensor{"PastTheEnd", {17}, 0, 0}, BadTensor{"OffsetPastTheEnd", {1}, 0, 96},
-                      BadTensor{"OffsetOverflows", {8}, 0, ~0ull - 31}, BadTensor{"Unaligned", {1}, 0, 4},
-                      BadTensor{"NoDimension", {}, 0, 0}, BadTensor{"FiveDimensions", {1, 1, 1, 1, 1}, 0, 0},
-                      BadTensor{"EmptyDimension", {4, 0}, 0, 0}, BadTensor{"PartOfABlock", {33}, 3, 0},
-                      BadTensor{"UnknownType", {32}, 999, 0}),
+    ::testing::Values(
+        BadTensor{"ProductOverflows", {1ull << 33, 1ull << 33}, 0, 0},
+        BadTensor{"ProductWrapsToSmall", {1ull << 32, 1ull << 32, 16}, 0, 0},
+        BadTensor{"BytesOverflow", {1ull << 62}, 0, 0},
+        BadTensor{"BytesWrap", {(1ull << 62) + 1}, 0, 0}, BadTensor{"PastTheEnd", {17}, 0, 0},
+        BadTensor{"OffsetPastTheEnd", {1}, 0, 96}, BadTensor{"OffsetOverflows", {8}, 0, ~0ull - 31},
+        BadTensor{"Unaligned", {1}, 0, 4}, BadTensor{"NoDimension", {}, 0, 0},
+        BadTensor{"FiveDimensions", {1, 1, 1, 1, 1}, 0, 0},
+        BadTensor{"EmptyDimension", {4, 0}, 0, 0}, BadTensor{"PartOfABlock", {33}, 3, 0},
+        BadTensor{"UnknownType", {32}, 999, 0}),
     [](const auto& info) { return info.param.name; });
 
 TEST(GgufTest, RefusesHugeCountsWithoutAllocating) {
   EXPECT_THAT(Parse(Writer().Header(~0ull, 0).bytes), HasReason("CORRUPT_DATA"));
   EXPECT_THAT(Parse(Writer().Header(0, ~0ull).bytes), HasReason("CORRUPT_DATA"));
   Writer array;
-  array.Header(0, 1).String("a").Number<std::uint32_t>(9).Number<std::uint32_t>(10).Number<std::uint64_t>(1ull << 61);
+  array.Header(0, 1)
+      .String("a")
+      .Number<std::uint32_t>(9)
+      .Number<std::uint32_t>(10)
+      .Number<std::uint64_t>(1ull << 61);
   EXPECT_THAT(Parse(array.bytes), HasReason("CORRUPT_DATA"));
   Writer text;
   text.Header(0, 1).Number<std::uint64_t>(~0ull);
@@ -144,9 +164,13 @@ TEST(GgufTest, RefusesKeysAndTensorsThatAppearTwice) {
 }
 
 TEST(GgufTest, RefusesOtherVersionsAndAlignments) {
-  EXPECT_THAT(Parse(Writer().Header(0, 0, 1).bytes), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("version 1")));
+  EXPECT_THAT(Parse(Writer().Header(0, 0, 1).bytes),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("version 1")));
   Writer writer;
-  writer.Header(1, 1).String("general.alignment").Number<std::uint32_t>(4).Number<std::uint32_t>(24);
+  writer.Header(1, 1)
+      .String("general.alignment")
+      .Number<std::uint32_t>(4)
+      .Number<std::uint32_t>(24);
   writer.Tensor("t", {1}, 0, 0).PadAndAdd(64);
   EXPECT_THAT(Parse(writer.bytes), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("alignment")));
 }

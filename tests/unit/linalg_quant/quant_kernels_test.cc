@@ -17,7 +17,8 @@ struct Case {
 };
 
 // Random bytes are valid rows once their f16 scales are finite and small.
-std::vector<std::uint8_t> RandomRows(QuantType type, std::size_t columns, std::size_t rows, std::mt19937* random) {
+std::vector<std::uint8_t> RandomRows(QuantType type, std::size_t columns, std::size_t rows,
+                                     std::mt19937* random) {
   std::vector<std::uint8_t> bytes(rows * RowBytes(type, columns));
   for (auto& byte : bytes) byte = static_cast<std::uint8_t>((*random)());
   const std::size_t block = BlockBytes(type);
@@ -80,7 +81,8 @@ TEST_P(QuantKernelsTest, Avx2RoundedProductsHaveTheSameBitsForAnyBatch) {
     std::vector<std::int8_t> q(x.size());
     std::vector<float> scale(x.size() / 32), sum(x.size() / 32);
     for (std::size_t a = 0; a < count; ++a) {
-      scalar_.quantize_q8(&x[a * columns], columns, &q[a * columns], &scale[a * columns / 32], &sum[a * columns / 32]);
+      scalar_.quantize_q8(&x[a * columns], columns, &q[a * columns], &scale[a * columns / 32],
+                          &sum[a * columns / 32]);
     }
     const WeightRows weights{type, rows.data(), columns, kRows};
     const Q8Rows activations{q.data(), scale.data(), sum.data(), count};
@@ -97,7 +99,8 @@ TEST_P(QuantKernelsTest, Avx2FloatProductsAreCloseAndDoNotDependOnTheBatch) {
   const auto rows = RandomRows(type, columns, kRows, &random_);
   const std::vector<float> x = RandomFloats(kCount * columns, &random_);
   const WeightRows weights{type, rows.data(), columns, kRows};
-  std::vector<float> expected(kCount * kRows), actual(kCount * kRows), single(kRows), expanded(columns);
+  std::vector<float> expected(kCount * kRows), actual(kCount * kRows), single(kRows),
+      expanded(columns);
   scalar_.mul_f32(weights, x.data(), kCount, expected.data(), kRows, scratch_.data());
   Avx2QuantKernels()->mul_f32(weights, x.data(), kCount, actual.data(), kRows, scratch_.data());
   for (std::size_t a = 0; a < kCount; ++a) {
@@ -107,19 +110,25 @@ TEST_P(QuantKernelsTest, Avx2FloatProductsAreCloseAndDoNotDependOnTheBatch) {
       // n roundings of at most 2^-24 of the sum of magnitudes.
       scalar_.dequantize(type, rows.data() + r * RowBytes(type, columns), columns, expanded.data());
       double magnitude = 0;
-      for (std::size_t i = 0; i < columns; ++i) magnitude += std::fabs(expanded[i] * x[a * columns + i]);
+      for (std::size_t i = 0; i < columns; ++i)
+        magnitude += std::fabs(expanded[i] * x[a * columns + i]);
       EXPECT_NEAR(actual[a * kRows + r], expected[a * kRows + r], magnitude * columns * 0x1p-24);
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Types, QuantKernelsTest,
-    ::testing::Values(Case{QuantType::kF32, 7}, Case{QuantType::kF32, 130}, Case{QuantType::kF16, 130},
-                      Case{QuantType::kBF16, 130}, Case{QuantType::kQ4_0, 32}, Case{QuantType::kQ4_0, 576},
-                      Case{QuantType::kQ4_1, 576}, Case{QuantType::kQ5_0, 896}, Case{QuantType::kQ8_0, 1536},
-                      Case{QuantType::kQ4_K, 1024}, Case{QuantType::kQ6_K, 1024}),
-    [](const auto& info) { return std::string(ToString(info.param.type)) + "_" + std::to_string(info.param.columns); });
+INSTANTIATE_TEST_SUITE_P(Types, QuantKernelsTest,
+                         ::testing::Values(Case{QuantType::kF32, 7}, Case{QuantType::kF32, 130},
+                                           Case{QuantType::kF16, 130}, Case{QuantType::kBF16, 130},
+                                           Case{QuantType::kQ4_0, 32}, Case{QuantType::kQ4_0, 576},
+                                           Case{QuantType::kQ4_1, 576}, Case{QuantType::kQ5_0, 896},
+                                           Case{QuantType::kQ8_0, 1536},
+                                           Case{QuantType::kQ4_K, 1024},
+                                           Case{QuantType::kQ6_K, 1024}),
+                         [](const auto& info) {
+                           return std::string(ToString(info.param.type)) + "_" +
+                                  std::to_string(info.param.columns);
+                         });
 
 TEST(QuantTypesTest, HalvesSurviveTheWayThroughFloat) {
   for (std::uint32_t half = 0; half < 0x10000; ++half) {
@@ -156,15 +165,16 @@ TEST(QuantTypesTest, ReadsOneBlockOfEachTypeAsPublished) {
   EXPECT_EQ(out[1], 0.5f * -16);
   std::fill(block.begin(), block.end(), 0);
   half(0, 2.0f), half(2, 1.0f);
-  block[4 + 0] = 3;             // s[0]
-  block[4 + 4] = 5 | 2 << 6;    // n[0] = 5; top bits of n[4]
-  block[4 + 8] = 0x47;          // low nibbles of s[4], n[4]
+  block[4 + 0] = 3;           // s[0]
+  block[4 + 4] = 5 | 2 << 6;  // n[0] = 5; top bits of n[4]
+  block[4 + 8] = 0x47;        // low nibbles of s[4], n[4]
   block[16] = 0xA9, block[16 + 64] = 0x06;
   ScalarQuantKernels().dequantize(QuantType::kQ4_K, block.data(), 256, out.data());
   EXPECT_EQ(out[0], 2.0f * 3 * 9 - 5);
   EXPECT_EQ(out[128], 2.0f * 7 * 6 - (4 | 2 << 4));
   std::fill(block.begin(), block.end(), 0);
-  half(208, 0.5f), block[0] = 0x21, block[128] = 0x03 | 0x02 << 4, block[192] = 2, block[192 + 4] = 0xFF;
+  half(208, 0.5f), block[0] = 0x21, block[128] = 0x03 | 0x02 << 4, block[192] = 2,
+                   block[192 + 4] = 0xFF;
   ScalarQuantKernels().dequantize(QuantType::kQ6_K, block.data(), 256, out.data());
   EXPECT_EQ(out[0], 0.5f * 2 * ((1 | 3 << 4) - 32));
   EXPECT_EQ(out[64], 0.5f * -1 * ((2 | 2 << 4) - 32));
@@ -178,12 +188,14 @@ TEST(QuantKernelsVectorTest, Avx2AgreesWithScalarOnSoftmaxNormAndSilu) {
     for (const bool half : {false, true}) {
       constexpr std::size_t kDim = 72;
       const auto query = RandomFloats(kDim, &random);
-      const auto keys = RandomFloats(positions * kDim, &random), values = RandomFloats(positions * kDim, &random);
+      const auto keys = RandomFloats(positions * kDim, &random),
+                 values = RandomFloats(positions * kDim, &random);
       std::vector<std::uint16_t> half_keys(keys.size()), half_values(keys.size());
       ScalarQuantKernels().to_half(keys.data(), keys.size(), half_keys.data());
       avx2->to_half(values.data(), values.size(), half_values.data());
       std::vector<float> scores(positions + 8), expected(kDim), actual(kDim);
-      AttentionHead head{query.data(), keys.data(), values.data(), half, kDim, positions, 0.125f, scores.data(), expected.data()};
+      AttentionHead head{query.data(), keys.data(), values.data(), half,           kDim,
+                         positions,    0.125f,      scores.data(), expected.data()};
       if (half) head.keys = half_keys.data(), head.values = half_values.data();
       ScalarQuantKernels().attend(head);
       head.out = actual.data();
