@@ -1,0 +1,80 @@
+#include "services/gateway/http_front.h"
+
+#include <grpcpp/channel.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "libs/base/error.h"
+#include "libs/base/status_macros.h"
+#include "libs/bridge/bridge.h"
+#include "libs/http/server.h"
+#include "libs/version/version.h"
+
+namespace ragmesh::services {
+namespace {
+
+class BridgedServer final : public HttpFront {
+ public:
+  BridgedServer(std::unique_ptr<bridge::Bridge> bridge, std::unique_ptr<http::Server> server)
+      : bridge_(std::move(bridge)), server_(std::move(server)) {}
+  ~BridgedServer() override { server_->Shutdown(absl::Now()); }
+  std::uint16_t port() const override { return server_->port(); }
+
+ private:
+  const std::unique_ptr<bridge::Bridge> bridge_;
+  const std::unique_ptr<http::Server> server_;  // goes first
+};
+
+// "127.0.0.1:8080", "[::1]:8080"
+absl::Status ParseAddress(absl::string_view text, http::ServerOptions* options) {
+  const std::size_t colon = text.rfind(':');
+  int port = 0;
+  if (colon == absl::string_view::npos || !absl::SimpleAtoi(text.substr(colon + 1), &port) || port < 0 || port > 65535) {
+    return InvalidField("http_listen", absl::StrCat("is \"", text, "\", not HOST:PORT"), "use for example 127.0.0.1:8080");
+  }
+  absl::string_view host = text.substr(0, colon);
+  if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
+  options->address = std::string(host);
+  options->port = static_cast<std::uint16_t>(port);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<HttpFront>> HttpFront::Start(const GatewayConfig& config,
+                                                            const std::string& grpc_target, log::Logger& log) {
+  http::ServerOptions options;
+  RAGMESH_RETURN_IF_ERROR(ParseAddress(config.http_listen, &options));
+  options.allowed_hosts =
+      config.http_allowed_hosts.empty() ? http::LoopbackHosts(options.address) : config.http_allowed_hosts;
+  options.allowed_origins = config.http_allowed_origins;
+
+  bridge::BridgeOptions bridge_options;
+  bridge_options.version = Version();
+  bridge_options.api.max_document_bytes = static_cast<std::size_t>(config.max_document_bytes);
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(static_cast<int>(bridge_options.api.max_body_bytes) + (2 << 20));
+  arguments.SetMaxSendMessageSize(static_cast<int>(bridge_options.api.max_body_bytes) + (2 << 20));
+  bridge_options.api.channel =
+      grpc::CreateCustomChannel(grpc_target, grpc::InsecureChannelCredentials(), arguments);
+  RAGMESH_ASSIGN_OR_RETURN(auto made, bridge::Bridge::Create(std::move(bridge_options)));
+  RAGMESH_ASSIGN_OR_RETURN(
+      auto server,
+      http::Server::Start(
+          options, [raw = made.get()](std::shared_ptr<http::Exchange> exchange) { raw->Handle(std::move(exchange)); },
+          [&log](const http::AccessRecord& record) {
+            log.Info("http", {{"id", record.id},
+                              {"method", record.method},
+                              {"path", record.path},
+                              {"status", record.status}});
+          }));
+  log.Info("http_started", {{"address", options.address}, {"port", server->port()}});
+  return std::unique_ptr<HttpFront>(std::make_unique<BridgedServer>(std::move(made), std::move(server)));
+}
+
+}  // namespace ragmesh::services
