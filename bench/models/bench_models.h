@@ -1,0 +1,23 @@
+// The default models as the benchmarks use them: from the cache, with what the catalogue says of
+// them.
+#ifndef RAGMESH_BENCH_MODELS_BENCH_MODELS_H_
+#define RAGMESH_BENCH_MODELS_BENCH_MODELS_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "libs/concurrency/executor.h"
+#include "libs/embedding/bert_embedder.h"
+#include "libs/stages/generator.h"
+
+namespace ragmesh::bench {
+
+// MODEL_NOT_INSTALLED with the command that obtains the model.
+absl::StatusOr<std::unique_ptr<embedding::BertEmbedder>> OpenEmbedder(Executor& compute,
+                                                                      const std::string& kernel);
+absl::StatusOr<std::unique_ptr<stages::Generator>> OpenGenerator(int threads);
+
+}  // namespace ragmesh::bench
+
+#endif  // RAGMESH_BENCH_MODELS_BENCH_MODELS_H_

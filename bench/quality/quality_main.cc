@@ -1,0 +1,129 @@
+// quality_bench: retrieval quality on SciFact (test) and Cranfield, beside what a reference
+// implementation reached on the same data. docs/benchmarks.md explains the columns.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "bench/models/bench_models.h"
+#include "bench/quality/retrieval_quality.h"
+#include "libs/concurrency/thread_pool.h"
+#include "libs/flags/flag_set.h"
+#include "libs/rerank/late_interaction_reranker.h"
+#include "libs/vector_store/store.h"
+
+namespace {
+
+using ragmesh::bench::IrDataset;
+using ragmesh::bench::QualityRow;
+
+// nDCG@10 of the reference implementations (sentence-transformers, bm25s) with default settings.
+struct Reference {
+  const char* dataset;
+  const char* ranking;
+  double ndcg_at_10;
+};
+constexpr Reference kReferences[] = {
+    {"scifact test", "dense", .645},       {"scifact test", "lexical", .686},
+    {"scifact test", "hybrid rrf", .714},  {"scifact test", "hybrid z-score", .732},
+    {"scifact test", "reranked", .736},    {"cranfield", "dense", .500},
+    {"cranfield", "lexical", .522},        {"cranfield", "hybrid rrf", .554},
+    {"cranfield", "hybrid z-score", .562}, {"cranfield", "reranked", .566},
+};
+
+double ReferenceOf(const std::string& dataset, const std::string& ranking) {
+  for (const Reference& reference : kReferences) {
+    if (dataset == reference.dataset && ranking == reference.ranking) return reference.ndcg_at_10;
+  }
+  return 0;
+}
+
+void Print(const IrDataset& dataset, const std::vector<QualityRow>& rows, bool json) {
+  if (!json) {
+    std::printf("\n%s: %zu documents, %zu queries\n", dataset.name.c_str(),
+                dataset.documents.size(), dataset.queries.size());
+    std::printf("%-16s %8s %10s %8s %8s %8s %10s\n", "", "nDCG@10", "reference", "R@10", "R@100",
+                "MRR@10", "ms/query");
+  }
+  for (const QualityRow& row : rows) {
+    const double reference = ReferenceOf(dataset.name, row.ranking);
+    if (json) {
+      std::printf("{\"name\":\"%s, %s\",\"unit\":\"nDCG@10\",\"ours\":%.4f,\"peer\":%.3f}\n",
+                  dataset.name.c_str(), row.ranking.c_str(), row.ndcg_at_10, reference);
+    } else {
+      std::printf("%-16s %8.4f %10.3f %8.4f %8.4f %8.4f %10.1f\n", row.ranking.c_str(),
+                  row.ndcg_at_10, reference, row.recall_at_10, row.recall_at_100, row.mrr_at_10,
+                  1000 * row.seconds_per_query);
+    }
+  }
+}
+
+int Complain(const absl::Status& status) {
+  std::fprintf(stderr, "quality_bench: %s\n", status.ToString().c_str());
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string cache = "build/bench-cache", only, split = "test";
+  std::int64_t candidates = 100;
+  bool json = false, special = true;
+  ragmesh::flags::FlagSet flags("quality_bench", "Measures retrieval quality.", "quality_bench");
+  flags.String("cache", &cache, "Folder that keeps document vectors between runs.");
+  flags.String("only", &only, "Only the data set with this in its name.");
+  flags.Choice("split", &split, {"test", "train"}, "SciFact queries to ask.");
+  flags.Int("candidates", &candidates, {1, 512}, "passages", "Candidates handed to the reranker.");
+  flags.Bool("special_tokens", &special, "Compare [CLS] and [SEP] in late interaction too.");
+  flags.Bool("json", &json, "One JSON object a line.");
+  flags.ParseOrExit(argc, argv);
+
+  const char* data = std::getenv("RAGMESH_TESTDATA");
+  if (data == nullptr) return Complain(absl::NotFoundError("RAGMESH_TESTDATA is not set"));
+  std::vector<IrDataset> datasets;
+  for (auto loaded : {ragmesh::bench::LoadBeir(absl::StrCat(data, "/ir/scifact"), split),
+                      ragmesh::bench::LoadCranfield(absl::StrCat(data, "/ir/cranfield"))}) {
+    if (!loaded.ok()) return Complain(loaded.status());
+    if (loaded->name.find(only) != std::string::npos) datasets.push_back(*std::move(loaded));
+  }
+
+  ragmesh::ThreadPool compute("compute", ragmesh::AvailableCpus(), 4096);
+  auto embedder = ragmesh::bench::OpenEmbedder(compute, "auto");
+  if (!embedder.ok()) return Complain(embedder.status());
+  ragmesh::rerank::LateInteractionReranker::Options rerank;
+  rerank.include_special_tokens = special;
+  rerank.cache_bytes = std::size_t{4} << 30;  // all documents of the larger set
+  ragmesh::rerank::LateInteractionReranker reranker(rerank, (*embedder)->encoder());
+
+  const std::string folder =
+      absl::StrCat(std::filesystem::temp_directory_path().string(), "/ragmesh-quality-", getpid());
+  int exit = 0;
+  {
+    auto store = ragmesh::vector_store::Store::Open({.path = folder});
+    if (!store.ok()) return Complain(store.status());
+    ragmesh::bench::QualityOptions options{.cache_folder = cache};
+    options.rerank_candidates = static_cast<std::uint32_t>(candidates);
+    absl::Time shown = absl::Now();
+    options.on_progress = [&shown](const std::string& what, std::size_t done, std::size_t total) {
+      if (absl::Now() - shown < absl::Seconds(3)) return;
+      shown = absl::Now();
+      std::fprintf(stderr, "%s: %zu of %zu\n", what.c_str(), done, total);
+    };
+    for (const IrDataset& dataset : datasets) {
+      const auto rows =
+          ragmesh::bench::MeasureRetrieval(dataset, **embedder, **store, reranker, options);
+      if (!rows.ok()) {
+        exit = Complain(rows.status());
+        break;
+      }
+      Print(dataset, *rows, json);
+    }
+  }
+  std::filesystem::remove_all(folder);
+  return exit;
+}

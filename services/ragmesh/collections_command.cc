@@ -1,0 +1,139 @@
+// ragmesh collections list|create|show|delete.
+#include <cstdio>
+#include <string>
+
+#include "services/ragmesh/command.h"
+#include "services/ragmesh/exit_status.h"
+#include "services/ragmesh/gateway_connection.h"
+#include "services/ragmesh/json_output.h"
+#include "services/ragmesh/terminal.h"
+
+namespace ragmesh::cli {
+namespace {
+
+namespace v1 = ragmesh::gateway::v1;
+
+class CollectionsCommand final : public Command {
+ public:
+  std::string Name() const override { return "collections"; }
+
+  void Declare(flags::FlagSet& root) override {
+    flags::FlagSet& flags =
+        root.Subcommand("collections", "Lists, makes, shows and deletes collections.");
+    flags::FlagSet& list = flags.Subcommand("list", "All collections.", "ragmesh collections list");
+    connection_.Declare(list);
+    flags::FlagSet& create = flags.Subcommand("create", "Makes a collection.",
+                                              "ragmesh collections create manuals --language de");
+    create.Positional("name", &name_, true, "Lower-case letters, digits, '-' and '_'.");
+    create.String("description", &description_, "For people.");
+    create.String("language", &language_, "Language of the documents, for stemming: en, de, ...");
+    create.Bool("lexical_only", &lexical_only_, "Search words only, without an embedder.");
+    connection_.Declare(create);
+    flags::FlagSet& show =
+        flags.Subcommand("show", "One collection.", "ragmesh collections show manuals");
+    show.Positional("name", &name_, true, "Its name.");
+    connection_.Declare(show);
+    flags::FlagSet& remove =
+        flags.Subcommand("delete", "Deletes a collection and all that is in it.",
+                         "ragmesh collections delete manuals --yes");
+    remove.Positional("name", &name_, true, "Its name.");
+    remove.Bool("yes", &yes_, "Do it; without this flag nothing is deleted.");
+    connection_.Declare(remove);
+  }
+
+  int Run(const std::string& chosen) override {
+    auto gateway = GatewayConnection::Open(connection_);
+    if (!gateway.ok()) return Fail(gateway.status(), connection_.json);
+    absl::Status status;
+    if (chosen == "collections list") status = List(**gateway);
+    if (chosen == "collections create") status = Create(**gateway);
+    if (chosen == "collections show") status = ShowOne(**gateway);
+    if (chosen == "collections delete") status = Delete(**gateway);
+    return status.ok() ? kOk : Fail(status, connection_.json);
+  }
+
+ private:
+  void Print(const v1::Collection& c) const {
+    std::printf("%s: %llu documents, %llu chunks, %s, language %s%s%s\n", c.name().c_str(),
+                static_cast<unsigned long long>(c.documents()),
+                static_cast<unsigned long long>(c.chunks()),
+                c.embedder_model().empty() ? "lexical only" : c.embedder_model().c_str(),
+                c.language().c_str(), c.description().empty() ? "" : ". ",
+                Printable(c.description()).c_str());
+  }
+
+  absl::Status List(GatewayConnection& gateway) {
+    v1::ListCollectionsResponse response;
+    const auto context = gateway.NewContext();
+    const absl::Status status =
+        gateway.ToStatus(gateway.stub().ListCollections(context.get(), {}, &response));
+    if (!status.ok()) return status;
+    if (connection_.json) {
+      PrintJson(response);
+      return status;
+    }
+    for (const v1::Collection& collection : response.collections()) Print(collection);
+    if (response.collections().empty()) {
+      std::printf("No collections yet. Make one with: ragmesh ingest FOLDER\n");
+    }
+    return status;
+  }
+
+  absl::Status Create(GatewayConnection& gateway) {
+    v1::CreateCollectionRequest request;
+    request.set_name(name_);
+    request.set_description(description_);
+    request.set_language(language_);
+    request.set_lexical_only(lexical_only_);
+    v1::CreateCollectionResponse response;
+    const auto context = gateway.NewContext();
+    const absl::Status status =
+        gateway.ToStatus(gateway.stub().CreateCollection(context.get(), request, &response));
+    if (status.ok()) connection_.json ? PrintJson(response) : Print(response.collection());
+    return status;
+  }
+
+  absl::Status ShowOne(GatewayConnection& gateway) {
+    v1::GetCollectionRequest request;
+    request.set_collection(name_);
+    v1::GetCollectionResponse response;
+    const auto context = gateway.NewContext();
+    const absl::Status status =
+        gateway.ToStatus(gateway.stub().GetCollection(context.get(), request, &response));
+    if (status.ok()) connection_.json ? PrintJson(response) : Print(response.collection());
+    return status;
+  }
+
+  absl::Status Delete(GatewayConnection& gateway) {
+    v1::GetCollectionRequest get;
+    get.set_collection(name_);
+    v1::GetCollectionResponse found;
+    const auto get_context = gateway.NewContext();
+    absl::Status status =
+        gateway.ToStatus(gateway.stub().GetCollection(get_context.get(), get, &found));
+    if (!status.ok()) return status;
+    if (!yes_) {
+      std::printf("Would delete ");
+      Print(found.collection());
+      std::printf("Add --yes to do it.\n");
+      return status;
+    }
+    v1::DeleteCollectionRequest request;
+    request.set_collection(name_);
+    v1::DeleteCollectionResponse response;
+    const auto context = gateway.NewContext();
+    status = gateway.ToStatus(gateway.stub().DeleteCollection(context.get(), request, &response));
+    if (status.ok() && !connection_.json) std::printf("Deleted \"%s\".\n", name_.c_str());
+    return status;
+  }
+
+  std::string name_, description_, language_ = "en";
+  bool lexical_only_ = false, yes_ = false;
+  ConnectionOptions connection_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakeCollectionsCommand() { return std::make_unique<CollectionsCommand>(); }
+
+}  // namespace ragmesh::cli
