@@ -1,6 +1,7 @@
 #include "libs/journal/journal.h"
 
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/options.h>
 #include <rocksdb/write_batch.h>
 
@@ -49,6 +50,14 @@ absl::Status FromRocks(const rocksdb::Status& status, absl::string_view what) {
   return absl::InternalError(absl::StrCat(what, ": ", status.ToString()));
 }
 
+// RocksDB's own log file asserts when it cannot be written (Debian builds with assertions), which
+// would turn a full disk into a crash.
+class SilentLogger final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
 }  // namespace
 
 Batch::Batch() : batch_(std::make_unique<rocksdb::WriteBatch>()) {}
@@ -85,7 +94,7 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& folder
   options.write_buffer_size = 4 << 20;
   options.max_open_files = 64;
   options.max_total_wal_size = 16 << 20;
-  options.keep_log_file_num = 2;
+  options.info_log = std::make_shared<SilentLogger>();
   rocksdb::DB* db = nullptr;
   RAGMESH_RETURN_IF_ERROR(FromRocks(rocksdb::DB::Open(options, folder, &db), "job journal"));
   return std::unique_ptr<Journal>(new Journal(std::unique_ptr<rocksdb::DB>(db)));
