@@ -11,11 +11,9 @@ void EmbedderConfig::Declare(flags::FlagSet& flags) {
   flags.Int("embedder_max_batch", &max_batch_texts, {1, 4096}, "texts", "Most texts of one batch.");
 }
 
-absl::StatusOr<std::shared_ptr<stages::Embedder>> MakeEmbedder(const EmbedderConfig& config,
-                                                               const ModelOptions& models,
-                                                               const std::string& kernel,
-                                                               Executor& compute, int threads,
-                                                               const CallContext& call) {
+absl::StatusOr<std::shared_ptr<embedding::BertEmbedder>> MakeEmbedder(
+    const EmbedderConfig& config, const ModelOptions& models, const std::string& kernel,
+    Executor& compute, int threads, const CallContext& call) {
   RAGMESH_ASSIGN_OR_RETURN(const auto installed, FindInstalled(models, config.model, call));
   const model_store::Facts& facts = installed.model->facts;
   embedding::BertEmbedder::Options options;
@@ -32,7 +30,7 @@ absl::StatusOr<std::shared_ptr<stages::Embedder>> MakeEmbedder(const EmbedderCon
   options.encoder.facts.max_tokens = facts.max_tokens;
   options.encoder.batcher.max_parallel = threads;
   options.encoder.kernel = kernel;
-  RAGMESH_ASSIGN_OR_RETURN(std::shared_ptr<stages::Embedder> embedder,
+  RAGMESH_ASSIGN_OR_RETURN(std::shared_ptr<embedding::BertEmbedder> embedder,
                            embedding::BertEmbedder::Create(options, compute));
   return embedder;
 }

@@ -8,8 +8,8 @@
 
 #include "absl/status/statusor.h"
 #include "libs/concurrency/executor.h"
+#include "libs/embedding/bert_embedder.h"
 #include "libs/flags/flag_set.h"
-#include "libs/stages/embedder.h"
 #include "services/common/model_options.h"
 
 namespace ragmesh::services {
@@ -23,11 +23,9 @@ struct EmbedderConfig {
 
 // `compute` is borrowed and outlives the embedder, which keeps `threads` of it busy. `kernel` as
 // for linalg::SelectKernels. FAILED_PRECONDITION / MODEL_NOT_INSTALLED without the model.
-absl::StatusOr<std::shared_ptr<stages::Embedder>> MakeEmbedder(const EmbedderConfig& config,
-                                                               const ModelOptions& models,
-                                                               const std::string& kernel,
-                                                               Executor& compute, int threads,
-                                                               const CallContext& call);
+absl::StatusOr<std::shared_ptr<embedding::BertEmbedder>> MakeEmbedder(
+    const EmbedderConfig& config, const ModelOptions& models, const std::string& kernel,
+    Executor& compute, int threads, const CallContext& call);
 
 }  // namespace ragmesh::services
 

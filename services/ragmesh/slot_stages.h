@@ -50,9 +50,9 @@ class SlotStage : public Stage {
 class SlotLoader final : public SlotStage<stages::Loader> {
  public:
   using SlotStage::SlotStage;
-  absl::StatusOr<stages::DocumentInfo> Load(
-      const stages::LoadRequest& request,
-      absl::FunctionRef<absl::Status(stages::Block)> on_block, const CallContext& call) override {
+  absl::StatusOr<stages::DocumentInfo> Load(const stages::LoadRequest& request,
+                                            absl::FunctionRef<absl::Status(stages::Block)> on_block,
+                                            const CallContext& call) override {
     return Forward(&stages::Loader::Load, request, on_block, call);
   }
 };
