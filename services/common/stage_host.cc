@@ -83,6 +83,10 @@ absl::Status StageHost::StartServers(grpc::Service& service) {
   return absl::OkStatus();
 }
 
+std::shared_ptr<grpc::Channel> StageHost::InProcessChannel() {
+  return server_->InProcessChannel(options_.max_message_bytes);
+}
+
 int StageHost::Run(grpc::Service& service,
                    absl::AnyInvocable<absl::Status(const CallContext&) &&> load) {
   if (absl::Status status = StartServers(service); !status.ok()) {
@@ -108,7 +112,8 @@ int StageHost::Run(grpc::Service& service,
   const absl::Time begun = absl::Now();
   log_.Info("draining", {{"signal", signal_number}, {"timeout", options_.drain_timeout}});
   loader.join();
-  server_->Drain(options_.drain_timeout);
+  if (before_drain_) std::move(before_drain_)(begun + options_.drain_timeout);
+  server_->Drain(begun + options_.drain_timeout - absl::Now());
   admin_.reset();  // nobody asks for readiness any more
   server_.reset();
   log_.Info("stopped", {{"drain_ms", absl::ToDoubleMilliseconds(absl::Now() - begun)}});
