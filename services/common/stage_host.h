@@ -52,7 +52,9 @@ class StageHost {
   std::shared_ptr<grpc::Channel> InProcessChannel();
   // Runs `stop` when the drain begins, before the gRPC server refuses calls; it returns when its
   // own work has ended, at the given time at the latest.
-  void BeforeDrain(absl::AnyInvocable<void(absl::Time) &&> stop) { before_drain_ = std::move(stop); }
+  void BeforeDrain(absl::AnyInvocable<void(absl::Time) &&> stop) {
+    before_drain_ = std::move(stop);
+  }
 
  private:
   absl::Status StartServers(grpc::Service& service);

@@ -38,9 +38,10 @@ bool IsDigest(absl::string_view text) {
 }
 
 bool IsTenant(absl::string_view text) {
-  return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return absl::ascii_isdigit(c) || absl::ascii_islower(c) || c == '-';
-  });
+  return !text.empty() && text.size() <= 63 &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) {
+           return absl::ascii_isdigit(c) || absl::ascii_islower(c) || c == '-';
+         });
 }
 
 }  // namespace
@@ -51,13 +52,16 @@ absl::StatusOr<ApiKeys> ApiKeys::FromFile(const std::string& path) {
   std::string text(kMaxFileBytes + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(in.gcount()));
-  if (text.size() > kMaxFileBytes) return InvalidField("api_keys", "names a file of more than 1 MiB");
+  if (text.size() > kMaxFileBytes)
+    return InvalidField("api_keys", "names a file of more than 1 MiB");
   return FromJson(text);
 }
 
 absl::StatusOr<ApiKeys> ApiKeys::FromJson(absl::string_view json) {
-  const auto list = nlohmann::json::parse(json.begin(), json.end(), nullptr, /*allow_exceptions=*/false);
-  if (!list.is_array() || list.empty()) return InvalidField("api_keys", "must be a JSON list with at least one key");
+  const auto list =
+      nlohmann::json::parse(json.begin(), json.end(), nullptr, /*allow_exceptions=*/false);
+  if (!list.is_array() || list.empty())
+    return InvalidField("api_keys", "must be a JSON list with at least one key");
   ApiKeys keys;
   keys.required_ = true;
   for (std::size_t i = 0; i < list.size(); ++i) {
@@ -70,10 +74,12 @@ absl::StatusOr<ApiKeys> ApiKeys::FromJson(absl::string_view json) {
     key.caller.name = text("name");
     key.caller.tenant = text("tenant");
     if (!IsDigest(key.sha256)) return Bad(i, "needs \"sha256\": 64 lower-case hexadecimal digits");
-    if (!IsTenant(key.caller.tenant)) return Bad(i, "needs \"tenant\": 1 to 63 of a-z, 0-9 and '-'");
+    if (!IsTenant(key.caller.tenant))
+      return Bad(i, "needs \"tenant\": 1 to 63 of a-z, 0-9 and '-'");
     const auto labels = list[i].find("labels");
     key.caller.labels.clear();
-    if (labels == list[i].end() || !labels->is_array()) return Bad(i, "needs \"labels\": a list of strings");
+    if (labels == list[i].end() || !labels->is_array())
+      return Bad(i, "needs \"labels\": a list of strings");
     for (const auto& label : *labels) {
       if (!label.is_string() || label.get<std::string>().empty() || label == stages::kAllLabels) {
         return Bad(i, "has a label that is empty, no string, or \"*\"");
@@ -88,8 +94,9 @@ absl::StatusOr<ApiKeys> ApiKeys::FromJson(absl::string_view json) {
 absl::StatusOr<pipeline::Caller> ApiKeys::CallerOf(absl::string_view authorization) const {
   if (!required_) return pipeline::Caller();
   if (authorization.size() < 7 || !absl::EqualsIgnoreCase(authorization.substr(0, 7), "bearer ")) {
-    return MakeError(absl::StatusCode::kUnauthenticated, "this gateway wants an API key",
-                     {.reason = "API_KEY_REQUIRED", .next_step = "send the header authorization: Bearer <key>"});
+    return MakeError(
+        absl::StatusCode::kUnauthenticated, "this gateway wants an API key",
+        {.reason = "API_KEY_REQUIRED", .next_step = "send the header authorization: Bearer <key>"});
   }
   const std::string digest = Sha256Hex(absl::StripAsciiWhitespace(authorization.substr(7)));
   const Key* found = nullptr;
@@ -97,8 +104,9 @@ absl::StatusOr<pipeline::Caller> ApiKeys::CallerOf(absl::string_view authorizati
     if (EqualInConstantTime(key.sha256, digest)) found = &key;
   }
   if (found == nullptr) {
-    return MakeError(absl::StatusCode::kUnauthenticated, "the API key is not known",
-                     {.reason = "API_KEY_UNKNOWN", .next_step = "ask who runs this gateway for a key"});
+    return MakeError(
+        absl::StatusCode::kUnauthenticated, "the API key is not known",
+        {.reason = "API_KEY_UNKNOWN", .next_step = "ask who runs this gateway for a key"});
   }
   return found->caller;
 }

@@ -21,8 +21,8 @@ class ApiKeys {
   static absl::StatusOr<ApiKeys> FromFile(const std::string& path);
   static absl::StatusOr<ApiKeys> FromJson(absl::string_view json);
 
-  // `authorization` is the metadata value, empty when the caller sent none. UNAUTHENTICATED / API_KEY_REQUIRED or
-  // API_KEY_UNKNOWN. Takes as long for a wrong key as for a right one.
+  // `authorization` is the metadata value, empty when the caller sent none. UNAUTHENTICATED /
+  // API_KEY_REQUIRED or API_KEY_UNKNOWN. Takes as long for a wrong key as for a right one.
   absl::StatusOr<pipeline::Caller> CallerOf(absl::string_view authorization) const;
 
  private:

@@ -5,33 +5,47 @@
 namespace ragmesh::services {
 
 void GatewayConfig::Declare(flags::FlagSet& flags) {
+  flags.Group("Storage");
+  flags.String("data_dir", &data_dir, "Folder of the job journal and of uploads not yet ingested.");
+  DeclareSettings(flags);
+}
+
+void GatewayConfig::DeclareSettings(flags::FlagSet& flags) {
   flags.Group("HTTP");
-  flags.String("http_listen", &http_listen, "Address of the HTTP/JSON API and the web page; empty: none.");
-  flags.StringList("http_allowed_hosts", &http_allowed_hosts,
-                   "Host names requests may name; by default this machine's own when http_listen is a loopback "
-                   "address, else any.");
+  flags.String("http_listen", &http_listen,
+               "Address of the HTTP/JSON API and the web page; empty: none.");
+  flags.StringList(
+      "http_allowed_hosts", &http_allowed_hosts,
+      "Host names requests may name; by default this machine's own when http_listen is a loopback "
+      "address, else any.");
   flags.StringList("http_allowed_origins", &http_allowed_origins,
                    "Origins whose pages may use the API, such as https://chat.example.");
   flags.Group("Gateway");
-  flags.String("data_dir", &data_dir, "Folder of the job journal and of uploads not yet ingested.");
   flags.StringList("allowed_roots", &allowed_roots,
                    "Folders whose files may be ingested by path; none: only uploads.");
-  flags.String("api_keys", &api_keys, "JSON file of API keys; none: every caller is let in as tenant \"default\".");
+  flags.String("api_keys", &api_keys,
+               "JSON file of API keys; none: every caller is let in as tenant \"default\".");
   flags.Group("Ingest");
   flags.Int("ingest_workers", &ingest_workers, {1, 64}, "documents", "Documents ingested at once.");
-  flags.Bytes("max_document", &max_document_bytes, {1 << 10, std::int64_t{1} << 30}, "Largest document taken.");
+  flags.Bytes("max_document", &max_document_bytes, {1 << 10, std::int64_t{1} << 30},
+              "Largest document taken.");
   flags.Bytes("max_spool", &max_spool_bytes, {1 << 20, std::int64_t{1} << 50},
               "Disk for uploads that are not ingested yet.");
-  flags.Int("max_ended_jobs", &max_ended_jobs, {1, 1'000'000}, "jobs", "Ended jobs kept; older ones are forgotten.");
+  flags.Int("max_ended_jobs", &max_ended_jobs, {1, 1'000'000}, "jobs",
+            "Ended jobs kept; older ones are forgotten.");
   flags.Duration("ingest_patience", &ingest_patience, {absl::ZeroDuration(), absl::Hours(24)},
                  "How long a document waits for a stage that is down before it fails.");
   flags.Group("Questions");
-  flags.Int("rerank_candidates", &rerank_candidates, {1, 512}, "passages", "Passages handed to the reranker.");
+  flags.Int("rerank_candidates", &rerank_candidates, {1, 512}, "passages",
+            "Passages handed to the reranker.");
   flags.Int("passages", &passages, {1, 20}, "passages", "Passages an answer is made from.");
-  flags.Int("max_answer_tokens", &max_answer_tokens, {1, 4096}, "tokens", "Longest answer unless a request says more.");
-  flags.Int("prompt_tokens", &prompt_tokens, {64, 1 << 20}, "tokens", "Longest prompt of a question.");
-  flags.Double("found_relevance", &found_relevance, {0, 1}, "",
-               "Relevance of the best sentence below which nothing was found; half meaning, half words.");
+  flags.Int("max_answer_tokens", &max_answer_tokens, {1, 4096}, "tokens",
+            "Longest answer unless a request says more.");
+  flags.Int("prompt_tokens", &prompt_tokens, {64, 1 << 20}, "tokens",
+            "Longest prompt of a question.");
+  flags.Double(
+      "found_relevance", &found_relevance, {0, 1}, "",
+      "Relevance of the best sentence below which nothing was found; half meaning, half words.");
 }
 
 pipeline::GatewayOptions GatewayConfig::Options() const {
@@ -63,8 +77,10 @@ void PeerConfig::Declare(flags::FlagSet& flags) {
   flags.String("vector_store", &vector_store, "Address of the vector store.");
   flags.String("reranker", &reranker, "Address of the reranker.");
   flags.String("generator", &generator, "Address of the generator.");
-  flags.String("peer_ca", &tls.ca_file, "PEM file with the authorities that sign the stages' certificates; turns TLS on.");
-  flags.String("peer_cert", &tls.cert_file, "PEM file with the gateway's certificate chain, for stages that ask for one.");
+  flags.String("peer_ca", &tls.ca_file,
+               "PEM file with the authorities that sign the stages' certificates; turns TLS on.");
+  flags.String("peer_cert", &tls.cert_file,
+               "PEM file with the gateway's certificate chain, for stages that ask for one.");
   flags.String("peer_key", &tls.key_file, "PEM file with the private key of --peer_cert.");
 }
 

@@ -33,10 +33,13 @@ struct GatewayConfig {
   double found_relevance = 0.40;
 
   void Declare(flags::FlagSet& flags);
+  // All but the folder.
+  void DeclareSettings(flags::FlagSet& flags);
   pipeline::GatewayOptions Options() const;
 };
 
-// Where the stages are. An address is what gRPC takes: "127.0.0.1:7703", "unix:/run/x.sock", "dns:///embedder:7703".
+// Where the stages are. An address is what gRPC takes: "127.0.0.1:7703", "unix:/run/x.sock",
+// "dns:///embedder:7703".
 struct PeerConfig {
   std::string loader = "127.0.0.1:7701";
   std::string splitter = "127.0.0.1:7702";

@@ -161,7 +161,8 @@ void ToProto(const stages::Collection& collection, gateway_v1::Collection* out) 
   out->set_text_bytes(collection.stats.text_bytes);
 }
 
-absl::StatusOr<pipeline::NewCollection> FromProto(const gateway_v1::CreateCollectionRequest& request) {
+absl::StatusOr<pipeline::NewCollection> FromProto(
+    const gateway_v1::CreateCollectionRequest& request) {
   pipeline::NewCollection collection;
   collection.name = request.name();
   collection.description = request.description();
@@ -176,7 +177,8 @@ absl::StatusOr<pipeline::NewCollection> FromProto(const gateway_v1::CreateCollec
   return collection;
 }
 
-absl::StatusOr<pipeline::CollectionChange> FromProto(const gateway_v1::UpdateCollectionRequest& request) {
+absl::StatusOr<pipeline::CollectionChange> FromProto(
+    const gateway_v1::UpdateCollectionRequest& request) {
   pipeline::CollectionChange change;
   change.name = request.collection();
   if (request.has_description()) change.description = request.description();
@@ -200,20 +202,22 @@ void ToProto(const stages::StoredDocument& document, gateway_v1::Document* out) 
 absl::StatusOr<journal::IngestOptions> FromProto(const gateway_v1::IngestOptions& options) {
   const Field root, field(root, "options");
   journal::IngestOptions out;
-  RAGMESH_ASSIGN_OR_RETURN(out.metadata, wire::FromProto(options.metadata(), Field(field, "metadata")));
+  RAGMESH_ASSIGN_OR_RETURN(out.metadata,
+                           wire::FromProto(options.metadata(), Field(field, "metadata")));
   const Field labels(field, "acl_labels");
-  RAGMESH_RETURN_IF_ERROR(
-      wire::CheckCount(static_cast<std::size_t>(options.acl_labels_size()), 0, 1000, "labels", labels));
+  RAGMESH_RETURN_IF_ERROR(wire::CheckCount(static_cast<std::size_t>(options.acl_labels_size()), 0,
+                                           1000, "labels", labels));
   for (const std::string& label : options.acl_labels()) {
     RAGMESH_RETURN_IF_ERROR(wire::CheckBytes(label, 1, 256, labels));
     if (label == stages::kAllLabels) return labels.Invalid("must not be \"*\"");
     out.acl_labels.push_back(label);
   }
   if (options.max_chunk_tokens() != 0) {
-    RAGMESH_RETURN_IF_ERROR(
-        wire::CheckRange(options.max_chunk_tokens(), 16, 1 << 20, Field(field, "max_chunk_tokens")));
+    RAGMESH_RETURN_IF_ERROR(wire::CheckRange(options.max_chunk_tokens(), 16, 1 << 20,
+                                             Field(field, "max_chunk_tokens")));
   }
-  if (options.max_chunk_tokens() != 0 && options.overlap_tokens() > options.max_chunk_tokens() / 2) {
+  if (options.max_chunk_tokens() != 0 &&
+      options.overlap_tokens() > options.max_chunk_tokens() / 2) {
     return Field(field, "overlap_tokens").Invalid("must be at most half of max_chunk_tokens");
   }
   out.max_chunk_tokens = options.max_chunk_tokens();
@@ -224,10 +228,12 @@ absl::StatusOr<journal::IngestOptions> FromProto(const gateway_v1::IngestOptions
 absl::StatusOr<pipeline::InlineSource> FromProto(const gateway_v1::UploadHeader& header) {
   const Field root, field(root, "header");
   RAGMESH_RETURN_IF_ERROR(wire::CheckBytes(header.name(), 1, 4096, Field(field, "name")));
-  RAGMESH_RETURN_IF_ERROR(wire::CheckBytes(header.document_id(), 0, 512, Field(field, "document_id")));
+  RAGMESH_RETURN_IF_ERROR(
+      wire::CheckBytes(header.document_id(), 0, 512, Field(field, "document_id")));
   RAGMESH_RETURN_IF_ERROR(wire::CheckBytes(header.uri(), 0, 4096, Field(field, "uri")));
   RAGMESH_RETURN_IF_ERROR(wire::CheckBytes(header.password(), 0, 1024, Field(field, "password")));
-  return pipeline::InlineSource{header.name(), "", header.document_id(), header.uri(), header.password()};
+  return pipeline::InlineSource{header.name(), "", header.document_id(), header.uri(),
+                                header.password()};
 }
 
 absl::StatusOr<pipeline::NewJob> FromProto(const gateway_v1::CreateIngestJobRequest& request) {
@@ -236,8 +242,8 @@ absl::StatusOr<pipeline::NewJob> FromProto(const gateway_v1::CreateIngestJobRequ
   job.collection = request.collection();
   job.prune = request.prune();
   RAGMESH_ASSIGN_OR_RETURN(job.options, FromProto(request.options()));
-  RAGMESH_RETURN_IF_ERROR(wire::CheckCount(static_cast<std::size_t>(request.sources_size()), 1, 1000, "sources",
-                                           Field(root, "sources")));
+  RAGMESH_RETURN_IF_ERROR(wire::CheckCount(static_cast<std::size_t>(request.sources_size()), 1,
+                                           1000, "sources", Field(root, "sources")));
   for (int i = 0; i < request.sources_size(); ++i) {
     const Field field(root, "sources", i);
     const gateway_v1::IngestSource& source = request.sources(i);
@@ -249,11 +255,14 @@ absl::StatusOr<pipeline::NewJob> FromProto(const gateway_v1::CreateIngestJobRequ
         const gateway_v1::InlineDocument& document = source.inline_();
         const Field inlined(field, "inline");
         RAGMESH_RETURN_IF_ERROR(wire::CheckBytes(document.name(), 1, 4096, Field(inlined, "name")));
-        RAGMESH_RETURN_IF_ERROR(wire::CheckBytes(document.document_id(), 0, 512, Field(inlined, "document_id")));
-        RAGMESH_RETURN_IF_ERROR(wire::CheckBytes(document.data(), 0, 32 << 20, Field(inlined, "data")));
-        RAGMESH_RETURN_IF_ERROR(wire::CheckBytes(document.password(), 0, 1024, Field(inlined, "password")));
-        job.sources.push_back(pipeline::InlineSource{document.name(), document.data(), document.document_id(), "",
-                                                     document.password()});
+        RAGMESH_RETURN_IF_ERROR(
+            wire::CheckBytes(document.document_id(), 0, 512, Field(inlined, "document_id")));
+        RAGMESH_RETURN_IF_ERROR(
+            wire::CheckBytes(document.data(), 0, 32 << 20, Field(inlined, "data")));
+        RAGMESH_RETURN_IF_ERROR(
+            wire::CheckBytes(document.password(), 0, 1024, Field(inlined, "password")));
+        job.sources.push_back(pipeline::InlineSource{
+            document.name(), document.data(), document.document_id(), "", document.password()});
         break;
       }
       case gateway_v1::IngestSource::SOURCE_NOT_SET:
@@ -264,8 +273,9 @@ absl::StatusOr<pipeline::NewJob> FromProto(const gateway_v1::CreateIngestJobRequ
 }
 
 absl::StatusOr<std::optional<journal::State>> FromProto(gateway_v1::JobState state) {
-  for (const journal::State known : {journal::State::kQueued, journal::State::kRunning, journal::State::kSucceeded,
-                                     journal::State::kFailed, journal::State::kCancelled}) {
+  for (const journal::State known :
+       {journal::State::kQueued, journal::State::kRunning, journal::State::kSucceeded,
+        journal::State::kFailed, journal::State::kCancelled}) {
     if (ToProto(known) == state) return std::optional<journal::State>(known);
   }
   if (state == gateway_v1::JOB_STATE_UNSPECIFIED) return std::optional<journal::State>();
@@ -316,7 +326,8 @@ absl::StatusOr<pipeline::SearchRequest> FromProto(const gateway_v1::SearchReques
 
 void ToProto(const pipeline::SearchResponse& found, gateway_v1::SearchResponse* out) {
   for (const pipeline::Passage& passage : found.passages) ToProto(passage, out->add_passages());
-  for (const pipeline::Degradation& degradation : found.degraded) ToProto(degradation, out->add_degraded());
+  for (const pipeline::Degradation& degradation : found.degraded)
+    ToProto(degradation, out->add_degraded());
   for (const pipeline::StageTiming& timing : found.timings) ToProto(timing, out->add_timings());
 }
 
@@ -343,7 +354,8 @@ absl::StatusOr<pipeline::AskRequest> FromProto(const gateway_v1::AskRequest& req
   out.max_tokens = request.max_tokens();
   out.temperature = request.temperature();
   if (request.has_seed()) out.seed = request.seed();
-  for (const gateway_v1::Turn& turn : request.history()) out.history.push_back({turn.question(), turn.answer()});
+  for (const gateway_v1::Turn& turn : request.history())
+    out.history.push_back({turn.question(), turn.answer()});
   return out;
 }
 
@@ -354,7 +366,8 @@ void ToProto(const stages::Usage& usage, gateway_v1::Usage* out) {
 }
 
 gateway_v1::FinishReason ToProto(stages::FinishReason reason) {
-  return reason == stages::FinishReason::kLength ? gateway_v1::FINISH_REASON_LENGTH : gateway_v1::FINISH_REASON_STOP;
+  return reason == stages::FinishReason::kLength ? gateway_v1::FINISH_REASON_LENGTH
+                                                 : gateway_v1::FINISH_REASON_STOP;
 }
 
 void ToProto(const pipeline::AskEvent& event, gateway_v1::AskResponse* out) {
@@ -375,7 +388,8 @@ void ToProto(const pipeline::AskEvent& event, gateway_v1::AskResponse* out) {
         } else if constexpr (std::is_same_v<Event, stages::Usage>) {
           ToProto(value, out->mutable_usage());
         } else if constexpr (std::is_same_v<Event, pipeline::TimingsEvent>) {
-          for (const pipeline::StageTiming& timing : value.stages) ToProto(timing, out->mutable_timings()->add_stages());
+          for (const pipeline::StageTiming& timing : value.stages)
+            ToProto(timing, out->mutable_timings()->add_stages());
         } else if constexpr (std::is_same_v<Event, pipeline::Degradation>) {
           ToProto(value, out->mutable_degraded());
         } else {
@@ -387,13 +401,14 @@ void ToProto(const pipeline::AskEvent& event, gateway_v1::AskResponse* out) {
 
 absl::StatusOr<stages::GenerateRequest> FromProto(const gateway_v1::ChatRequest& request) {
   const Field root;
-  RAGMESH_RETURN_IF_ERROR(wire::CheckCount(static_cast<std::size_t>(request.messages_size()), 1, 1024, "messages",
-                                           Field(root, "messages")));
+  RAGMESH_RETURN_IF_ERROR(wire::CheckCount(static_cast<std::size_t>(request.messages_size()), 1,
+                                           1024, "messages", Field(root, "messages")));
   stages::ChatMessages messages;
   for (int i = 0; i < request.messages_size(); ++i) {
     const Field field(root, "messages", i);
     const gateway_v1::ChatMessage& message = request.messages(i);
-    RAGMESH_RETURN_IF_ERROR(wire::CheckBytes(message.content(), 0, 1 << 20, Field(field, "content")));
+    RAGMESH_RETURN_IF_ERROR(
+        wire::CheckBytes(message.content(), 0, 1 << 20, Field(field, "content")));
     switch (message.role()) {
       case gateway_v1::ROLE_SYSTEM:
         messages.push_back({stages::ChatRole::kSystem, message.content()});
@@ -411,7 +426,8 @@ absl::StatusOr<stages::GenerateRequest> FromProto(const gateway_v1::ChatRequest&
   stages::GenerateRequest out;
   out.prompt = std::move(messages);
   out.max_tokens = request.max_tokens();
-  RAGMESH_RETURN_IF_ERROR(wire::CheckRange(request.temperature(), 0, 2, Field(root, "temperature")));
+  RAGMESH_RETURN_IF_ERROR(
+      wire::CheckRange(request.temperature(), 0, 2, Field(root, "temperature")));
   out.sampling.temperature = request.temperature();
   if (request.has_top_p()) {
     RAGMESH_RETURN_IF_ERROR(wire::CheckRange(request.top_p(), 0, 1, Field(root, "top_p")));
@@ -419,8 +435,8 @@ absl::StatusOr<stages::GenerateRequest> FromProto(const gateway_v1::ChatRequest&
     out.sampling.top_p = request.top_p();
   }
   if (request.has_seed()) out.sampling.seed = request.seed();
-  RAGMESH_RETURN_IF_ERROR(
-      wire::CheckCount(static_cast<std::size_t>(request.stop_size()), 0, 16, "texts", Field(root, "stop")));
+  RAGMESH_RETURN_IF_ERROR(wire::CheckCount(static_cast<std::size_t>(request.stop_size()), 0, 16,
+                                           "texts", Field(root, "stop")));
   for (const std::string& stop : request.stop()) {
     RAGMESH_RETURN_IF_ERROR(wire::CheckBytes(stop, 1, 1024, Field(root, "stop")));
     out.stop.push_back(stop);

@@ -1,4 +1,5 @@
-// ragmesh.gateway.v1 <-> the pipeline's types, with every check of a field that the pipeline does not make itself.
+// ragmesh.gateway.v1 <-> the pipeline's types, with every check of a field that the pipeline does
+// not make itself.
 #ifndef RAGMESH_SERVICES_GATEWAY_GATEWAY_CONVERT_H_
 #define RAGMESH_SERVICES_GATEWAY_GATEWAY_CONVERT_H_
 
@@ -12,8 +13,10 @@ namespace ragmesh::services {
 namespace gateway_v1 = ::ragmesh::gateway::v1;
 
 void ToProto(const stages::Collection& collection, gateway_v1::Collection* out);
-absl::StatusOr<pipeline::NewCollection> FromProto(const gateway_v1::CreateCollectionRequest& request);
-absl::StatusOr<pipeline::CollectionChange> FromProto(const gateway_v1::UpdateCollectionRequest& request);
+absl::StatusOr<pipeline::NewCollection> FromProto(
+    const gateway_v1::CreateCollectionRequest& request);
+absl::StatusOr<pipeline::CollectionChange> FromProto(
+    const gateway_v1::UpdateCollectionRequest& request);
 
 void ToProto(const stages::StoredDocument& document, gateway_v1::Document* out);
 

@@ -14,7 +14,8 @@ class GatewayMetrics final : public pipeline::Observer {
 
   void OnDegraded(absl::string_view stage, absl::string_view reason) override;
   void OnStage(absl::string_view stage, absl::Duration took, const absl::Status& status) override;
-  void OnWastedWork(absl::string_view method, absl::Duration spent, absl::Duration lingered) override;
+  void OnWastedWork(absl::string_view method, absl::Duration spent,
+                    absl::Duration lingered) override;
   void OnDocument(absl::string_view outcome) override;
   void OnAnswer(absl::string_view kind) override;
 

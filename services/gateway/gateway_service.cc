@@ -29,31 +29,33 @@ stages::Page PageOf(const Request& request) {
 absl::StatusOr<Caller> GatewayService::CallerOf(const grpc::CallbackServerContext& context) const {
   const auto& metadata = context.client_metadata();
   const auto it = metadata.find("authorization");
-  return keys_.CallerOf(it == metadata.end() ? absl::string_view()
-                                             : absl::string_view(it->second.data(), it->second.size()));
+  return keys_.CallerOf(it == metadata.end()
+                            ? absl::string_view()
+                            : absl::string_view(it->second.data(), it->second.size()));
 }
 
 template <typename Work>
-grpc::ServerUnaryReactor* GatewayService::Unary(const char* method, grpc::CallbackServerContext* context, Work work) {
-  return rpc::RunUnary(runtime_, method, context,
-                       [this, context, work = std::move(work)](const CallContext& call) -> absl::Status {
-                         RAGMESH_ASSIGN_OR_RETURN(const Caller caller, CallerOf(*context));
-                         return work(caller, call);
-                       });
+grpc::ServerUnaryReactor* GatewayService::Unary(const char* method,
+                                                grpc::CallbackServerContext* context, Work work) {
+  return rpc::RunUnary(
+      runtime_, method, context,
+      [this, context, work = std::move(work)](const CallContext& call) -> absl::Status {
+        RAGMESH_ASSIGN_OR_RETURN(const Caller caller, CallerOf(*context));
+        return work(caller, call);
+      });
 }
 
 // Each method below is: name, what to do with `request`, `response`, `caller` and `call`.
-#define RAGMESH_GATEWAY_METHOD(Method)                                                                          \
-  grpc::ServerUnaryReactor* GatewayService::Method(grpc::CallbackServerContext* context,                        \
-                                                   const v1::Method##Request* request,                          \
-                                                   v1::Method##Response* response) {                            \
-    (void)request, (void)response;                                                                              \
+#define RAGMESH_GATEWAY_METHOD(Method)                                                   \
+  grpc::ServerUnaryReactor* GatewayService::Method(grpc::CallbackServerContext* context, \
+                                                   const v1::Method##Request* request,   \
+                                                   v1::Method##Response* response) {     \
+    (void)request, (void)response;                                                       \
     return Unary(#Method, context, [=, this](const Caller& caller, const CallContext& call) -> absl::Status { \
       (void)caller, (void)call;
-
-#define RAGMESH_GATEWAY_END  \
-      return absl::OkStatus(); \
-    });                      \
+#define RAGMESH_GATEWAY_END \
+  return absl::OkStatus();  \
+  });                       \
   }
 
 RAGMESH_GATEWAY_METHOD(CreateCollection)
@@ -64,11 +66,13 @@ RAGMESH_GATEWAY_END
 
 RAGMESH_GATEWAY_METHOD(ListCollections)
 RAGMESH_ASSIGN_OR_RETURN(const auto collections, gateway_.ListCollections(caller, call));
-for (const stages::Collection& collection : collections) ToProto(collection, response->add_collections());
+for (const stages::Collection& collection : collections)
+  ToProto(collection, response->add_collections());
 RAGMESH_GATEWAY_END
 
 RAGMESH_GATEWAY_METHOD(GetCollection)
-RAGMESH_ASSIGN_OR_RETURN(const auto collection, gateway_.GetCollection(caller, request->collection(), call));
+RAGMESH_ASSIGN_OR_RETURN(const auto collection,
+                         gateway_.GetCollection(caller, request->collection(), call));
 ToProto(collection, response->mutable_collection());
 RAGMESH_GATEWAY_END
 
@@ -83,28 +87,32 @@ RAGMESH_RETURN_IF_ERROR(gateway_.DeleteCollection(caller, request->collection(),
 RAGMESH_GATEWAY_END
 
 RAGMESH_GATEWAY_METHOD(ListDocuments)
-RAGMESH_ASSIGN_OR_RETURN(const auto page,
-                         gateway_.ListDocuments(caller, request->collection(), PageOf(*request), call));
-for (const stages::StoredDocument& document : page.documents) ToProto(document, response->add_documents());
+RAGMESH_ASSIGN_OR_RETURN(const auto page, gateway_.ListDocuments(caller, request->collection(),
+                                                                 PageOf(*request), call));
+for (const stages::StoredDocument& document : page.documents)
+  ToProto(document, response->add_documents());
 response->set_next_page_token(page.next_token);
 RAGMESH_GATEWAY_END
 
 RAGMESH_GATEWAY_METHOD(GetDocument)
-RAGMESH_ASSIGN_OR_RETURN(const auto document,
-                         gateway_.GetDocument(caller, request->collection(), request->document_id(), call));
+RAGMESH_ASSIGN_OR_RETURN(const auto document, gateway_.GetDocument(caller, request->collection(),
+                                                                   request->document_id(), call));
 ToProto(document, response->mutable_document());
 RAGMESH_GATEWAY_END
 
 RAGMESH_GATEWAY_METHOD(ListChunks)
-RAGMESH_ASSIGN_OR_RETURN(const auto page, gateway_.ListChunks(caller, request->collection(), request->document_id(),
-                                                              PageOf(*request), call));
-for (const stages::StoredChunk& stored : page.chunks) wire::ToProto(stored.chunk, response->add_chunks());
+RAGMESH_ASSIGN_OR_RETURN(const auto page,
+                         gateway_.ListChunks(caller, request->collection(), request->document_id(),
+                                             PageOf(*request), call));
+for (const stages::StoredChunk& stored : page.chunks)
+  wire::ToProto(stored.chunk, response->add_chunks());
 response->set_next_page_token(page.next_token);
 RAGMESH_GATEWAY_END
 
 RAGMESH_GATEWAY_METHOD(DeleteDocument)
 RAGMESH_ASSIGN_OR_RETURN(const std::uint64_t chunks,
-                         gateway_.DeleteDocument(caller, request->collection(), request->document_id(), call));
+                         gateway_.DeleteDocument(caller, request->collection(),
+                                                 request->document_id(), call));
 response->set_chunks(chunks);
 RAGMESH_GATEWAY_END
 
@@ -115,8 +123,8 @@ ToProto(job, response->mutable_job());
 RAGMESH_GATEWAY_END
 
 RAGMESH_GATEWAY_METHOD(ListJobs)
-RAGMESH_ASSIGN_OR_RETURN(const auto page,
-                         gateway_.ingest().ListJobs(caller, request->collection(), PageOf(*request)));
+RAGMESH_ASSIGN_OR_RETURN(const auto page, gateway_.ingest().ListJobs(caller, request->collection(),
+                                                                     PageOf(*request)));
 for (const journal::JobRecord& job : page.jobs) ToProto(job, response->add_jobs());
 response->set_next_page_token(page.next_token);
 RAGMESH_GATEWAY_END
@@ -129,8 +137,10 @@ RAGMESH_GATEWAY_END
 RAGMESH_GATEWAY_METHOD(ListJobDocuments)
 RAGMESH_ASSIGN_OR_RETURN(const auto state, FromProto(request->state()));
 RAGMESH_ASSIGN_OR_RETURN(const auto page,
-                         gateway_.ingest().ListJobDocuments(caller, request->job_id(), state, PageOf(*request)));
-for (const journal::DocumentRecord& document : page.documents) ToProto(document, response->add_documents());
+                         gateway_.ingest().ListJobDocuments(caller, request->job_id(), state,
+                                                            PageOf(*request)));
+for (const journal::DocumentRecord& document : page.documents)
+  ToProto(document, response->add_documents());
 response->set_next_page_token(page.next_token);
 RAGMESH_GATEWAY_END
 
@@ -152,16 +162,19 @@ RAGMESH_GATEWAY_END
 
 RAGMESH_GATEWAY_METHOD(Embed)
 std::vector<std::string> texts(request->texts().begin(), request->texts().end());
-RAGMESH_ASSIGN_OR_RETURN(const auto result, gateway_.Embed(std::move(texts), request->query(), call));
+RAGMESH_ASSIGN_OR_RETURN(const auto result,
+                         gateway_.Embed(std::move(texts), request->query(), call));
 for (const stages::Embedding& embedding : result.embeddings) {
-  response->add_embeddings()->mutable_values()->Add(embedding.values.begin(), embedding.values.end());
+  response->add_embeddings()->mutable_values()->Add(embedding.values.begin(),
+                                                    embedding.values.end());
 }
 response->set_model(result.model);
 response->set_prompt_tokens(result.prompt_tokens);
 RAGMESH_GATEWAY_END
 
 RAGMESH_GATEWAY_METHOD(GetStatus)
-for (const pipeline::StageStatus& status : gateway_.Status(call)) ToProto(status, response->add_stages());
+for (const pipeline::StageStatus& status : gateway_.Status(call))
+  ToProto(status, response->add_stages());
 RAGMESH_GATEWAY_END
 
 #undef RAGMESH_GATEWAY_METHOD
@@ -171,14 +184,17 @@ grpc::ServerReadReactor<v1::UploadDocumentRequest>* GatewayService::UploadDocume
     grpc::CallbackServerContext* context, v1::UploadDocumentResponse* response) {
   return rpc::RunClientStream<v1::UploadDocumentRequest>(
       runtime_, "UploadDocument", context,
-      [=, this](rpc::RequestReader<v1::UploadDocumentRequest>& reader, const CallContext& call) -> absl::Status {
+      [=, this](rpc::RequestReader<v1::UploadDocumentRequest>& reader,
+                const CallContext& call) -> absl::Status {
         RAGMESH_ASSIGN_OR_RETURN(const Caller caller, CallerOf(*context));
         RAGMESH_ASSIGN_OR_RETURN(auto first, reader.Read());
-        if (!first.has_value() || !first->has_header()) return InvalidField("header", "must come first");
+        if (!first.has_value() || !first->has_header())
+          return InvalidField("header", "must come first");
         const v1::UploadHeader header = first->header();
         RAGMESH_ASSIGN_OR_RETURN(pipeline::InlineSource source, FromProto(header));
         RAGMESH_ASSIGN_OR_RETURN(journal::IngestOptions options, FromProto(header.options()));
-        RAGMESH_ASSIGN_OR_RETURN(const auto writer, gateway_.BeginUpload(caller, header.collection(), call));
+        RAGMESH_ASSIGN_OR_RETURN(const auto writer,
+                                 gateway_.BeginUpload(caller, header.collection(), call));
         while (true) {
           RAGMESH_ASSIGN_OR_RETURN(const auto message, reader.Read());
           if (!message.has_value()) break;
@@ -188,20 +204,22 @@ grpc::ServerReadReactor<v1::UploadDocumentRequest>* GatewayService::UploadDocume
           }
           RAGMESH_RETURN_IF_ERROR(writer->Append(message->data()));
         }
-        RAGMESH_ASSIGN_OR_RETURN(const auto uploaded,
-                                 gateway_.ingest().FinishUpload(caller, header.collection(), std::move(source),
-                                                                std::move(options), *writer, call));
+        RAGMESH_ASSIGN_OR_RETURN(
+            const auto uploaded,
+            gateway_.ingest().FinishUpload(caller, header.collection(), std::move(source),
+                                           std::move(options), *writer, call));
         ToProto(uploaded.job, response->mutable_job());
         response->set_document_id(uploaded.document_id);
         return absl::OkStatus();
       });
 }
 
-grpc::ServerWriteReactor<v1::WatchJobResponse>* GatewayService::WatchJob(grpc::CallbackServerContext* context,
-                                                                         const v1::WatchJobRequest* request) {
+grpc::ServerWriteReactor<v1::WatchJobResponse>* GatewayService::WatchJob(
+    grpc::CallbackServerContext* context, const v1::WatchJobRequest* request) {
   return rpc::RunServerStream<v1::WatchJobResponse>(
       runtime_, "WatchJob", context,
-      [=, this](rpc::ResponseWriter<v1::WatchJobResponse>& writer, const CallContext& call) -> absl::Status {
+      [=, this](rpc::ResponseWriter<v1::WatchJobResponse>& writer,
+                const CallContext& call) -> absl::Status {
         RAGMESH_ASSIGN_OR_RETURN(const Caller caller, CallerOf(*context));
         return gateway_.ingest().WatchJob(
             caller, request->job_id(),
@@ -222,7 +240,8 @@ grpc::ServerWriteReactor<v1::AskResponse>* GatewayService::Ask(grpc::CallbackSer
                                                                const v1::AskRequest* request) {
   return rpc::RunServerStream<v1::AskResponse>(
       runtime_, "Ask", context,
-      [=, this](rpc::ResponseWriter<v1::AskResponse>& writer, const CallContext& call) -> absl::Status {
+      [=, this](rpc::ResponseWriter<v1::AskResponse>& writer,
+                const CallContext& call) -> absl::Status {
         RAGMESH_ASSIGN_OR_RETURN(const Caller caller, CallerOf(*context));
         RAGMESH_ASSIGN_OR_RETURN(const pipeline::AskRequest wanted, FromProto(*request));
         return gateway_.Ask(
@@ -236,11 +255,12 @@ grpc::ServerWriteReactor<v1::AskResponse>* GatewayService::Ask(grpc::CallbackSer
       });
 }
 
-grpc::ServerWriteReactor<v1::ChatResponse>* GatewayService::Chat(grpc::CallbackServerContext* context,
-                                                                 const v1::ChatRequest* request) {
+grpc::ServerWriteReactor<v1::ChatResponse>* GatewayService::Chat(
+    grpc::CallbackServerContext* context, const v1::ChatRequest* request) {
   return rpc::RunServerStream<v1::ChatResponse>(
       runtime_, "Chat", context,
-      [=, this](rpc::ResponseWriter<v1::ChatResponse>& writer, const CallContext& call) -> absl::Status {
+      [=, this](rpc::ResponseWriter<v1::ChatResponse>& writer,
+                const CallContext& call) -> absl::Status {
         RAGMESH_RETURN_IF_ERROR(CallerOf(*context).status());
         RAGMESH_ASSIGN_OR_RETURN(const stages::GenerateRequest wanted, FromProto(*request));
         RAGMESH_ASSIGN_OR_RETURN(const auto result,

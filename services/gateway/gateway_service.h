@@ -16,8 +16,9 @@ class GatewayService final : public gateway::v1::GatewayService::CallbackService
   GatewayService(rpc::ServerRuntime& runtime, pipeline::Gateway& gateway, const ApiKeys& keys)
       : runtime_(runtime), gateway_(gateway), keys_(keys) {}
 
-#define RAGMESH_GATEWAY_UNARY(Method)                                                                  \
-  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext*, const gateway::v1::Method##Request*,  \
+#define RAGMESH_GATEWAY_UNARY(Method)                                   \
+  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext*,        \
+                                   const gateway::v1::Method##Request*, \
                                    gateway::v1::Method##Response*) override
   RAGMESH_GATEWAY_UNARY(CreateCollection);
   RAGMESH_GATEWAY_UNARY(ListCollections);
@@ -43,17 +44,18 @@ class GatewayService final : public gateway::v1::GatewayService::CallbackService
       grpc::CallbackServerContext* context, gateway::v1::UploadDocumentResponse* response) override;
   grpc::ServerWriteReactor<gateway::v1::WatchJobResponse>* WatchJob(
       grpc::CallbackServerContext* context, const gateway::v1::WatchJobRequest* request) override;
-  grpc::ServerWriteReactor<gateway::v1::AskResponse>* Ask(grpc::CallbackServerContext* context,
-                                                          const gateway::v1::AskRequest* request) override;
-  grpc::ServerWriteReactor<gateway::v1::ChatResponse>* Chat(grpc::CallbackServerContext* context,
-                                                            const gateway::v1::ChatRequest* request) override;
+  grpc::ServerWriteReactor<gateway::v1::AskResponse>* Ask(
+      grpc::CallbackServerContext* context, const gateway::v1::AskRequest* request) override;
+  grpc::ServerWriteReactor<gateway::v1::ChatResponse>* Chat(
+      grpc::CallbackServerContext* context, const gateway::v1::ChatRequest* request) override;
 
  private:
   absl::StatusOr<pipeline::Caller> CallerOf(const grpc::CallbackServerContext& context) const;
 
   // Runs `work(caller, call)` for an authenticated caller.
   template <typename Work>
-  grpc::ServerUnaryReactor* Unary(const char* method, grpc::CallbackServerContext* context, Work work);
+  grpc::ServerUnaryReactor* Unary(const char* method, grpc::CallbackServerContext* context,
+                                  Work work);
 
   rpc::ServerRuntime& runtime_;
   pipeline::Gateway& gateway_;

@@ -2,24 +2,36 @@
 #ifndef RAGMESH_SERVICES_GATEWAY_HTTP_FRONT_H_
 #define RAGMESH_SERVICES_GATEWAY_HTTP_FRONT_H_
 
+#include <cstdint>
 #include <memory>
-#include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "libs/log/logger.h"
+#include "libs/rpc/server_options.h"
 #include "services/gateway/gateway_config.h"
+
+namespace grpc {
+class Channel;
+}
 
 namespace ragmesh::services {
 
-// Serves from Start until it is destroyed; destroy it before the gRPC server's services.
+// Serves from Start until Shutdown, which must come before the end of the server behind `channel`.
 class HttpFront {
  public:
   virtual ~HttpFront() = default;
   virtual std::uint16_t port() const = 0;
 
-  // `grpc_target` is where the gateway answers, best a Unix socket. `log` is borrowed. INVALID_ARGUMENT on an address
-  // that is none.
-  static absl::StatusOr<std::unique_ptr<HttpFront>> Start(const GatewayConfig& config, const std::string& grpc_target,
+  // Accepts no more, lets running exchanges end until `deadline`, then cancels the rest.
+  virtual void Shutdown(absl::Time deadline) = 0;
+
+  // `channel` leads to the gateway's own gRPC server, best without a socket. With certificates in
+  // `tls` HTTP is served over TLS too. `log` is borrowed. INVALID_ARGUMENT on an address that is
+  // none.
+  static absl::StatusOr<std::unique_ptr<HttpFront>> Start(const GatewayConfig& config,
+                                                          const rpc::ServerTls& tls,
+                                                          std::shared_ptr<grpc::Channel> channel,
                                                           log::Logger& log);
 };
 

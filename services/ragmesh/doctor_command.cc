@@ -123,7 +123,7 @@ class DoctorCommand final : public Command {
     flags::FlagSet& flags = root.Subcommand(
         "doctor", "Checks this machine, the models and the server, and says what to do.",
         "ragmesh doctor");
-    flags.String("models", &models_, "Model cache; default as for `ragmesh models`.");
+    flags.String("model_cache", &models_, "Model cache; default as for `ragmesh models`.");
     flags.String("data_dir", &data_dir_, "Folder whose disk is checked.");
     connection_.Declare(flags);
   }

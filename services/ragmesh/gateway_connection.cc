@@ -1,6 +1,7 @@
 #include "services/ragmesh/gateway_connection.h"
 
 #include <fcntl.h>
+#include <grpcpp/channel.h>
 #include <signal.h>
 #include <unistd.h>
 

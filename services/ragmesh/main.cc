@@ -6,11 +6,13 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "libs/document/parser_child.h"
 #include "libs/flags/flag_set.h"
 #include "services/ragmesh/command.h"
 #include "services/ragmesh/exit_status.h"
 
 int main(int argc, char** argv) {
+  ragmesh::document::MaybeRunParserChild(argc, argv);
   using ragmesh::cli::Command;
   std::vector<std::unique_ptr<Command>> commands;
   commands.push_back(ragmesh::cli::MakeServeCommand());

@@ -67,7 +67,7 @@ class ModelsCommand final : public Command {
 
  private:
   void Common(flags::FlagSet& flags) {
-    flags.String("models", &root_,
+    flags.String("model_cache", &root_,
                  "Model cache; default $RAGMESH_MODEL_CACHE or ragmesh/models in the user's cache "
                  "folder.");
     flags.Bool("json", &json_, "Print JSON, one object a line.");

@@ -10,6 +10,11 @@ void VectorStoreConfig::Declare(flags::FlagSet& flags) {
   flags.Group("Storage");
   flags.String("data_dir", &data_dir,
                "Folder of the store; made when absent. One process at a time.");
+  DeclareTuning(flags);
+}
+
+void VectorStoreConfig::DeclareTuning(flags::FlagSet& flags) {
+  flags.Group("Storage");
   flags.Bytes(
       "store_write_buffer", &write_buffer_bytes, {1 << 20, std::int64_t{4} << 30},
       "Writes gathered in memory before they become a file; all are in the log on disk already.");

@@ -19,6 +19,8 @@ struct VectorStoreConfig {
   std::int64_t max_index_bytes = 0;
 
   void Declare(flags::FlagSet& flags);
+  // All but the folder.
+  void DeclareTuning(flags::FlagSet& flags);
 };
 
 // Opens the store, which waits for the disk. Errors as vector_store::Store::Open.

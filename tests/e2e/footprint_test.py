@@ -10,7 +10,7 @@ class FootprintTest(unittest.TestCase):
     def test_small_and_quick_without_weights(self):
         empty = tempfile.mkdtemp(prefix="ragmesh-no-models-")
         begin = time.monotonic()
-        serve = mesh.Serve(extra=[f"--models={empty}"])
+        serve = mesh.Serve(extra=[f"--model_cache={empty}"])
         seconds = time.monotonic() - begin
         try:
             self.assertLess(serve.process.rss_bytes(), 150 * 2**20)
