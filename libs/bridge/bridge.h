@@ -20,8 +20,7 @@ struct BridgeOptions {
   // linked in.
   std::vector<std::string> services = {"ragmesh.gateway.v1.GatewayService"};
   // Channel, limits and time limits. The channel must allow messages of max_body_bytes both ways
-  // (ChannelArguments::SetMaxReceiveMessageSize). Use a socket, for example the gateway's own Unix
-  // one: gRPC 1.51's in-process transport loses messages of calls made this way.
+  // (ChannelArguments::SetMaxReceiveMessageSize). A socket or an in-process channel.
   GatewayApi api;
   std::string title = "ragmesh";
   std::string version = "0.1.0";

@@ -35,6 +35,13 @@ class ReactorCall final : public GenericCall,
   void Begin(std::shared_ptr<ReactorCall> self) {
     self_ = std::move(self);
     AddHold();  // reads and writes are started from outside the reactions
+    // The first read is under way before the call is: gRPC 1.51's in-process transport can end a
+    // call whose first message nobody waits for, and loses the message.
+    {
+      absl::MutexLock lock(&mutex_);
+      reading_ = true;
+    }
+    StartRead(&incoming_);
     StartCall();
   }
 

@@ -44,8 +44,8 @@ class GenericCall {
   // comes before the next Send.
   virtual void Send(const google::protobuf::Message& message, bool last,
                     absl::AnyInvocable<void(bool) &&> on_sent = nullptr) = 0;
-  // Asks for the next message. The end of a call is seen only by reading, so each message is
-  // followed by a Read.
+  // Asks for the next message; the first one is asked for by Start. The end of a call is seen only
+  // by reading, so each message is followed by a Read.
   virtual void Read() = 0;
   // Ends the call with CANCELLED. No message is delivered afterwards.
   virtual void Cancel() = 0;

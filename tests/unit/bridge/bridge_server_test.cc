@@ -69,17 +69,14 @@ class Library final : public ragmesh_test::LibraryService::Service {
     }
     return grpc::Status::OK;
   }
-  grpc::Status ReadAloud(grpc::ServerContext* context,
-                         const ragmesh_test::ReadAloudRequest* request,
+  grpc::Status ReadAloud(grpc::ServerContext*, const ragmesh_test::ReadAloudRequest* request,
                          grpc::ServerWriter<ragmesh_test::ReadAloudResponse>* writer) override {
     if (request->fail_at_start()) return BusyStatus();
     ragmesh_test::ReadAloudResponse response;
     for (int i = 0; request->pages() == 0 || i < request->pages(); ++i) {
       response.set_page(request->pages() == 0 ? std::string(50000, 'x') : absl::StrCat("p", i));
-      if (!writer->Write(response)) break;
-    }
-    if (context->IsCancelled()) {
-      if (!cancelled.HasBeenNotified()) cancelled.Notify();
+      if (writer->Write(response)) continue;
+      stopped.Notify();
       return grpc::Status::CANCELLED;
     }
     if (request->fail_at_end()) return BusyStatus();
@@ -88,7 +85,7 @@ class Library final : public ragmesh_test::LibraryService::Service {
     return grpc::Status::OK;
   }
 
-  absl::Notification cancelled;
+  absl::Notification stopped;
 };
 
 class Gateway final : public v1::GatewayService::Service {
@@ -167,7 +164,8 @@ class Gateway final : public v1::GatewayService::Service {
   absl::Notification asking, stopped;
 };
 
-class BridgeServerTest : public testing::Test {
+// The parameter: whether the channel is in-process or a socket.
+class BridgeServerTest : public testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
     grpc::ServerBuilder builder;
@@ -178,8 +176,9 @@ class BridgeServerTest : public testing::Test {
     grpc_server_ = builder.BuildAndStart();
     BridgeOptions options;
     options.services = {"ragmesh_test.LibraryService", "ragmesh.gateway.v1.GatewayService"};
-    options.api.channel = grpc::CreateChannel(absl::StrCat("127.0.0.1:", grpc_port),
-                                              grpc::InsecureChannelCredentials());
+    options.api.channel = GetParam() ? grpc_server_->InProcessChannel({})
+                                     : grpc::CreateChannel(absl::StrCat("127.0.0.1:", grpc_port),
+                                                           grpc::InsecureChannelCredentials());
     options.api.max_document_bytes = 3 << 20;
     auto bridge = Bridge::Create(std::move(options));
     ASSERT_TRUE(bridge.ok()) << bridge.status();
@@ -213,13 +212,13 @@ class BridgeServerTest : public testing::Test {
   std::unique_ptr<http::Server> server_;
 };
 
-TEST_F(BridgeServerTest, AnswersUnaryMethods) {
+TEST_P(BridgeServerTest, AnswersUnaryMethods) {
   const std::string reply = Send("GET", "/v1/shelves/1/books/2");
   EXPECT_THAT(reply, StartsWith("HTTP/1.1 200"));
   EXPECT_EQ(BodyOf(reply)["name"], "shelves/1/books/2") << reply;
 }
 
-TEST_F(BridgeServerTest, PassesOnTraceParentAndAnswersWithTheResponseBodyField) {
+TEST_P(BridgeServerTest, PassesOnTraceParentAndAnswersWithTheResponseBodyField) {
   constexpr char kTrace[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   const std::string reply =
       Send("PATCH", "/v1/books/7", "{}", absl::StrCat("Traceparent: ", kTrace, "\r\n"));
@@ -227,7 +226,7 @@ TEST_F(BridgeServerTest, PassesOnTraceParentAndAnswersWithTheResponseBodyField) 
   EXPECT_EQ(BodyOf(reply)["id"], "7");
 }
 
-TEST_F(BridgeServerTest, BoundsTheDeadlineByTheCallersHeader) {
+TEST_P(BridgeServerTest, BoundsTheDeadlineByTheCallersHeader) {
   const auto remaining =
       BodyOf(Send("POST", "/v1/books:find", R"({"title":"deadline"})", "Request-Timeout: 5\r\n"));
   const long long milliseconds = std::stoll(remaining["bigNumber"].get<std::string>());
@@ -237,7 +236,7 @@ TEST_F(BridgeServerTest, BoundsTheDeadlineByTheCallersHeader) {
               StartsWith("HTTP/1.1 400"));
 }
 
-TEST_F(BridgeServerTest, TurnsStatusDetailsIntoJsonAndRetryAfter) {
+TEST_P(BridgeServerTest, TurnsStatusDetailsIntoJsonAndRetryAfter) {
   const std::string reply = Send("GET", "/v2/books/busy");
   EXPECT_THAT(reply, StartsWith("HTTP/1.1 429"));
   EXPECT_THAT(reply, HasSubstr("Retry-After: 1\r\n"));
@@ -247,21 +246,21 @@ TEST_F(BridgeServerTest, TurnsStatusDetailsIntoJsonAndRetryAfter) {
   EXPECT_EQ(body["details"][0]["retryDelay"], "0.001500s");
 }
 
-TEST_F(BridgeServerTest, StreamsServerSentEventsNamedByTheOneof) {
+TEST_P(BridgeServerTest, StreamsServerSentEventsNamedByTheOneof) {
   const std::string reply = Send("GET", "/v1/books/1:read?pages=2");
   EXPECT_THAT(reply, HasSubstr("Content-Type: text/event-stream"));
   EXPECT_THAT(reply, HasSubstr("event: page\ndata: {\"page\":\"p0\"}\n\n"));
   EXPECT_THAT(reply, HasSubstr("event: count\ndata: {\"count\":2}\n\n"));
 }
 
-TEST_F(BridgeServerTest, StreamsLinesWhenAsked) {
+TEST_P(BridgeServerTest, StreamsLinesWhenAsked) {
   const std::string reply =
       Send("GET", "/v1/books/1:read?pages=1", "", "Accept: application/x-ndjson\r\n");
   EXPECT_THAT(reply, HasSubstr("{\"page\":\"p0\"}\n"));
   EXPECT_THAT(reply, Not(HasSubstr("event:")));
 }
 
-TEST_F(BridgeServerTest, EndsABrokenStreamWithAnErrorEventAndAnUnbegunOneWithItsCode) {
+TEST_P(BridgeServerTest, EndsABrokenStreamWithAnErrorEventAndAnUnbegunOneWithItsCode) {
   EXPECT_THAT(Send("GET", "/v1/books/1:read?pages=1&failAtEnd=true"),
               HasSubstr("event: error\ndata: {\"code\":8"));
   EXPECT_THAT(Send("GET", "/v1/books/1:read?failAtStart=true"), StartsWith("HTTP/1.1 429"));
@@ -270,7 +269,7 @@ TEST_F(BridgeServerTest, EndsABrokenStreamWithAnErrorEventAndAnUnbegunOneWithIts
               HasSubstr("{\"error\":{\"code\":8"));
 }
 
-TEST_F(BridgeServerTest, CancelsTheCallWithin100MillisecondsOfTheClientLeaving) {
+TEST_P(BridgeServerTest, CancelsTheCallWithin100MillisecondsOfTheClientLeaving) {
   http::RawClient client(server_->port());
   const std::string body = R"({"question":"hang"})";
   client.Send(absl::StrCat(
@@ -282,15 +281,15 @@ TEST_F(BridgeServerTest, CancelsTheCallWithin100MillisecondsOfTheClientLeaving) 
   EXPECT_TRUE(gateway_.stopped.WaitForNotificationWithTimeout(absl::Milliseconds(100)));
 }
 
-TEST_F(BridgeServerTest, StopsAnEndlessStreamWhoseClientReadsNothingOnceItLeaves) {
+TEST_P(BridgeServerTest, StopsAnEndlessStreamWhoseClientReadsNothingOnceItLeaves) {
   http::RawClient client(server_->port(), /*receive_buffer_bytes=*/65536);
   client.Send("GET /v1/books/1:read HTTP/1.1\r\nHost: localhost\r\n\r\n");
   client.ReadUntil("event: page");
   client.CloseNow();
-  EXPECT_TRUE(library_.cancelled.WaitForNotificationWithTimeout(absl::Seconds(10)));
+  EXPECT_TRUE(library_.stopped.WaitForNotificationWithTimeout(absl::Seconds(10)));
 }
 
-TEST_F(BridgeServerTest, AnswersUnknownPathsAndMethodsWithTypedErrors) {
+TEST_P(BridgeServerTest, AnswersUnknownPathsAndMethodsWithTypedErrors) {
   const std::string missing = Send("GET", "/nowhere");
   EXPECT_THAT(missing, StartsWith("HTTP/1.1 404"));
   EXPECT_THAT(missing, HasSubstr("PATH_NOT_FOUND"));
@@ -300,7 +299,7 @@ TEST_F(BridgeServerTest, AnswersUnknownPathsAndMethodsWithTypedErrors) {
   EXPECT_THAT(Send("OPTIONS", "/v1/books/2"), StartsWith("HTTP/1.1 204"));
 }
 
-TEST_F(BridgeServerTest, RefusesBadBodiesWithTheFieldsName) {
+TEST_P(BridgeServerTest, RefusesBadBodiesWithTheFieldsName) {
   EXPECT_THAT(Send("POST", "/v1/books:find", "{\"a\":1,\"a\":2}"), HasSubstr("DUPLICATE_KEY"));
   EXPECT_THAT(Send("POST", "/v1/books:find", "{\"titel\":\"x\"}"), HasSubstr("UNKNOWN_FIELD"));
   EXPECT_THAT(Send("POST", "/v1/books:find", "\xff"), HasSubstr("INVALID_UTF8"));
@@ -308,7 +307,7 @@ TEST_F(BridgeServerTest, RefusesBadBodiesWithTheFieldsName) {
               StartsWith("HTTP/1.1 415"));
 }
 
-TEST_F(BridgeServerTest, ServesThePageWithItsPolicyAndNothingElse) {
+TEST_P(BridgeServerTest, ServesThePageWithItsPolicyAndNothingElse) {
   const std::string page = Send("GET", "/");
   EXPECT_THAT(page, HasSubstr("<title>ragmesh</title>"));
   EXPECT_THAT(page, HasSubstr("Content-Security-Policy: default-src 'none'"));
@@ -324,14 +323,14 @@ TEST_F(BridgeServerTest, ServesThePageWithItsPolicyAndNothingElse) {
               StartsWith("HTTP/1.1 304"));
 }
 
-TEST_F(BridgeServerTest, ServesAnOpenApiDocument) {
+TEST_P(BridgeServerTest, ServesAnOpenApiDocument) {
   const auto document = BodyOf(Send("GET", "/openapi.json"));
   EXPECT_EQ(document["openapi"], "3.1.0");
   EXPECT_TRUE(document["paths"].contains("/v1/chat/completions"));
   EXPECT_TRUE(document["paths"].contains("/v1/books/{id}:read"));
 }
 
-TEST_F(BridgeServerTest, CompletesChatsFromDocumentsAndFromTheGenerator) {
+TEST_P(BridgeServerTest, CompletesChatsFromDocumentsAndFromTheGenerator) {
   const auto chat = [this](const std::string& model, const std::string& more) {
     return Send(
         "POST", "/v1/chat/completions",
@@ -352,7 +351,7 @@ TEST_F(BridgeServerTest, CompletesChatsFromDocumentsAndFromTheGenerator) {
   EXPECT_EQ(BodyOf(unknown)["error"]["code"], "model_not_found");
 }
 
-TEST_F(BridgeServerTest, ReportsChatErrorsInOpenAiForm) {
+TEST_P(BridgeServerTest, ReportsChatErrorsInOpenAiForm) {
   const std::string body = R"({"model":"ragmesh","messages":[{"role":"user","content":"fail"}]})";
   const std::string reply = Send("POST", "/v1/chat/completions", body);
   EXPECT_THAT(reply, StartsWith("HTTP/1.1 429"));
@@ -365,7 +364,7 @@ TEST_F(BridgeServerTest, ReportsChatErrorsInOpenAiForm) {
   EXPECT_EQ(BodyOf(Send("POST", "/v1/chat/completions", "{}"))["error"]["param"], "model");
 }
 
-TEST_F(BridgeServerTest, EmbedsAsFloatsAndAsBase64) {
+TEST_P(BridgeServerTest, EmbedsAsFloatsAndAsBase64) {
   const auto floats =
       BodyOf(Send("POST", "/v1/embeddings", R"({"model":"encoder","input":["a","b"]})"));
   EXPECT_EQ(floats["data"][1]["embedding"][0], 1.0);
@@ -376,14 +375,14 @@ TEST_F(BridgeServerTest, EmbedsAsFloatsAndAsBase64) {
               StartsWith("HTTP/1.1 404"));
 }
 
-TEST_F(BridgeServerTest, ListsModels) {
+TEST_P(BridgeServerTest, ListsModels) {
   const auto list = BodyOf(Send("GET", "/v1/models"));
   EXPECT_EQ(list["data"].size(), 3u);
   EXPECT_EQ(BodyOf(Send("GET", "/v1/models/ragmesh%2Fmanuals"))["id"], "ragmesh/manuals");
   EXPECT_THAT(Send("GET", "/v1/models/none"), StartsWith("HTTP/1.1 404"));
 }
 
-TEST_F(BridgeServerTest, UploadsRawBodies) {
+TEST_P(BridgeServerTest, UploadsRawBodies) {
   const std::string bytes(2 << 20, 'x');
   const std::string reply =
       Send("POST", "/v1/collections/c/documents:upload?name=a%20b.txt&metadata=%7B%22k%22:1%7D",
@@ -392,7 +391,7 @@ TEST_F(BridgeServerTest, UploadsRawBodies) {
   EXPECT_EQ(BodyOf(reply)["documentId"], absl::StrCat("c|a b.txt|secret|1|", bytes.size()));
 }
 
-TEST_F(BridgeServerTest, UploadsForms) {
+TEST_P(BridgeServerTest, UploadsForms) {
   const std::string form =
       "--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\npw\r\n"
       "--b\r\nContent-Disposition: form-data; name=\"file\"; "
@@ -405,7 +404,7 @@ TEST_F(BridgeServerTest, UploadsForms) {
               HasSubstr("event: job\ndata: {\"job\":{\"id\":\"job1\""));
 }
 
-TEST_F(BridgeServerTest, RefusesBadUploads) {
+TEST_P(BridgeServerTest, RefusesBadUploads) {
   const std::string path = "/v1/collections/c/documents:upload";
   EXPECT_THAT(Send("POST", path, "x"), HasSubstr("name is missing"));
   EXPECT_THAT(Send("POST", path + "?name=a&password=b", "x"), HasSubstr("X-Document-Password"));
@@ -418,6 +417,9 @@ TEST_F(BridgeServerTest, RefusesBadUploads) {
       HasSubstr("MALFORMED_MULTIPART"));
   EXPECT_THAT(Send("GET", path), StartsWith("HTTP/1.1 405"));
 }
+
+INSTANTIATE_TEST_SUITE_P(Channels, BridgeServerTest, testing::Bool(),
+                         [](const auto& info) { return info.param ? "InProcess" : "Socket"; });
 
 }  // namespace
 }  // namespace ragmesh::bridge
