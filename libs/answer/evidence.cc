@@ -12,7 +12,8 @@ namespace ragmesh::answer {
 
 double Cosine(const std::vector<float>& a, const std::vector<float>& b) {
   double sum = 0;
-  for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) sum += static_cast<double>(a[i]) * b[i];
+  for (std::size_t i = 0; i < a.size() && i < b.size(); ++i)
+    sum += static_cast<double>(a[i]) * b[i];
   return sum;
 }
 
@@ -60,25 +61,27 @@ double Evidence::Coverage(const std::set<std::string>& wanted, const std::set<st
   return all == 0 ? 1 : found / all;
 }
 
-void Evidence::Score(std::vector<std::vector<float>> vectors, const std::vector<float>& question_vector) {
+void Evidence::Score(std::vector<std::vector<float>> vectors,
+                     const std::vector<float>& question_vector) {
   has_vectors_ = !sentences_.empty() && vectors.size() == sentences_.size();
   for (std::size_t i = 0; i < sentences_.size(); ++i) {
     Sentence& sentence = sentences_[i];
-    const double words =
-        question_.terms.empty()
-            ? 0
-            : Coverage(question_.terms, sentence.words.terms, passage_words_[sentence.passage].terms);
+    const double words = question_.terms.empty() ? 0
+                                                 : Coverage(question_.terms, sentence.words.terms,
+                                                            passage_words_[sentence.passage].terms);
     sentence.relevance = words;
     if (has_vectors_) {
       sentence.vector = std::move(vectors[i]);
-      sentence.relevance = 0.5 * words + 0.5 * std::max(0.0, Cosine(sentence.vector, question_vector));
+      sentence.relevance =
+          0.5 * words + 0.5 * std::max(0.0, Cosine(sentence.vector, question_vector));
     }
   }
   by_relevance_.resize(sentences_.size());
   std::iota(by_relevance_.begin(), by_relevance_.end(), 0);
-  std::stable_sort(by_relevance_.begin(), by_relevance_.end(), [this](std::size_t a, std::size_t b) {
-    return sentences_[a].relevance > sentences_[b].relevance;
-  });
+  std::stable_sort(by_relevance_.begin(), by_relevance_.end(),
+                   [this](std::size_t a, std::size_t b) {
+                     return sentences_[a].relevance > sentences_[b].relevance;
+                   });
 }
 
 }  // namespace ragmesh::answer

@@ -16,15 +16,16 @@ namespace ragmesh::answer {
 
 // One sentence of a passage.
 struct Sentence {
-  std::size_t passage = 0;    // index of its passage
-  stages::ByteRange range;    // in the document's normalised text
-  std::string text;           // exactly the bytes there
+  std::size_t passage = 0;  // index of its passage
+  stages::ByteRange range;  // in the document's normalised text
+  std::string text;         // exactly the bytes there
   Words words;
   std::vector<float> vector;  // unit length; empty without an embedder
   double relevance = 0;       // to the question, about 0 to 1
 };
 
-// Sentences of the passages with the question's view on them. Immutable after Score; reads are thread-safe.
+// Sentences of the passages with the question's view on them. Immutable after Score; reads are
+// thread-safe.
 class Evidence {
  public:
   // Bounds, so that one question costs one embedding call of known size.
@@ -34,8 +35,9 @@ class Evidence {
   // Takes sentences from the passages in order, best passage first.
   Evidence(absl::string_view question, absl::Span<const stages::StoredChunk> passages);
 
-  // Sets each sentence's relevance: half meaning (cosine), half words (share of the question's terms, weighted by how
-  // rare they are here). `vectors` is one per sentence, or empty without an embedder: then words alone count.
+  // Sets each sentence's relevance: half meaning (cosine), half words (share of the question's
+  // terms, weighted by how rare they are here). `vectors` is one per sentence, or empty without an
+  // embedder: then words alone count.
   void Score(std::vector<std::vector<float>> vectors, const std::vector<float>& question_vector);
 
   const std::vector<Sentence>& sentences() const { return sentences_; }
@@ -48,7 +50,8 @@ class Evidence {
 
   // Weight of a term: high when few of the sentences hold it.
   double Weight(const std::string& term) const;
-  // Share of `wanted` that `direct` holds, by weight; what only `nearby` holds counts half. 1 for no terms.
+  // Share of `wanted` that `direct` holds, by weight; what only `nearby` holds counts half. 1 for
+  // no terms.
   double Coverage(const std::set<std::string>& wanted, const std::set<std::string>& direct,
                   const std::set<std::string>& nearby) const;
 

@@ -15,7 +15,8 @@ namespace {
 constexpr std::size_t kMaxQueryBytes = 4096;
 
 std::vector<std::string> LowerWords(absl::string_view text) {
-  return absl::StrSplit(absl::AsciiStrToLower(text), absl::ByAnyChar(" \t\n,.;:?!\"()"), absl::SkipEmpty());
+  return absl::StrSplit(absl::AsciiStrToLower(text), absl::ByAnyChar(" \t\n,.;:?!\"()"),
+                        absl::SkipEmpty());
 }
 
 bool IsOneOf(absl::string_view word, std::initializer_list<absl::string_view> words) {
@@ -28,7 +29,7 @@ struct Written {
   bool capital = false;
   bool digits = false;  // begins with a digit
   bool first = false;
-  bool glued = false;   // nothing but white space stands between it and the word before
+  bool glued = false;  // nothing but white space stands between it and the word before
 };
 
 std::vector<Written> WordsOf(absl::string_view sentence) {
@@ -37,9 +38,11 @@ std::vector<Written> WordsOf(absl::string_view sentence) {
   for (std::size_t at = 0; at < sentence.size();) {
     const auto in_word = [&](std::size_t i) {
       const auto c = static_cast<unsigned char>(sentence[i]);
-      const bool joins = (c == '.' || c == ',' || c == '-' || c == '\'') && i > at && i + 1 < sentence.size() &&
+      const bool joins = (c == '.' || c == ',' || c == '-' || c == '\'') && i > at &&
+                         i + 1 < sentence.size() &&
                          absl::ascii_isalnum(static_cast<unsigned char>(sentence[i + 1])) &&
-                         (c == '-' || c == '\'' || absl::ascii_isdigit(static_cast<unsigned char>(sentence[i + 1])));
+                         (c == '-' || c == '\'' ||
+                          absl::ascii_isdigit(static_cast<unsigned char>(sentence[i + 1])));
       return absl::ascii_isalnum(c) || (c & 0x80) != 0 || joins;
     };
     if (!in_word(at)) {
@@ -65,18 +68,20 @@ std::vector<Written> WordsOf(absl::string_view sentence) {
 
 absl::string_view Join(absl::string_view sentence, const Written& first, const Written& last) {
   const std::size_t begin = static_cast<std::size_t>(first.text.data() - sentence.data());
-  const std::size_t end = static_cast<std::size_t>(last.text.data() - sentence.data()) + last.text.size();
+  const std::size_t end =
+      static_cast<std::size_t>(last.text.data() - sentence.data()) + last.text.size();
   return sentence.substr(begin, end - begin);
 }
 
 bool AskedFor(absl::string_view name, const Words& question) {
   const Words words = ReadWords(name);
-  return !words.terms.empty() && std::all_of(words.terms.begin(), words.terms.end(), [&](const std::string& term) {
-    return question.terms.count(term) != 0;
-  });
+  return !words.terms.empty() &&
+         std::all_of(words.terms.begin(), words.terms.end(),
+                     [&](const std::string& term) { return question.terms.count(term) != 0; });
 }
 
-// The first run of capitalised words the question does not hold; after a preposition of place when `place`.
+// The first run of capitalised words the question does not hold; after a preposition of place when
+// `place`.
 std::string FindName(absl::string_view sentence, const Words& question, bool place) {
   const std::vector<Written> words = WordsOf(sentence);
   std::string fallback;
@@ -87,15 +92,18 @@ std::string FindName(absl::string_view sentence, const Words& question, bool pla
     const absl::string_view name = Join(sentence, words[i], words[last]);
     const std::string before = i == 0 ? "" : absl::AsciiStrToLower(words[i - 1].text);
     const bool common = words[i].first && last == i && ReadWords(name).terms.empty();
-    const bool pronoun = IsOneOf(absl::AsciiStrToLower(name), {"he", "she", "it", "they", "his", "her", "its", "i",
-                                                               "we", "after", "when", "while", "during", "although"});
+    const bool pronoun = IsOneOf(absl::AsciiStrToLower(name),
+                                 {"he", "she", "it", "they", "his", "her", "its", "i", "we",
+                                  "after", "when", "while", "during", "although"});
     if (!common && !pronoun && !AskedFor(name, question)) {
-      // Any word begins its sentence with a capital: a name there counts only when nothing better follows.
+      // Any word begins its sentence with a capital: a name there counts only when nothing better
+      // follows.
       if (words[i].first && last == i) {
         if (!place) fallback = std::string(name);
         continue;
       }
-      if (!place || IsOneOf(before, {"in", "at", "near", "to", "from", "of", "into", "on"})) return std::string(name);
+      if (!place || IsOneOf(before, {"in", "at", "near", "to", "from", "of", "into", "on"}))
+        return std::string(name);
       if (fallback.empty() && !words[i].first) fallback = std::string(name);
     }
     i = last;
@@ -104,13 +112,14 @@ std::string FindName(absl::string_view sentence, const Words& question, bool pla
 }
 
 bool IsMonth(absl::string_view word) {
-  return IsOneOf(word, {"January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-                        "November", "December"});
+  return IsOneOf(word, {"January", "February", "March", "April", "May", "June", "July", "August",
+                        "September", "October", "November", "December"});
 }
 
 bool IsYear(const Written& word) {
   return word.digits && word.text.size() == 4 &&
-         std::all_of(word.text.begin(), word.text.end(), [](unsigned char c) { return absl::ascii_isdigit(c); });
+         std::all_of(word.text.begin(), word.text.end(),
+                     [](unsigned char c) { return absl::ascii_isdigit(c); });
 }
 
 // "7 January 1943", "January 1943", or "1943"; only the year when the question asks for that.
@@ -123,7 +132,8 @@ std::string FindTime(absl::string_view sentence, const Words& question, bool yea
     std::size_t first = i, last = i;
     if (month) {
       if (i > 0 && words[i - 1].digits && words[i - 1].text.size() <= 2) first = i - 1;
-      if (last + 1 < words.size() && words[last + 1].digits && words[last + 1].text.size() <= 2) ++last;
+      if (last + 1 < words.size() && words[last + 1].digits && words[last + 1].text.size() <= 2)
+        ++last;
       if (last + 1 < words.size() && IsYear(words[last + 1])) ++last;
       if (year_only && IsYear(words[last])) first = last;
       if (first == last && !IsYear(words[last])) continue;
@@ -149,7 +159,8 @@ std::string YesOrNo(const Sentence& sentence, const Evidence& evidence) {
   if (coverage < 0.7) return "";
   // "Was he the 15th?" against "the 16th": the sentence has another number in its place.
   for (const std::string& number : question.numbers) {
-    if (sentence.words.numbers.count(number) == 0) return sentence.words.numbers.empty() ? "" : "No";
+    if (sentence.words.numbers.count(number) == 0)
+      return sentence.words.numbers.empty() ? "" : "No";
   }
   return sentence.words.negated == question.negated ? "Yes" : "No";
 }
@@ -160,8 +171,8 @@ QuestionKind KindOf(absl::string_view question) {
   const std::vector<std::string> words = LowerWords(question);
   if (words.empty()) return QuestionKind::kOther;
   const std::string& first = words[0];
-  if (IsOneOf(first, {"is", "are", "was", "were", "do", "does", "did", "has", "have", "had", "can", "could", "will",
-                      "would", "should", "must", "may"})) {
+  if (IsOneOf(first, {"is", "are", "was", "were", "do", "does", "did", "has", "have", "had", "can",
+                      "could", "will", "would", "should", "must", "may"})) {
     return absl::StrContains(question, " or ") ? QuestionKind::kOther : QuestionKind::kYesNo;
   }
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -169,13 +180,15 @@ QuestionKind KindOf(absl::string_view question) {
     if (IsOneOf(words[i], {"who", "whom", "whose"})) return QuestionKind::kPerson;
     if (words[i] == "when") return QuestionKind::kTime;
     if (words[i] == "where") return QuestionKind::kPlace;
-    if (words[i] == "how" && IsOneOf(next, {"many", "much", "old", "long", "tall", "far", "heavy", "high", "deep"})) {
+    if (words[i] == "how" &&
+        IsOneOf(next, {"many", "much", "old", "long", "tall", "far", "heavy", "high", "deep"})) {
       return QuestionKind::kCount;
     }
     if (IsOneOf(words[i], {"what", "which"})) {
       if (IsOneOf(next, {"year", "date", "day", "century", "month"})) return QuestionKind::kTime;
       if (IsOneOf(next, {"city", "country", "state", "town", "place"})) return QuestionKind::kPlace;
-      if (IsOneOf(next, {"person", "president", "actor", "author", "king", "queen"})) return QuestionKind::kPerson;
+      if (IsOneOf(next, {"person", "president", "actor", "author", "king", "queen"}))
+        return QuestionKind::kPerson;
       return QuestionKind::kOther;
     }
   }
@@ -187,15 +200,18 @@ std::string RetrievalQuery(absl::string_view question, absl::Span<const Turn> hi
   if (!history.empty()) {
     const std::vector<std::string> words = LowerWords(question);
     const bool refers = std::any_of(words.begin(), words.end(), [](const std::string& word) {
-      return IsOneOf(word, {"it", "its", "he", "she", "him", "his", "her", "they", "them", "their", "this", "that",
-                            "these", "those", "there", "former", "latter"});
+      return IsOneOf(word, {"it", "its", "he", "she", "him", "his", "her", "they", "them", "their",
+                            "this", "that", "these", "those", "there", "former", "latter"});
     });
     if (refers || ReadWords(question).terms.size() < 3) {
       const Turn& last = history.back();
       const auto sentences = text::SplitSentences(last.answer);
       const std::string answer =
-          sentences.empty() ? "" : last.answer.substr(sentences[0].begin, sentences[0].end - sentences[0].begin);
-      query = absl::StrCat(last.question.substr(0, 1024), " ", answer.substr(0, 1024), " ", question);
+          sentences.empty()
+              ? ""
+              : last.answer.substr(sentences[0].begin, sentences[0].end - sentences[0].begin);
+      query =
+          absl::StrCat(last.question.substr(0, 1024), " ", answer.substr(0, 1024), " ", question);
     }
   }
   if (query.size() > kMaxQueryBytes) {
@@ -206,7 +222,8 @@ std::string RetrievalQuery(absl::string_view question, absl::Span<const Turn> hi
   return query;
 }
 
-std::string ShortAnswer(absl::string_view question, const Sentence& sentence, const Evidence& evidence) {
+std::string ShortAnswer(absl::string_view question, const Sentence& sentence,
+                        const Evidence& evidence) {
   switch (KindOf(question)) {
     case QuestionKind::kYesNo:
       return YesOrNo(sentence, evidence);
@@ -215,7 +232,8 @@ std::string ShortAnswer(absl::string_view question, const Sentence& sentence, co
     case QuestionKind::kPlace:
       return FindName(sentence.text, evidence.question(), /*place=*/true);
     case QuestionKind::kTime:
-      return FindTime(sentence.text, evidence.question(), absl::StrContains(absl::AsciiStrToLower(question), "year"));
+      return FindTime(sentence.text, evidence.question(),
+                      absl::StrContains(absl::AsciiStrToLower(question), "year"));
     case QuestionKind::kCount:
       return FindCount(sentence.text, evidence.question());
     case QuestionKind::kOther:

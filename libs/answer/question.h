@@ -20,13 +20,14 @@ struct Turn {
   std::string answer;
 };
 
-// The question with the last turn before it when it cannot be understood alone ("And how heavy is it?"); else as it is.
-// At most 4,096 bytes.
+// The question with the last turn before it when it cannot be understood alone ("And how heavy is
+// it?"); else as it is. At most 4,096 bytes.
 std::string RetrievalQuery(absl::string_view question, absl::Span<const Turn> history);
 
-// The short answer that `sentence` gives: "Yes", "1943", "Kawann Short". Empty when none can be told. All of it but
-// "Yes" and "No" stands in the sentence.
-std::string ShortAnswer(absl::string_view question, const Sentence& sentence, const Evidence& evidence);
+// The short answer that `sentence` gives: "Yes", "1943", "Kawann Short". Empty when none can be
+// told. All of it but "Yes" and "No" stands in the sentence.
+std::string ShortAnswer(absl::string_view question, const Sentence& sentence,
+                        const Evidence& evidence);
 
 }  // namespace ragmesh::answer
 

@@ -5,8 +5,9 @@
 namespace ragmesh::answer {
 namespace {
 
-// A paraphrase of one sentence keeps about three quarters of its rare words; a sentence about something else that shares
-// the topic's words seldom reaches two thirds. Tuned by `./dev bench answers`.
+// A paraphrase of one sentence keeps about three quarters of its rare words; a sentence about
+// something else that shares the topic's words seldom reaches two thirds. Tuned by `./dev bench
+// answers`.
 constexpr double kNeededWithMeaning = 0.62;
 constexpr double kNeededByWordsAlone = 0.70;
 
@@ -25,7 +26,8 @@ bool HasNames(const std::set<std::string>& names, const Words& around) {
 
 }  // namespace
 
-Support CheckSupport(absl::string_view generated, const std::vector<float>& vector, const Evidence& evidence) {
+Support CheckSupport(absl::string_view generated, const std::vector<float>& vector,
+                     const Evidence& evidence) {
   const Words words = ReadWords(generated);
   Support best;
   if (words.terms.empty()) return best;  // "Yes." says nothing that could be checked
@@ -37,8 +39,8 @@ Support CheckSupport(absl::string_view generated, const std::vector<float>& vect
     const double score =
         meaning ? 0.7 * coverage + 0.3 * std::max(0.0, Cosine(vector, sentence.vector)) : coverage;
     const bool holds = score >= (meaning ? kNeededWithMeaning : kNeededByWordsAlone) &&
-                       Contains(sentence.words.numbers, words.numbers) && HasNames(words.names, passage) &&
-                       words.negated == sentence.words.negated;
+                       Contains(sentence.words.numbers, words.numbers) &&
+                       HasNames(words.names, passage) && words.negated == sentence.words.negated;
     // A match that holds beats a nearer one that does not.
     if (holds > best.supported || (holds == best.supported && score > best.score)) {
       best = {holds, std::min(1.0, score), i};

@@ -12,36 +12,45 @@ namespace {
 
 const std::set<std::string>& QuestionWords() {
   static const auto& words = *new std::set<std::string>{
-      "what", "who",  "whom", "whose", "which", "when", "where", "why",  "how",  "did",   "do",    "doe",  "does", "has",
-      "have", "had",  "were", "am",    "been",  "can",  "could", "would", "should", "many", "much", "i",    "you",  "we",
-      "he",   "she",  "his",  "her",   "him",   "its",  "them",  "our",  "my",   "your",  "from",  "about", "than", "so"};
+      "what",   "who",  "whom", "whose", "which", "when", "where", "why",  "how", "did",   "do",
+      "doe",    "does", "has",  "have",  "had",   "were", "am",    "been", "can", "could", "would",
+      "should", "many", "much", "i",     "you",   "we",   "he",    "she",  "his", "her",   "him",
+      "its",    "them", "our",  "my",    "your",  "from", "about", "than", "so"};
   return words;
 }
 
 const std::map<std::string, std::string>& NumberWords() {
   static const auto& words = *new std::map<std::string, std::string>{
-      {"two", "2"},       {"three", "3"},    {"four", "4"},     {"five", "5"},      {"six", "6"},      {"seven", "7"},
-      {"eight", "8"},     {"nine", "9"},     {"ten", "10"},     {"eleven", "11"},   {"twelve", "12"},  {"thirteen", "13"},
-      {"fourteen", "14"}, {"fifteen", "15"}, {"sixteen", "16"}, {"seventeen", "17"}, {"eighteen", "18"},
-      {"nineteen", "19"}, {"twenty", "20"},  {"thirty", "30"},  {"forty", "40"},    {"fifty", "50"},   {"sixty", "60"},
-      {"seventy", "70"},  {"eighty", "80"},  {"ninety", "90"},  {"hundred", "100"}, {"thousand", "1000"},
-      {"million", "1000000"}, {"billion", "1000000000"},
-      {"second", "2"},    {"third", "3"},    {"fourth", "4"},   {"fifth", "5"},     {"sixth", "6"},    {"seventh", "7"},
-      {"eighth", "8"},    {"ninth", "9"},    {"tenth", "10"},   {"eleventh", "11"}, {"twelfth", "12"},
-      {"thirteenth", "13"}, {"fourteenth", "14"}, {"fifteenth", "15"}, {"sixteenth", "16"}, {"seventeenth", "17"},
-      {"eighteenth", "18"}, {"nineteenth", "19"}, {"twentieth", "20"}};
+      {"two", "2"},          {"three", "3"},         {"four", "4"},
+      {"five", "5"},         {"six", "6"},           {"seven", "7"},
+      {"eight", "8"},        {"nine", "9"},          {"ten", "10"},
+      {"eleven", "11"},      {"twelve", "12"},       {"thirteen", "13"},
+      {"fourteen", "14"},    {"fifteen", "15"},      {"sixteen", "16"},
+      {"seventeen", "17"},   {"eighteen", "18"},     {"nineteen", "19"},
+      {"twenty", "20"},      {"thirty", "30"},       {"forty", "40"},
+      {"fifty", "50"},       {"sixty", "60"},        {"seventy", "70"},
+      {"eighty", "80"},      {"ninety", "90"},       {"hundred", "100"},
+      {"thousand", "1000"},  {"million", "1000000"}, {"billion", "1000000000"},
+      {"second", "2"},       {"third", "3"},         {"fourth", "4"},
+      {"fifth", "5"},        {"sixth", "6"},         {"seventh", "7"},
+      {"eighth", "8"},       {"ninth", "9"},         {"tenth", "10"},
+      {"eleventh", "11"},    {"twelfth", "12"},      {"thirteenth", "13"},
+      {"fourteenth", "14"},  {"fifteenth", "15"},    {"sixteenth", "16"},
+      {"seventeenth", "17"}, {"eighteenth", "18"},   {"nineteenth", "19"},
+      {"twentieth", "20"}};
   return words;
 }
 
 bool IsNegation(absl::string_view word) {
-  return word == "not" || word == "no" || word == "never" || word == "none" || word == "neither" || word == "nor" ||
-         word == "cannot" || word == "without" || word == "nobody" || word == "nothing" || absl::EndsWith(word, "n't") ||
-         absl::EndsWith(word, "n\xe2\x80\x99t");
+  return word == "not" || word == "no" || word == "never" || word == "none" || word == "neither" ||
+         word == "nor" || word == "cannot" || word == "without" || word == "nobody" ||
+         word == "nothing" || absl::EndsWith(word, "n't") || absl::EndsWith(word, "n\xe2\x80\x99t");
 }
 
 bool IsDigit(char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); }
 bool InWord(char c) {
-  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || (static_cast<unsigned char>(c) & 0x80) != 0 || c == '\'';
+  return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+         (static_cast<unsigned char>(c) & 0x80) != 0 || c == '\'';
 }
 
 // "1,234.50": digits with separators between digits; the commas go, and zeros after the point.
@@ -97,7 +106,8 @@ Words ReadWords(absl::string_view text) {
     if (number != NumberWords().end()) words.numbers.insert(number->second);
     if (absl::EndsWith(lower, "'s")) lower.resize(lower.size() - 2);
     while (!lower.empty() && lower.back() == '\'') lower.pop_back();
-    if (capital && !first && lower.size() > 1 && number == NumberWords().end()) words.names.insert(lower);
+    if (capital && !first && lower.size() > 1 && number == NumberWords().end())
+      words.names.insert(lower);
     first = false;
   }
   return words;

@@ -19,7 +19,8 @@
 namespace ragmesh::journal {
 namespace {
 
-// Keys: one letter, '/', then parts. Job ids, tenants and collection names hold no '/'; a document id comes last.
+// Keys: one letter, '/', then parts. Job ids, tenants and collection names hold no '/'; a document
+// id comes last.
 std::string JobKey(absl::string_view job_id) { return absl::StrCat("j/", job_id); }
 std::string DocumentPrefix(absl::string_view job_id) { return absl::StrCat("d/", job_id, "/"); }
 std::string DocumentKey(absl::string_view job_id, std::uint32_t ordinal) {
@@ -38,14 +39,17 @@ absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), sl
 
 absl::Status FromRocks(const rocksdb::Status& status, absl::string_view what) {
   if (status.ok()) return absl::OkStatus();
-  if (status.IsCorruption()) return Corrupt(what, status.ToString(), "restore the gateway's data folder from a backup");
+  if (status.IsCorruption())
+    return Corrupt(what, status.ToString(), "restore the gateway's data folder from a backup");
   if (status.IsIOError() && absl::StrContains(status.ToString(), "lock")) {
     return WrongState("JOURNAL_LOCKED", absl::StrCat(what, ": ", status.ToString()),
                       "stop the other gateway that uses this data folder");
   }
   if (status.IsNoSpace()) {
-    return MakeError(absl::StatusCode::kResourceExhausted, absl::StrCat(what, ": ", status.ToString()),
-                     {.reason = "DISK_FULL", .next_step = "free space on the disk of the gateway's data folder"});
+    return MakeError(absl::StatusCode::kResourceExhausted,
+                     absl::StrCat(what, ": ", status.ToString()),
+                     {.reason = "DISK_FULL",
+                      .next_step = "free space on the disk of the gateway's data folder"});
   }
   return absl::InternalError(absl::StrCat(what, ": ", status.ToString()));
 }
@@ -69,18 +73,24 @@ void Batch::PutJob(const JobRecord& job) { (void)batch_->Put(JobKey(job.id), Enc
 void Batch::PutDocument(const DocumentRecord& document) {
   (void)batch_->Put(DocumentKey(document.job_id, document.ordinal), EncodeDocument(document));
 }
-void Batch::AddSpoolReference(const DocumentRecord& document) { (void)batch_->Put(SpoolKey(document), ""); }
-void Batch::DropSpoolReference(const DocumentRecord& document) { (void)batch_->Delete(SpoolKey(document)); }
+void Batch::AddSpoolReference(const DocumentRecord& document) {
+  (void)batch_->Put(SpoolKey(document), "");
+}
+void Batch::DropSpoolReference(const DocumentRecord& document) {
+  (void)batch_->Delete(SpoolKey(document));
+}
 void Batch::DeleteDocument(const DocumentRecord& document) {
   (void)batch_->Delete(DocumentKey(document.job_id, document.ordinal));
   if (!document.spool_sha256.empty()) DropSpoolReference(document);
 }
 void Batch::DeleteJob(absl::string_view job_id) { (void)batch_->Delete(JobKey(job_id)); }
-void Batch::PutFootprint(absl::string_view tenant, absl::string_view collection, const Footprint& footprint) {
+void Batch::PutFootprint(absl::string_view tenant, absl::string_view collection,
+                         const Footprint& footprint) {
   (void)batch_->Put(absl::StrCat(FootprintPrefix(tenant, collection), footprint.document_id),
                     EncodeFootprint(footprint));
 }
-void Batch::DeleteFootprint(absl::string_view tenant, absl::string_view collection, absl::string_view document_id) {
+void Batch::DeleteFootprint(absl::string_view tenant, absl::string_view collection,
+                            absl::string_view document_id) {
   (void)batch_->Delete(absl::StrCat(FootprintPrefix(tenant, collection), document_id));
 }
 
@@ -124,7 +134,8 @@ absl::StatusOr<std::optional<JobRecord>> Journal::GetJob(absl::string_view job_i
   return std::optional<JobRecord>(std::move(job));
 }
 
-absl::Status Journal::VisitJobs(absl::string_view before, absl::FunctionRef<bool(JobRecord)> visit) const {
+absl::Status Journal::VisitJobs(absl::string_view before,
+                                absl::FunctionRef<bool(JobRecord)> visit) const {
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(rocksdb::ReadOptions()));
   const std::string start = before.empty() ? "j0" : JobKey(before);  // '0' follows '/'
   for (it->SeekForPrev(start); it->Valid() && it->key().starts_with("j/"); it->Prev()) {
@@ -137,7 +148,8 @@ absl::Status Journal::VisitJobs(absl::string_view before, absl::FunctionRef<bool
 
 absl::StatusOr<std::optional<DocumentRecord>> Journal::GetDocument(absl::string_view job_id,
                                                                    std::uint32_t ordinal) const {
-  RAGMESH_ASSIGN_OR_RETURN(const std::optional<std::string> value, Get(DocumentKey(job_id, ordinal)));
+  RAGMESH_ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                           Get(DocumentKey(job_id, ordinal)));
   if (!value.has_value()) return std::optional<DocumentRecord>();
   RAGMESH_ASSIGN_OR_RETURN(DocumentRecord document, DecodeDocument(*value));
   return std::optional<DocumentRecord>(std::move(document));
@@ -147,7 +159,8 @@ absl::Status Journal::VisitDocuments(absl::string_view job_id, std::uint32_t fir
                                      absl::FunctionRef<bool(DocumentRecord)> visit) const {
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(rocksdb::ReadOptions()));
   const std::string prefix = DocumentPrefix(job_id);
-  for (it->Seek(DocumentKey(job_id, first)); it->Valid() && it->key().starts_with(prefix); it->Next()) {
+  for (it->Seek(DocumentKey(job_id, first)); it->Valid() && it->key().starts_with(prefix);
+       it->Next()) {
     RAGMESH_ASSIGN_OR_RETURN(DocumentRecord document, DecodeDocument(ToView(it->value())));
     if (!visit(std::move(document))) break;
   }
@@ -162,8 +175,8 @@ absl::StatusOr<bool> Journal::SpoolReferenced(absl::string_view sha256) const {
   return it->Valid() && it->key().starts_with(prefix);
 }
 
-absl::StatusOr<std::optional<Footprint>> Journal::GetFootprint(absl::string_view tenant, absl::string_view collection,
-                                                               absl::string_view document_id) const {
+absl::StatusOr<std::optional<Footprint>> Journal::GetFootprint(
+    absl::string_view tenant, absl::string_view collection, absl::string_view document_id) const {
   RAGMESH_ASSIGN_OR_RETURN(const std::optional<std::string> value,
                            Get(absl::StrCat(FootprintPrefix(tenant, collection), document_id)));
   if (!value.has_value()) return std::optional<Footprint>();

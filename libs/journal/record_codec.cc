@@ -55,13 +55,15 @@ Enum GetEnum(const json& from, const char* key, Enum last) {
 
 json StatusToJson(const absl::Status& status) {
   if (status.ok()) return nullptr;
-  json out = {{"code", static_cast<int>(status.code())}, {"message", std::string(status.message())}};
+  json out = {{"code", static_cast<int>(status.code())},
+              {"message", std::string(status.message())}};
   const auto detail = GetErrorDetail(status);
   if (!detail.has_value()) return out;
   out["reason"] = detail->reason;
   out["field"] = detail->field;
   out["next_step"] = detail->next_step;
-  if (detail->retry_after.has_value()) out["retry_ms"] = absl::ToInt64Milliseconds(*detail->retry_after);
+  if (detail->retry_after.has_value())
+    out["retry_ms"] = absl::ToInt64Milliseconds(*detail->retry_after);
   out["metadata"] = detail->metadata;
   return out;
 }
@@ -69,14 +71,16 @@ json StatusToJson(const absl::Status& status) {
 absl::Status StatusFromJson(const json& from, const char* key) {
   const auto it = from.find(key);
   if (it == from.end() || !it->is_object()) return absl::OkStatus();
-  const auto code = static_cast<absl::StatusCode>(Get<int>(*it, "code", static_cast<int>(absl::StatusCode::kUnknown)));
+  const auto code = static_cast<absl::StatusCode>(
+      Get<int>(*it, "code", static_cast<int>(absl::StatusCode::kUnknown)));
   if (code == absl::StatusCode::kOk) return absl::OkStatus();
   if (!it->contains("reason")) return absl::Status(code, Get<std::string>(*it, "message"));
   ErrorDetail detail;
   detail.reason = Get<std::string>(*it, "reason");
   detail.field = Get<std::string>(*it, "field");
   detail.next_step = Get<std::string>(*it, "next_step");
-  if (it->contains("retry_ms")) detail.retry_after = absl::Milliseconds(Get<std::int64_t>(*it, "retry_ms"));
+  if (it->contains("retry_ms"))
+    detail.retry_after = absl::Milliseconds(Get<std::int64_t>(*it, "retry_ms"));
   const auto metadata = it->find("metadata");
   if (metadata != it->end() && metadata->is_object()) {
     for (const auto& [name, value] : metadata->items()) {
@@ -125,7 +129,9 @@ bool ValueFromJson(const json& from, stages::MetadataValue* value) {
   return true;
 }
 
-std::string Dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+std::string Dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
 
 absl::StatusOr<json> Parse(absl::string_view text) {
   json value = json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
@@ -193,7 +199,8 @@ absl::StatusOr<JobRecord> DecodeJob(absl::string_view text) {
   job.options.overlap_tokens = Get<std::uint32_t>(from, "overlap_tokens");
   job.caller_labels = GetStrings(from, "caller_labels");
   job.prune = Get<bool>(from, "prune");
-  for (const std::string& path : GetStrings(from, "paths")) job.paths.push_back(UnescapeBytes(path));
+  for (const std::string& path : GetStrings(from, "paths"))
+    job.paths.push_back(UnescapeBytes(path));
   job.walked = Get<std::uint32_t>(from, "walked");
   if (job.id.empty()) return Corrupt("journal record", "is a job without an id");
   return job;

@@ -1,5 +1,6 @@
-// Journal records as JSON, so that a journal can be read with common tools and fields can be added later. Unknown fields
-// are ignored, absent ones keep their defaults; docs/formats/journal.md has the layout.
+// Journal records as JSON, so that a journal can be read with common tools and fields can be added
+// later. Unknown fields are ignored, absent ones keep their defaults; docs/formats/journal.md has
+// the layout.
 #ifndef RAGMESH_LIBS_JOURNAL_RECORD_CODEC_H_
 #define RAGMESH_LIBS_JOURNAL_RECORD_CODEC_H_
 

@@ -55,9 +55,9 @@ struct DocumentRecord {
   std::string name;
   std::string uri;
   // Exactly one of these says where the bytes are.
-  std::string path;          // on this machine, as given by the file system, any bytes
-  std::string spool_sha256;  // in the spool
-  std::string root;          // the ingested folder that brought it; empty for files and uploads
+  std::string path;           // on this machine, as given by the file system, any bytes
+  std::string spool_sha256;   // in the spool
+  std::string root;           // the ingested folder that brought it; empty for files and uploads
   bool has_password = false;  // kept in the spool until the document is parsed
 
   State state = State::kQueued;
@@ -71,12 +71,13 @@ struct DocumentRecord {
   std::uint32_t attempts = 0;
 };
 
-// What an ingest left in the store, so that the next one of the same document can see that nothing changed, and so that
-// a folder's vanished documents are known.
+// What an ingest left in the store, so that the next one of the same document can see that nothing
+// changed, and so that a folder's vanished documents are known.
 struct Footprint {
   std::string document_id;
-  std::string root;         // the folder that brought it, empty when none
-  std::string fingerprint;  // of bytes, options, parser and embedder; empty while the write is under way
+  std::string root;  // the folder that brought it, empty when none
+  std::string
+      fingerprint;  // of bytes, options, parser and embedder; empty while the write is under way
   std::uint64_t version = 0;
 };
 

@@ -27,7 +27,8 @@ absl::Status WriteAll(int fd, absl::string_view bytes) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == ENOSPC) {
       return MakeError(absl::StatusCode::kResourceExhausted, "no space left for uploads",
-                       {.reason = "DISK_FULL", .next_step = "free space on the disk of the gateway's data folder"});
+                       {.reason = "DISK_FULL",
+                        .next_step = "free space on the disk of the gateway's data folder"});
     }
     if (n < 0) return ErrnoError("write to the spool", errno);
     bytes.remove_prefix(static_cast<std::size_t>(n));
@@ -37,7 +38,8 @@ absl::Status WriteAll(int fd, absl::string_view bytes) {
 
 absl::Status SyncFolder(const std::string& folder) {
   const ScopedFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid() || ::fsync(fd.get()) != 0) return ErrnoError(absl::StrCat("sync ", folder), errno);
+  if (!fd.valid() || ::fsync(fd.get()) != 0)
+    return ErrnoError(absl::StrCat("sync ", folder), errno);
   return absl::OkStatus();
 }
 
@@ -53,7 +55,8 @@ bool IsDigest(absl::string_view name) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Spool>> Spool::Open(const std::string& folder, const Limits& limits) {
+absl::StatusOr<std::unique_ptr<Spool>> Spool::Open(const std::string& folder,
+                                                   const Limits& limits) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) return ErrnoError(absl::StrCat("create ", folder), error.value());
@@ -92,10 +95,11 @@ absl::Status Spool::Writer::Append(absl::string_view bytes) {
                          "split the document, or raise the gateway's --max_document_mib");
   }
   if (spool_.total_ + bytes.size() > spool_.limits_.total_bytes) {
-    return MakeError(absl::StatusCode::kResourceExhausted, "the spool for uploads is full",
-                     {.reason = "SPOOL_FULL",
-                      .next_step = "wait until queued documents are ingested, or raise --max_spool_mib",
-                      .retry_after = absl::Seconds(10)});
+    return MakeError(
+        absl::StatusCode::kResourceExhausted, "the spool for uploads is full",
+        {.reason = "SPOOL_FULL",
+         .next_step = "wait until queued documents are ingested, or raise --max_spool_mib",
+         .retry_after = absl::Seconds(10)});
   }
   RAGMESH_RETURN_IF_ERROR(WriteAll(fd_.get(), bytes));
   digest_.Update(bytes);
@@ -108,15 +112,19 @@ absl::StatusOr<std::string> Spool::Writer::Commit() {
   if (::fsync(fd_.get()) != 0) return ErrnoError("sync the spool", errno);
   const std::string sha256 = digest_.HexDigest();
   const std::string target = spool_.Path(sha256);
-  const bool present = ::access(target.c_str(), F_OK) == 0;  // the same bytes: renaming over them changes nothing
-  if (::rename(path_.c_str(), target.c_str()) != 0) return ErrnoError(absl::StrCat("rename to ", target), errno);
+  const bool present =
+      ::access(target.c_str(), F_OK) == 0;  // the same bytes: renaming over them changes nothing
+  if (::rename(path_.c_str(), target.c_str()) != 0)
+    return ErrnoError(absl::StrCat("rename to ", target), errno);
   committed_ = true;
   if (present) spool_.total_ -= size_;
   RAGMESH_RETURN_IF_ERROR(SyncFolder(spool_.folder_));
   return sha256;
 }
 
-std::string Spool::Path(absl::string_view sha256) const { return absl::StrCat(folder_, "/", sha256); }
+std::string Spool::Path(absl::string_view sha256) const {
+  return absl::StrCat(folder_, "/", sha256);
+}
 
 void Spool::Remove(absl::string_view sha256) {
   if (!IsDigest(sha256)) return;
@@ -140,7 +148,9 @@ absl::StatusOr<std::string> Spool::GetSecret(absl::string_view key) const {
   return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
 }
 
-void Spool::RemoveSecret(absl::string_view key) { ::unlink(absl::StrCat(folder_, "/secret-", key).c_str()); }
+void Spool::RemoveSecret(absl::string_view key) {
+  ::unlink(absl::StrCat(folder_, "/secret-", key).c_str());
+}
 
 void Spool::Sweep(absl::FunctionRef<bool(absl::string_view sha256)> needed) {
   std::error_code error;

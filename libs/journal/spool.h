@@ -16,7 +16,8 @@
 
 namespace ragmesh::journal {
 
-// Thread-safe. Files are readable by this user only. A file named by a digest is complete and synced.
+// Thread-safe. Files are readable by this user only. A file named by a digest is complete and
+// synced.
 class Spool {
  public:
   struct Limits {
@@ -24,7 +25,8 @@ class Spool {
     std::uint64_t total_bytes = 10ull << 30;
   };
 
-  // One upload on its way in. Removed again unless Commit succeeds. Not thread-safe; must not outlive the spool.
+  // One upload on its way in. Removed again unless Commit succeeds. Not thread-safe; must not
+  // outlive the spool.
   class Writer {
    public:
     ~Writer();
@@ -49,14 +51,15 @@ class Spool {
   };
 
   // Creates `folder`, and removes what an earlier process left unfinished.
-  static absl::StatusOr<std::unique_ptr<Spool>> Open(const std::string& folder, const Limits& limits);
+  static absl::StatusOr<std::unique_ptr<Spool>> Open(const std::string& folder,
+                                                     const Limits& limits);
 
   absl::StatusOr<std::unique_ptr<Writer>> Begin();
   std::string Path(absl::string_view sha256) const;
   void Remove(absl::string_view sha256);
 
-  // Passwords lie in files of their own, so that removing one leaves nothing behind in the journal. `key` is a job id
-  // and an ordinal.
+  // Passwords lie in files of their own, so that removing one leaves nothing behind in the journal.
+  // `key` is a job id and an ordinal.
   absl::Status PutSecret(absl::string_view key, absl::string_view secret);
   absl::StatusOr<std::string> GetSecret(absl::string_view key) const;
   void RemoveSecret(absl::string_view key);

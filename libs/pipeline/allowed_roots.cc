@@ -28,17 +28,21 @@ bool Under(const std::string& path, const std::string& root) {
 }
 
 absl::Status NotAllowed() {
-  return MakeError(absl::StatusCode::kPermissionDenied, "path does not lie under an allowed root",
-                   {.reason = "PATH_NOT_ALLOWED",
-                    .field = "path",
-                    .next_step = "upload the document, or start the gateway with --allowed_roots naming its folder"});
+  return MakeError(
+      absl::StatusCode::kPermissionDenied, "path does not lie under an allowed root",
+      {.reason = "PATH_NOT_ALLOWED",
+       .field = "path",
+       .next_step =
+           "upload the document, or start the gateway with --allowed_roots naming its folder"});
 }
 
 absl::Status FileNotFound(const std::string& path) {
-  return MakeError(absl::StatusCode::kNotFound, absl::StrCat("no file or folder ", path),
-                   {.reason = "FILE_NOT_FOUND",
-                    .field = "path",
-                    .next_step = "paths are read on the gateway's machine; upload the document if it lies elsewhere"});
+  return MakeError(
+      absl::StatusCode::kNotFound, absl::StrCat("no file or folder ", path),
+      {.reason = "FILE_NOT_FOUND",
+       .field = "path",
+       .next_step =
+           "paths are read on the gateway's machine; upload the document if it lies elsewhere"});
 }
 
 }  // namespace
@@ -49,7 +53,8 @@ absl::StatusOr<AllowedRoots> AllowedRoots::Create(const std::vector<std::string>
     std::error_code error;
     const fs::path path = fs::canonical(root, error);
     if (error || !fs::is_directory(path, error)) {
-      return InvalidField("allowed_roots", absl::StrCat("names \"", root, "\", which is not a folder"));
+      return InvalidField("allowed_roots",
+                          absl::StrCat("names \"", root, "\", which is not a folder"));
     }
     canonical.push_back(path.string());
   }
@@ -73,7 +78,8 @@ absl::StatusOr<std::string> AllowedRoots::Resolve(const std::string& path) const
   return canonical.string();
 }
 
-absl::StatusOr<std::vector<FoundFile>> AllowedRoots::Walk(const std::string& path, std::size_t max_files,
+absl::StatusOr<std::vector<FoundFile>> AllowedRoots::Walk(const std::string& path,
+                                                          std::size_t max_files,
                                                           const CallContext& call) const {
   RAGMESH_ASSIGN_OR_RETURN(const std::string top, Resolve(path));
   std::vector<FoundFile> files;
@@ -95,20 +101,24 @@ absl::StatusOr<std::vector<FoundFile>> AllowedRoots::Walk(const std::string& pat
       continue;
     }
     if (it.depth() >= kMaxDepth) {
-      return LimitExceeded("path", it.depth() + 1, kMaxDepth, "levels of folders", "ingest a folder further down");
+      return LimitExceeded("path", it.depth() + 1, kMaxDepth, "levels of folders",
+                           "ingest a folder further down");
     }
     if (entry.is_directory(ignored) || !entry.is_regular_file(ignored)) continue;
     const fs::path canonical = fs::canonical(entry.path(), ignored);
     if (ignored || !Covers(canonical.string())) continue;
     if (files.size() >= max_files) {
-      return LimitExceeded("path", static_cast<long long>(files.size() + 1), static_cast<long long>(max_files),
-                           "files in one job", "ingest the folder's parts in jobs of their own");
+      return LimitExceeded("path", static_cast<long long>(files.size() + 1),
+                           static_cast<long long>(max_files), "files in one job",
+                           "ingest the folder's parts in jobs of their own");
     }
     const auto size = entry.file_size(ignored);
-    files.push_back({canonical.string(), entry.path().lexically_relative(top).string(), ignored ? 0 : size});
+    files.push_back(
+        {canonical.string(), entry.path().lexically_relative(top).string(), ignored ? 0 : size});
   }
   if (error) return ErrnoError(absl::StrCat("read folder ", top), error.value());
-  std::sort(files.begin(), files.end(), [](const FoundFile& a, const FoundFile& b) { return a.path < b.path; });
+  std::sort(files.begin(), files.end(),
+            [](const FoundFile& a, const FoundFile& b) { return a.path < b.path; });
   // Two links to one file are one document.
   files.erase(std::unique(files.begin(), files.end(),
                           [](const FoundFile& a, const FoundFile& b) { return a.path == b.path; }),
@@ -120,7 +130,8 @@ absl::StatusOr<std::string> AllowedRoots::Read(const std::string& path, std::uin
                                                const CallContext& call) const {
   // O_NONBLOCK: a FIFO put in the file's place must not hang the worker.
   const ScopedFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd.valid()) return errno == ENOENT ? FileNotFound(path) : ErrnoError(absl::StrCat("open ", path), errno);
+  if (!fd.valid())
+    return errno == ENOENT ? FileNotFound(path) : ErrnoError(absl::StrCat("open ", path), errno);
   std::error_code error;
   const fs::path opened = fs::read_symlink(absl::StrCat("/proc/self/fd/", fd.get()), error);
   if (error || !Covers(opened.string())) return NotAllowed();

@@ -30,14 +30,15 @@ absl::Status Validate(const AskRequest& request) {
   return absl::OkStatus();
 }
 
-// Marks are ours: what looks like one in the model's text is taken out, so that nobody is led to a source it has not.
+// Marks are ours: what looks like one in the model's text is taken out, so that nobody is led to a
+// source it has not.
 std::string WithoutMarks(absl::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '[') {
       std::size_t end = i + 1;
-      while (end < text.size() && (absl::ascii_isdigit(static_cast<unsigned char>(text[end])) || text[end] == ',' ||
-                                   text[end] == ' ')) {
+      while (end < text.size() && (absl::ascii_isdigit(static_cast<unsigned char>(text[end])) ||
+                                   text[end] == ',' || text[end] == ' ')) {
         ++end;
       }
       if (end > i + 1 && end < text.size() && text[end] == ']') {
@@ -55,13 +56,15 @@ std::string WithoutMarks(absl::string_view text) {
 // One answer under way.
 class Asker::Run {
  public:
-  Run(const Asker& asker, const Caller& caller, const AskRequest& request, AskSink sink, const CallContext& call)
+  Run(const Asker& asker, const Caller& caller, const AskRequest& request, AskSink sink,
+      const CallContext& call)
       : asker_(asker), caller_(caller), request_(request), sink_(sink), call_(call) {}
 
   absl::Status Answer() {
     RAGMESH_RETURN_IF_ERROR(Retrieve());
     RAGMESH_RETURN_IF_ERROR(Read());
-    const bool as_written = request_.mode == AnswerMode::kGenerated && !evidence_->sentences().empty();
+    const bool as_written =
+        request_.mode == AnswerMode::kGenerated && !evidence_->sentences().empty();
     if (!Found() && !as_written) {
       RAGMESH_RETURN_IF_ERROR(SayNotFound());
     } else if (request_.mode == AnswerMode::kExtractive) {
@@ -92,7 +95,8 @@ class Asker::Run {
     search.query = answer::RetrievalQuery(request_.question, request_.history);
     search.top_k = request_.top_k == 0 ? asker_.options_.top_k : request_.top_k;
     search.filter = request_.filter;
-    auto found = asker_.searcher_.Search(caller_, search, ShareOf(call_, asker_.options_.retrieval_share));
+    auto found =
+        asker_.searcher_.Search(caller_, search, ShareOf(call_, asker_.options_.retrieval_share));
     RAGMESH_RETURN_IF_ERROR(found.status());
     passages_ = std::move(found->passages);
     query_ = std::move(search.query);
@@ -100,7 +104,8 @@ class Asker::Run {
     for (StageTiming& timing : found->timings) {
       if (timing.stage != "total") timings_.push_back(std::move(timing));
     }
-    for (Degradation& degradation : found->degraded) RAGMESH_RETURN_IF_ERROR(Emit(std::move(degradation)));
+    for (Degradation& degradation : found->degraded)
+      RAGMESH_RETURN_IF_ERROR(Emit(std::move(degradation)));
     return Emit(RetrievalEvent{passages_});
   }
 
@@ -108,7 +113,8 @@ class Asker::Run {
   absl::Status Read() {
     std::vector<stages::StoredChunk> chunks;
     for (const Passage& passage : passages_) chunks.push_back(passage.chunk);
-    // A follow-up is searched for with the turn before it, but only its own words say what it wants to know.
+    // A follow-up is searched for with the turn before it, but only its own words say what it wants
+    // to know.
     const bool has_words = !answer::ReadWords(request_.question).terms.empty();
     evidence_.emplace(has_words ? request_.question : query_, chunks);
     if (query_vector_.empty() || evidence_->sentences().empty()) return absl::OkStatus();
@@ -117,7 +123,8 @@ class Asker::Run {
     auto vectors = Embed(std::move(texts));
     RAGMESH_RETURN_IF_ERROR(call_.Check());
     if (!vectors.ok()) {
-      return Emit(Degraded("embedder", vectors.status(), "compared sentences by words only", asker_.observer_));
+      return Emit(Degraded("embedder", vectors.status(), "compared sentences by words only",
+                           asker_.observer_));
     }
     evidence_->Score(*std::move(vectors), query_vector_);
     return absl::OkStatus();
@@ -131,13 +138,14 @@ class Asker::Run {
     for (std::size_t at = 0; at < texts.size(); at += identity.max_batch_texts) {
       stages::EmbedRequest request;
       request.texts.assign(texts.begin() + static_cast<std::ptrdiff_t>(at),
-                           texts.begin() + static_cast<std::ptrdiff_t>(
-                                               std::min<std::size_t>(texts.size(), at + identity.max_batch_texts)));
+                           texts.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(
+                                               texts.size(), at + identity.max_batch_texts)));
       RAGMESH_ASSIGN_OR_RETURN(auto embeddings, asker_.stages_.embedder.Embed(request, call));
       if (embeddings.size() != request.texts.size()) {
         return absl::InternalError("the embedder returned another number of vectors");
       }
-      for (stages::Embedding& embedding : embeddings) vectors.push_back(std::move(embedding.values));
+      for (stages::Embedding& embedding : embeddings)
+        vectors.push_back(std::move(embedding.values));
     }
     sentence_time_ += absl::Now() - begun;
     return vectors;
@@ -149,8 +157,9 @@ class Asker::Run {
 
   bool Found() const {
     if (evidence_->sentences().empty()) return false;
-    return Best().relevance >= (evidence_->has_vectors() ? asker_.options_.found_relevance
-                                                         : asker_.options_.found_relevance_by_words);
+    return Best().relevance >= (evidence_->has_vectors()
+                                    ? asker_.options_.found_relevance
+                                    : asker_.options_.found_relevance_by_words);
   }
 
   absl::Status SayNotFound() {
@@ -162,9 +171,10 @@ class Asker::Run {
 
   // ---- Citations ----
 
-  // The number under which the evidence's sentence is cited, newly or again; 0 when the stored document does not hold it
-  // (any more). `fresh` is set when the number is new.
-  absl::StatusOr<std::uint32_t> Cite(std::size_t sentence, double support, std::optional<Citation>* fresh) {
+  // The number under which the evidence's sentence is cited, newly or again; 0 when the stored
+  // document does not hold it (any more). `fresh` is set when the number is new.
+  absl::StatusOr<std::uint32_t> Cite(std::size_t sentence, double support,
+                                     std::optional<Citation>* fresh) {
     const auto known = cited_.find(sentence);
     if (known != cited_.end()) return known->second;
     const answer::Sentence& source = evidence_->sentences()[sentence];
@@ -186,7 +196,8 @@ class Asker::Run {
     return (*fresh)->number;
   }
 
-  // Compares the quote with the bytes in the store. When the store has just gone, the chunk it sent is the proof.
+  // Compares the quote with the bytes in the store. When the store has just gone, the chunk it sent
+  // is the proof.
   absl::StatusOr<bool> StandsInDocument(Citation* citation) {
     auto it = documents_.find(citation->document_id);
     if (it == documents_.end()) {
@@ -195,14 +206,17 @@ class Asker::Run {
                                                               ShareOf(call_, 0.3));
       RAGMESH_RETURN_IF_ERROR(call_.Check());
       if (!document.ok() && absl::IsNotFound(document.status())) return false;
-      it = documents_.emplace(citation->document_id, document.ok() ? std::optional(*std::move(document)) : std::nullopt)
+      it = documents_
+               .emplace(citation->document_id,
+                        document.ok() ? std::optional(*std::move(document)) : std::nullopt)
                .first;
     }
     if (!it->second.has_value()) return true;
     const stages::StoredDocument& document = *it->second;
     citation->document_version = document.version;  // the one that was compared
     return citation->range.end <= document.text.size() &&
-           document.text.compare(citation->range.begin, citation->range.size(), citation->quote) == 0;
+           document.text.compare(citation->range.begin, citation->range.size(), citation->quote) ==
+               0;
   }
 
   // Emits one whole sentence with its mark; nothing when its source has gone.
@@ -223,7 +237,8 @@ class Asker::Run {
   absl::Status Quote() {
     answer_.kind = AnswerKind::kExtractive;
     std::uint32_t quotes = 0;
-    for (std::size_t rank = 0; rank < evidence_->by_relevance().size() && quotes < asker_.options_.max_quotes; ++rank) {
+    for (std::size_t rank = 0;
+         rank < evidence_->by_relevance().size() && quotes < asker_.options_.max_quotes; ++rank) {
       const answer::Sentence& sentence = Best(rank);
       // A second sentence is worth its reading only when it is nearly as good as the first.
       if (quotes > 0 && sentence.relevance < 0.9 * Best().relevance) break;
@@ -249,21 +264,24 @@ class Asker::Run {
     absl::Status status = StartGenerator();
     if (generator_called_) {
       timings_.push_back({"generator", absl::Now() - begun});
-      asker_.observer_.OnStage("generator", absl::Now() - begun, stopped_ ? absl::OkStatus() : status);
+      asker_.observer_.OnStage("generator", absl::Now() - begun,
+                               stopped_ ? absl::OkStatus() : status);
     }
     RAGMESH_RETURN_IF_ERROR(call_.Check());
     if (!sink_status_.ok()) return sink_status_;
     if (stopped_ || status.ok()) return absl::OkStatus();
     // What was shown stays; what is missing is quoted, and both is said.
-    return Emit(Degraded("generator", status,
-                         answer_.text.empty() ? "quoted the documents instead" : "the answer ends early",
-                         asker_.observer_));
+    return Emit(
+        Degraded("generator", status,
+                 answer_.text.empty() ? "quoted the documents instead" : "the answer ends early",
+                 asker_.observer_));
   }
 
   absl::Status StartGenerator() {
-    RAGMESH_ASSIGN_OR_RETURN(const Prompt prompt,
-                             BuildPrompt(request_.question, passages_, *evidence_, asker_.options_.prompt_tokens,
-                                         MaxTokens(), asker_.stages_.generator, call_));
+    RAGMESH_ASSIGN_OR_RETURN(
+        const Prompt prompt,
+        BuildPrompt(request_.question, passages_, *evidence_, asker_.options_.prompt_tokens,
+                    MaxTokens(), asker_.stages_.generator, call_));
     stages::GenerateRequest generate;
     generate.prompt = prompt.messages;
     generate.sampling.temperature = request_.temperature;
@@ -275,9 +293,11 @@ class Asker::Run {
     auto result = asker_.stages_.generator.Generate(
         generate,
         [&](const stages::TokenEvent& token) -> absl::Status {
-          usage_.completion_tokens += static_cast<std::uint32_t>(std::max<std::size_t>(1, token.token_ids.size()));
+          usage_.completion_tokens +=
+              static_cast<std::uint32_t>(std::max<std::size_t>(1, token.token_ids.size()));
           pending_ += token.text;
-          const absl::Status status = gated ? ReleaseSupported(/*last=*/false) : ReleaseRaw(/*last=*/false);
+          const absl::Status status =
+              gated ? ReleaseSupported(/*last=*/false) : ReleaseRaw(/*last=*/false);
           if (!status.ok()) sink_status_ = status;
           if (stopped_) return absl::CancelledError("the answer is complete");
           return status;
@@ -288,7 +308,8 @@ class Asker::Run {
       finish_reason_ = result->finish_reason;
     }
     if (stopped_ || !sink_status_.ok() || !call_.Check().ok()) return result.status();
-    const absl::Status status = gated ? ReleaseSupported(/*last=*/result.ok()) : ReleaseRaw(/*last=*/true);
+    const absl::Status status =
+        gated ? ReleaseSupported(/*last=*/result.ok()) : ReleaseRaw(/*last=*/true);
     if (!status.ok()) sink_status_ = status;
     return result.status();
   }
@@ -312,13 +333,15 @@ class Asker::Run {
     return support;
   }
 
-  // Auto: whole sentences leave once they are checked. The first that is not supported ends the answer.
+  // Auto: whole sentences leave once they are checked. The first that is not supported ends the
+  // answer.
   absl::Status ReleaseSupported(bool last) {
     while (!stopped_) {
       const auto sentences = text::SplitSentences(pending_);
       if (sentences.empty() || (sentences.size() < 2 && !last)) return absl::OkStatus();
-      const std::string sentence(absl::StripAsciiWhitespace(
-          WithoutMarks(absl::string_view(pending_).substr(sentences[0].begin, sentences[0].end - sentences[0].begin))));
+      const std::string sentence(
+          absl::StripAsciiWhitespace(WithoutMarks(absl::string_view(pending_).substr(
+              sentences[0].begin, sentences[0].end - sentences[0].begin))));
       pending_.erase(0, sentences[0].end);
       if (sentence.empty()) continue;
       // Cut off by the token limit: half a sentence may lack the word that matters.
@@ -326,25 +349,28 @@ class Asker::Run {
       const answer::Support support = whole ? Check(sentence) : answer::Support();
       RAGMESH_RETURN_IF_ERROR(call_.Check());
       const std::size_t before = answer_.text.size();
-      if (support.supported) RAGMESH_RETURN_IF_ERROR(EmitCited(sentence, support.sentence, support.score));
+      if (support.supported)
+        RAGMESH_RETURN_IF_ERROR(EmitCited(sentence, support.sentence, support.score));
       if (answer_.text.size() == before) stopped_ = true;
     }
     return absl::OkStatus();
   }
 
-  // Generated: text leaves as it comes, but for what may turn out to be a mark. Once the next sentence has begun, the one
-  // before is checked and gets its mark.
+  // Generated: text leaves as it comes, but for what may turn out to be a mark. Once the next
+  // sentence has begun, the one before is checked and gets its mark.
   absl::Status ReleaseRaw(bool last) {
     const std::size_t open = pending_.rfind('[');
     std::string text = pending_;
     pending_.clear();
-    if (!last && open != std::string::npos && text.find(']', open) == std::string::npos && text.size() - open < 16) {
+    if (!last && open != std::string::npos && text.find(']', open) == std::string::npos &&
+        text.size() - open < 16) {
       pending_ = text.substr(open);
       text.resize(open);
     }
     text = WithoutMarks(text);
     const std::size_t tail = answer_.text.size();
-    const auto sentences = text::SplitSentences(absl::StrCat(answer_.text.substr(sentence_begin_), text));
+    const auto sentences =
+        text::SplitSentences(absl::StrCat(answer_.text.substr(sentence_begin_), text));
     // Only a boundary at the seam gets its mark in the text: what went before has been shown.
     if (sentences.size() > 1 && sentence_begin_ + sentences[0].end <= tail) {
       RAGMESH_RETURN_IF_ERROR(CloseRawSentence(sentence_begin_ + sentences[0].begin, tail));
@@ -369,7 +395,8 @@ class Asker::Run {
     AnswerSentence sentence{{begin, end}, false, support.score, {}};
     if (support.supported) {
       std::optional<Citation> fresh;
-      RAGMESH_ASSIGN_OR_RETURN(const std::uint32_t number, Cite(support.sentence, support.score, &fresh));
+      RAGMESH_ASSIGN_OR_RETURN(const std::uint32_t number,
+                               Cite(support.sentence, support.score, &fresh));
       if (number != 0) {
         RAGMESH_RETURN_IF_ERROR(EmitText(absl::StrCat(" [", number, "]")));
         if (fresh.has_value()) RAGMESH_RETURN_IF_ERROR(Emit(*std::move(fresh)));
@@ -390,9 +417,10 @@ class Asker::Run {
     // "first_token" and "total" come last.
     std::stable_partition(timings_.begin(), timings_.end(),
                           [](const StageTiming& timing) { return timing.stage != "first_token"; });
-    timings_.insert(std::find_if(timings_.begin(), timings_.end(),
-                                 [](const StageTiming& timing) { return timing.stage == "first_token"; }),
-                    {"sentences", sentence_time_});
+    timings_.insert(
+        std::find_if(timings_.begin(), timings_.end(),
+                     [](const StageTiming& timing) { return timing.stage == "first_token"; }),
+        {"sentences", sentence_time_});
     timings_.push_back({"total", absl::Now() - begun_});
     RAGMESH_RETURN_IF_ERROR(Emit(TimingsEvent{std::move(timings_)}));
     return Emit(DoneEvent{stopped_ ? stages::FinishReason::kStop : finish_reason_});
@@ -410,7 +438,8 @@ class Asker::Run {
   std::vector<Passage> passages_;
   std::optional<answer::Evidence> evidence_;
   std::map<std::size_t, std::uint32_t> cited_;  // evidence sentence -> number
-  std::map<std::string, std::optional<stages::StoredDocument>> documents_;  // nullopt: the store did not answer
+  std::map<std::string, std::optional<stages::StoredDocument>>
+      documents_;  // nullopt: the store did not answer
 
   pipeline::Answer answer_;
   std::string pending_;             // generated, not yet emitted
@@ -424,7 +453,8 @@ class Asker::Run {
   absl::Duration sentence_time_;
 };
 
-absl::Status Asker::Ask(const Caller& caller, const AskRequest& request, AskSink sink, const CallContext& call) const {
+absl::Status Asker::Ask(const Caller& caller, const AskRequest& request, AskSink sink,
+                        const CallContext& call) const {
   RAGMESH_RETURN_IF_ERROR(Validate(request));
   const WorkMeter meter("Ask", call, observer_);
   return Run(*this, caller, request, sink, call).Answer();

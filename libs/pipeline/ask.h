@@ -22,7 +22,7 @@ struct AskRequest {
   std::string collection;
   std::string question;
   AnswerMode mode = AnswerMode::kAuto;
-  std::uint32_t top_k = 0;       // 0: the default
+  std::uint32_t top_k = 0;  // 0: the default
   std::optional<stages::Filter> filter;
   std::uint32_t max_tokens = 0;  // 0: the default
   double temperature = 0;
@@ -57,12 +57,20 @@ struct Answer {
 };
 
 // Events of an answer, in the order of the gateway's contract.
-struct RetrievalEvent { std::vector<Passage> passages; };
-struct TextEvent { std::string text; };
-struct TimingsEvent { std::vector<StageTiming> stages; };
-struct DoneEvent { stages::FinishReason finish_reason = stages::FinishReason::kStop; };
-using AskEvent = std::variant<RetrievalEvent, TextEvent, Citation, Answer, stages::Usage, TimingsEvent, Degradation,
-                              DoneEvent>;
+struct RetrievalEvent {
+  std::vector<Passage> passages;
+};
+struct TextEvent {
+  std::string text;
+};
+struct TimingsEvent {
+  std::vector<StageTiming> stages;
+};
+struct DoneEvent {
+  stages::FinishReason finish_reason = stages::FinishReason::kStop;
+};
+using AskEvent = std::variant<RetrievalEvent, TextEvent, Citation, Answer, stages::Usage,
+                              TimingsEvent, Degradation, DoneEvent>;
 // A non-OK status ends the answer with that status.
 using AskSink = absl::FunctionRef<absl::Status(AskEvent)>;
 
@@ -75,22 +83,30 @@ class Asker {
   struct Options {
     std::uint32_t top_k = 5;
     std::uint32_t max_tokens = 128;
-    std::uint32_t prompt_tokens = 480;   // more passages do not help a small model, and each costs prefill time
-    std::uint32_t max_quotes = 2;        // sentences of an extractive answer
-    // Relevance of the best sentence below which the passages do not answer the question: with meaning and words, and
-    // by words alone. Set between answerable and unanswerable questions; tuned by `./dev bench answers`.
+    std::uint32_t prompt_tokens =
+        480;  // more passages do not help a small model, and each costs prefill time
+    std::uint32_t max_quotes = 2;  // sentences of an extractive answer
+    // Relevance of the best sentence below which the passages do not answer the question: with
+    // meaning and words, and by words alone. Set between answerable and unanswerable questions;
+    // tuned by `./dev bench answers`.
     double found_relevance = 0.40;
     double found_relevance_by_words = 0.50;
-    // A generated sentence must rest on evidence at least this relevant, as a share of the best sentence's.
+    // A generated sentence must rest on evidence at least this relevant, as a share of the best
+    // sentence's.
     double evidence_share = 0.55;
-    double retrieval_share = 0.6;        // of the call's time
+    double retrieval_share = 0.6;  // of the call's time
   };
 
-  Asker(const Stages& stages, const Searcher& searcher, EmbedderIdentity& identity, const Options& options,
-        Observer& observer)
-      : stages_(stages), searcher_(searcher), identity_(identity), options_(options), observer_(observer) {}
+  Asker(const Stages& stages, const Searcher& searcher, EmbedderIdentity& identity,
+        const Options& options, Observer& observer)
+      : stages_(stages),
+        searcher_(searcher),
+        identity_(identity),
+        options_(options),
+        observer_(observer) {}
 
-  absl::Status Ask(const Caller& caller, const AskRequest& request, AskSink sink, const CallContext& call) const;
+  absl::Status Ask(const Caller& caller, const AskRequest& request, AskSink sink,
+                   const CallContext& call) const;
 
  private:
   class Run;

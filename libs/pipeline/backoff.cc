@@ -9,7 +9,8 @@
 namespace ragmesh::pipeline {
 
 bool MayRecover(const absl::Status& status) {
-  if (status.code() == absl::StatusCode::kUnavailable || status.code() == absl::StatusCode::kDeadlineExceeded) {
+  if (status.code() == absl::StatusCode::kUnavailable ||
+      status.code() == absl::StatusCode::kDeadlineExceeded) {
     return true;
   }
   const auto detail = GetErrorDetail(status);
@@ -23,8 +24,10 @@ bool WaitUnlessCancelled(absl::Duration wait, const CallContext& call) {
   return call.Check().ok();
 }
 
-absl::Status RetryWithBackoff(const BackoffOptions& options, absl::FunctionRef<absl::Status()> attempt,
-                              absl::FunctionRef<void(const absl::Status&)> on_retry, const CallContext& call) {
+absl::Status RetryWithBackoff(const BackoffOptions& options,
+                              absl::FunctionRef<absl::Status()> attempt,
+                              absl::FunctionRef<void(const absl::Status&)> on_retry,
+                              const CallContext& call) {
   absl::Duration wait = options.first;
   absl::Duration waited;
   while (true) {

@@ -56,14 +56,21 @@ std::string ValueText(const stages::MetadataValue& value) {
 }
 
 bool Overlaps(const std::vector<std::string>& a, const std::vector<std::string>& b) {
-  return std::any_of(a.begin(), a.end(),
-                     [&](const std::string& label) { return std::find(b.begin(), b.end(), label) != b.end(); });
+  return std::any_of(a.begin(), a.end(), [&](const std::string& label) {
+    return std::find(b.begin(), b.end(), label) != b.end();
+  });
 }
 
 }  // namespace
 
-std::string ChunkId(absl::string_view document_id, absl::string_view content_sha256, std::uint32_t occurrence) {
-  return Fingerprint().Add(document_id).Add(content_sha256).Add(absl::StrCat(occurrence)).Hex().substr(0, 32);
+std::string ChunkId(absl::string_view document_id, absl::string_view content_sha256,
+                    std::uint32_t occurrence) {
+  return Fingerprint()
+      .Add(document_id)
+      .Add(content_sha256)
+      .Add(absl::StrCat(occurrence))
+      .Hex()
+      .substr(0, 32);
 }
 
 std::string DocumentIdFromName(absl::string_view name) {
@@ -85,7 +92,8 @@ std::string DocumentIdFromName(absl::string_view name) {
 class DocumentIngest::Flow {
  public:
   Flow(const DocumentIngest& ingest, const DocumentInput& input, const std::string& embedder_digest,
-       std::uint32_t batch_limit, const std::function<void(const DocumentProgress&)>& progress, const CallContext& call)
+       std::uint32_t batch_limit, const std::function<void(const DocumentProgress&)>& progress,
+       const CallContext& call)
       : ingest_(ingest),
         input_(input),
         embedder_digest_(embedder_digest),
@@ -106,15 +114,18 @@ class DocumentIngest::Flow {
     blocks_.Close();
     load.join();
     split.join();
-    // The step that broke is the cause; the others were only cancelled. A failed load fails the split with its status.
+    // The step that broke is the cause; the others were only cancelled. A failed load fails the
+    // split with its status.
     for (const absl::Status& status : {load_status_, split_status_, embedded}) {
       if (!status.ok() && !absl::IsCancelled(status)) return status;
     }
-    for (const absl::Status& status : {load_status_, split_status_, embedded}) RAGMESH_RETURN_IF_ERROR(status);
+    for (const absl::Status& status : {load_status_, split_status_, embedded})
+      RAGMESH_RETURN_IF_ERROR(status);
     if (stored_.empty()) {
-      return MakeError(absl::StatusCode::kInvalidArgument, "the document holds no text",
-                       {.reason = "EMPTY_DOCUMENT",
-                        .next_step = "a scanned document needs text recognition before it can be ingested"});
+      return MakeError(
+          absl::StatusCode::kInvalidArgument, "the document holds no text",
+          {.reason = "EMPTY_DOCUMENT",
+           .next_step = "a scanned document needs text recognition before it can be ingested"});
     }
     document_.info = std::move(info_);
     return absl::OkStatus();
@@ -140,9 +151,11 @@ class DocumentIngest::Flow {
     request.source = input_.bytes;
     request.name = input_.name;
     request.password = input_.password;
-    const absl::Time deadline = std::min(call_.deadline(), absl::Now() + ingest_.options_.load_timeout);
+    const absl::Time deadline =
+        std::min(call_.deadline(), absl::Now() + ingest_.options_.load_timeout);
     auto info = ingest_.stages_.loader.Load(
-        request, [this](stages::Block block) { return TakeBlock(std::move(block)); }, call_.Child(deadline));
+        request, [this](stages::Block block) { return TakeBlock(std::move(block)); },
+        call_.Child(deadline));
     if (info.ok()) {
       info_ = *std::move(info);
     } else {
@@ -220,7 +233,8 @@ class DocumentIngest::Flow {
     stages::StoredChunk stored;
     stored.document_id = input_.document_id;
     stored.content_sha256 = Sha256Hex(stages::EmbeddingText(chunk));
-    stored.id = ChunkId(input_.document_id, stored.content_sha256, occurrences_[stored.content_sha256]++);
+    stored.id =
+        ChunkId(input_.document_id, stored.content_sha256, occurrences_[stored.content_sha256]++);
     stored.chunk = std::move(chunk);
     return stored;
   }
@@ -255,7 +269,8 @@ class DocumentIngest::Flow {
     std::vector<stages::Embedding> embeddings;
     const auto attempt = [&]() -> absl::Status {
       const absl::Time begun = absl::Now();
-      const absl::Time deadline = std::min(call_.deadline(), begun + ingest_.options_.embed_timeout);
+      const absl::Time deadline =
+          std::min(call_.deadline(), begun + ingest_.options_.embed_timeout);
       auto result = ingest_.stages_.embedder.Embed(request, call_.Child(deadline));
       ingest_.observer_.OnStage("embedder", absl::Now() - begun, result.status());
       if (!result.ok()) {
@@ -268,8 +283,10 @@ class DocumentIngest::Flow {
     RAGMESH_RETURN_IF_ERROR(RetryWithBackoff(
         ingest_.options_.backoff, attempt,
         [this](const absl::Status& status) { Report(Step::kEmbed, status); }, call_));
-    if (embeddings.size() != targets.size()) return LyingStage("embedder", "returned another number of vectors");
-    for (std::size_t i = 0; i < targets.size(); ++i) targets[i]->vector = std::move(embeddings[i].values);
+    if (embeddings.size() != targets.size())
+      return LyingStage("embedder", "returned another number of vectors");
+    for (std::size_t i = 0; i < targets.size(); ++i)
+      targets[i]->vector = std::move(embeddings[i].values);
     return absl::OkStatus();
   }
 
@@ -278,7 +295,8 @@ class DocumentIngest::Flow {
     stages::Page page{.size = 500};
     do {
       auto chunks = ingest_.stages_.vector_store.ListChunks(input_.collection, input_.document_id,
-                                                            {stages::kAllLabels}, /*include_vectors=*/true, page, call_);
+                                                            {stages::kAllLabels},
+                                                            /*include_vectors=*/true, page, call_);
       if (chunks.status().code() == absl::StatusCode::kNotFound) return absl::OkStatus();
       RAGMESH_RETURN_IF_ERROR(chunks.status());
       for (stages::StoredChunk& chunk : chunks->chunks) {
@@ -300,8 +318,8 @@ class DocumentIngest::Flow {
   BoundedQueue<stages::Chunk> chunks_;
   std::atomic<bool> load_done_ = false;
   std::atomic<std::uint32_t> split_chunks_ = 0;
-  absl::Status load_status_;    // written by the load thread before load_done_
-  absl::Status split_status_;   // read after the join
+  absl::Status load_status_;   // written by the load thread before load_done_
+  absl::Status split_status_;  // read after the join
   stages::DocumentInfo info_;
   stages::StoredDocument document_;  // its text is written by the load thread, read after the join
 
@@ -311,11 +329,13 @@ class DocumentIngest::Flow {
   DocumentProgress progress_;
 };
 
-absl::StatusOr<DocumentOutcome> DocumentIngest::Run(const DocumentInput& input,
-                                                    const std::function<void(const DocumentProgress&)>& progress,
-                                                    const CallContext& call) const {
+absl::StatusOr<DocumentOutcome> DocumentIngest::Run(
+    const DocumentInput& input, const std::function<void(const DocumentProgress&)>& progress,
+    const CallContext& call) const {
   const auto waiting = [&](Step step) {
-    return [&progress, step](const absl::Status& status) { progress({.step = step, .waiting_for = status}); };
+    return [&progress, step](const absl::Status& status) {
+      progress({.step = step, .waiting_for = status});
+    };
   };
   // What the outcome depends on: the collection, the models, the earlier version.
   stages::Collection collection;
@@ -323,15 +343,17 @@ absl::StatusOr<DocumentOutcome> DocumentIngest::Run(const DocumentInput& input,
   stages::StageInfo loader;
   std::optional<stages::StoredDocument> earlier;
   const auto look = [&]() -> absl::Status {
-    const CallContext child = call.Child(std::min(call.deadline(), absl::Now() + options_.store_timeout));
-    RAGMESH_ASSIGN_OR_RETURN(collection, stages_.vector_store.GetCollection(input.collection, child));
+    const CallContext child =
+        call.Child(std::min(call.deadline(), absl::Now() + options_.store_timeout));
+    RAGMESH_ASSIGN_OR_RETURN(collection,
+                             stages_.vector_store.GetCollection(input.collection, child));
     if (!collection.config.embedder_digest.empty()) {
       RAGMESH_ASSIGN_OR_RETURN(embedder, identity_.Get(child));
       RAGMESH_RETURN_IF_ERROR(CheckEmbedderMatches(collection.config.embedder_digest, embedder));
     }
     RAGMESH_ASSIGN_OR_RETURN(loader, stages_.loader.Info(child));
-    auto document =
-        stages_.vector_store.GetDocument(input.collection, input.document_id, {stages::kAllLabels}, child);
+    auto document = stages_.vector_store.GetDocument(input.collection, input.document_id,
+                                                     {stages::kAllLabels}, child);
     if (document.ok()) {
       earlier = *std::move(document);
     } else if (document.status().code() != absl::StatusCode::kNotFound) {
@@ -341,8 +363,11 @@ absl::StatusOr<DocumentOutcome> DocumentIngest::Run(const DocumentInput& input,
   };
   RAGMESH_RETURN_IF_ERROR(RetryWithBackoff(options_.backoff, look, waiting(Step::kLoad), call));
   if (earlier.has_value() && !Overlaps(earlier->acl_labels, input.caller_labels)) {
-    return MakeError(absl::StatusCode::kPermissionDenied, "a document with this id belongs to others",
-                     {.reason = "DOCUMENT_NOT_YOURS", .field = "document_id", .next_step = "give it another id"});
+    return MakeError(absl::StatusCode::kPermissionDenied,
+                     "a document with this id belongs to others",
+                     {.reason = "DOCUMENT_NOT_YOURS",
+                      .field = "document_id",
+                      .next_step = "give it another id"});
   }
 
   const std::string sha256 = Sha256Hex(input.bytes);
@@ -354,11 +379,13 @@ absl::StatusOr<DocumentOutcome> DocumentIngest::Run(const DocumentInput& input,
   fingerprint.Add(normalisation == loader.features.end() ? loader.version : normalisation->second);
   fingerprint.Add(absl::StrCat(input.options.max_chunk_tokens, "/", input.options.overlap_tokens));
   for (const std::string& label : input.options.acl_labels) fingerprint.Add(label);
-  for (const auto& [name, value] : input.options.metadata) fingerprint.Add(name).Add(ValueText(value));
+  for (const auto& [name, value] : input.options.metadata)
+    fingerprint.Add(name).Add(ValueText(value));
 
   DocumentOutcome outcome;
   outcome.fingerprint = fingerprint.Hex();
-  if (earlier.has_value() && input.footprint.has_value() && input.footprint->fingerprint == outcome.fingerprint &&
+  if (earlier.has_value() && input.footprint.has_value() &&
+      input.footprint->fingerprint == outcome.fingerprint &&
       input.footprint->version == earlier->version && earlier->info.sha256 == sha256) {
     outcome.unchanged = true;
     outcome.version = earlier->version;
@@ -389,7 +416,8 @@ absl::StatusOr<DocumentOutcome> DocumentIngest::Run(const DocumentInput& input,
     const stages::Chunk& chunk = stored.chunk;
     if (chunk.overlap_begin > chunk.range.begin || chunk.range.begin > chunk.range.end ||
         chunk.range.end > document.text.size() ||
-        document.text.compare(chunk.overlap_begin, chunk.range.end - chunk.overlap_begin, chunk.text) != 0) {
+        document.text.compare(chunk.overlap_begin, chunk.range.end - chunk.overlap_begin,
+                              chunk.text) != 0) {
       return LyingStage("splitter", "made a chunk whose range does not hold its text");
     }
   }

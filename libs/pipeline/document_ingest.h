@@ -45,26 +45,28 @@ struct DocumentOutcome {
   std::uint64_t version = 0;
 };
 
-// Thread-safe: runs share no mutable state. The steps of one document run at the same time, joined by bounded queues;
-// nothing is visible in the store before everything is.
+// Thread-safe: runs share no mutable state. The steps of one document run at the same time, joined
+// by bounded queues; nothing is visible in the store before everything is.
 class DocumentIngest {
  public:
   struct Options {
-    std::uint32_t embed_batch = 32;         // texts a call; less when the embedder says so
+    std::uint32_t embed_batch = 32;  // texts a call; less when the embedder says so
     std::size_t queue_blocks = 256;
     std::size_t queue_chunks = 64;
     std::uint64_t max_text_bytes = 256ull << 20;  // normalised text of one document
     absl::Duration load_timeout = absl::Minutes(10);
-    absl::Duration embed_timeout = absl::Minutes(2);   // one batch
-    absl::Duration store_timeout = absl::Minutes(2);   // one call
+    absl::Duration embed_timeout = absl::Minutes(2);  // one batch
+    absl::Duration store_timeout = absl::Minutes(2);  // one call
     BackoffOptions backoff;
   };
 
-  DocumentIngest(const Stages& stages, EmbedderIdentity& identity, const Options& options, Observer& observer)
+  DocumentIngest(const Stages& stages, EmbedderIdentity& identity, const Options& options,
+                 Observer& observer)
       : stages_(stages), identity_(identity), options_(options), observer_(observer) {}
 
-  // `progress` is called from one thread at a time. A stage that is down is waited for, within the backoff's bound; a
-  // collection with an embedder is never filled without it. Errors are those of the stage that failed.
+  // `progress` is called from one thread at a time. A stage that is down is waited for, within the
+  // backoff's bound; a collection with an embedder is never filled without it. Errors are those of
+  // the stage that failed.
   absl::StatusOr<DocumentOutcome> Run(const DocumentInput& input,
                                       const std::function<void(const DocumentProgress&)>& progress,
                                       const CallContext& call) const;
@@ -78,8 +80,10 @@ class DocumentIngest {
   Observer& observer_;
 };
 
-// Stable over ingests: the same text in the same document keeps its id. `occurrence` tells equal chunks apart, from 0.
-std::string ChunkId(absl::string_view document_id, absl::string_view content_sha256, std::uint32_t occurrence);
+// Stable over ingests: the same text in the same document keeps its id. `occurrence` tells equal
+// chunks apart, from 0.
+std::string ChunkId(absl::string_view document_id, absl::string_view content_sha256,
+                    std::uint32_t occurrence);
 
 // A readable id that equal names share: "handbook-pdf-3f2a9c1d5e7b".
 std::string DocumentIdFromName(absl::string_view name);

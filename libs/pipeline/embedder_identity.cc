@@ -10,8 +10,8 @@
 namespace ragmesh::pipeline {
 namespace {
 
-// Long enough to spare a round trip a query, short enough that a swapped model is seen before much work is wasted; the
-// store refuses foreign vectors in any case.
+// Long enough to spare a round trip a query, short enough that a swapped model is seen before much
+// work is wasted; the store refuses foreign vectors in any case.
 constexpr absl::Duration kFresh = absl::Seconds(5);
 
 }  // namespace
@@ -23,14 +23,16 @@ absl::StatusOr<EmbedderIdentity::Identity> EmbedderIdentity::Get(const CallConte
   }
   RAGMESH_ASSIGN_OR_RETURN(const stages::StageInfo info, embedder_.Info(call));
   if (!info.ready || info.model.digest.empty()) {
-    return Unavailable("MODEL_NOT_LOADED",
-                       info.not_ready_reason.empty() ? "the embedder has no weights" : info.not_ready_reason,
-                       "run `ragmesh models pull` where the embedder runs");
+    return Unavailable(
+        "MODEL_NOT_LOADED",
+        info.not_ready_reason.empty() ? "the embedder has no weights" : info.not_ready_reason,
+        "run `ragmesh models pull` where the embedder runs");
   }
   Identity identity{info.model};
   const auto limit = info.limits.find("max_batch_texts");
   if (limit != info.limits.end()) {
-    identity.max_batch_texts = static_cast<std::uint32_t>(std::clamp<std::int64_t>(limit->second, 1, 4096));
+    identity.max_batch_texts =
+        static_cast<std::uint32_t>(std::clamp<std::int64_t>(limit->second, 1, 4096));
   }
   absl::MutexLock lock(&mutex_);
   known_ = identity;
@@ -43,13 +45,15 @@ void EmbedderIdentity::Forget() {
   known_.reset();
 }
 
-absl::Status CheckEmbedderMatches(const std::string& collection_digest, const EmbedderIdentity::Identity& identity) {
+absl::Status CheckEmbedderMatches(const std::string& collection_digest,
+                                  const EmbedderIdentity::Identity& identity) {
   if (identity.model.digest == collection_digest) return absl::OkStatus();
-  return WrongState("EMBEDDER_MISMATCH",
-                    absl::StrCat("the collection was filled with embedder ", collection_digest.substr(0, 12),
-                                 ", the one running is ", identity.model.digest.substr(0, 12), " (",
-                                 identity.model.name, ")"),
-                    "run the embedder the collection was made with, or ingest into a new collection");
+  return WrongState(
+      "EMBEDDER_MISMATCH",
+      absl::StrCat("the collection was filled with embedder ", collection_digest.substr(0, 12),
+                   ", the one running is ", identity.model.digest.substr(0, 12), " (",
+                   identity.model.name, ")"),
+      "run the embedder the collection was made with, or ingest into a new collection");
 }
 
 }  // namespace ragmesh::pipeline

@@ -27,7 +27,8 @@ class EmbedderIdentity {
   explicit EmbedderIdentity(stages::Embedder& embedder, const Clock& clock = Clock::Real())
       : embedder_(embedder), clock_(clock) {}
 
-  // Asks the stage at most once in 5 s while it answers. UNAVAILABLE / MODEL_NOT_LOADED when it has no weights.
+  // Asks the stage at most once in 5 s while it answers. UNAVAILABLE / MODEL_NOT_LOADED when it has
+  // no weights.
   absl::StatusOr<Identity> Get(const CallContext& call);
   // Asks again next time: a call to the stage just failed.
   void Forget();
@@ -40,8 +41,10 @@ class EmbedderIdentity {
   absl::Time asked_ ABSL_GUARDED_BY(mutex_);
 };
 
-// FAILED_PRECONDITION / EMBEDDER_MISMATCH unless `digest` is the one the collection was filled with.
-absl::Status CheckEmbedderMatches(const std::string& collection_digest, const EmbedderIdentity::Identity& identity);
+// FAILED_PRECONDITION / EMBEDDER_MISMATCH unless `digest` is the one the collection was filled
+// with.
+absl::Status CheckEmbedderMatches(const std::string& collection_digest,
+                                  const EmbedderIdentity::Identity& identity);
 
 }  // namespace ragmesh::pipeline
 

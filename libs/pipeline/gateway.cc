@@ -18,9 +18,11 @@ constexpr std::size_t kMaxEmbedBytes = 8 << 20;
 constexpr std::size_t kStages = 6;
 
 absl::Status CheckCollectionName(absl::string_view field, absl::string_view name) {
-  const bool sound = !name.empty() && name.size() <= 63 && std::all_of(name.begin(), name.end(), [](unsigned char c) {
-    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '_' || c == '-';
-  });
+  const bool sound =
+      !name.empty() && name.size() <= 63 &&
+      std::all_of(name.begin(), name.end(), [](unsigned char c) {
+        return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '_' || c == '-';
+      });
   return sound ? absl::OkStatus() : InvalidField(field, "must be 1 to 63 of a-z, 0-9, '_' and '-'");
 }
 
@@ -31,10 +33,12 @@ absl::Status CheckDocumentId(absl::string_view id) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Create(const Stages& stages, const GatewayOptions& options,
+absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Create(const Stages& stages,
+                                                         const GatewayOptions& options,
                                                          Observer& observer) {
   std::unique_ptr<Gateway> gateway(new Gateway(stages, options, observer));
-  RAGMESH_ASSIGN_OR_RETURN(gateway->ingest_, Ingest::Create(stages, gateway->identity_, options.ingest, observer));
+  RAGMESH_ASSIGN_OR_RETURN(gateway->ingest_,
+                           Ingest::Create(stages, gateway->identity_, options.ingest, observer));
   return gateway;
 }
 
@@ -49,10 +53,12 @@ Gateway::Gateway(const Stages& stages, const GatewayOptions& options, Observer& 
 
 Gateway::~Gateway() = default;
 
-absl::StatusOr<stages::Collection> Gateway::CreateCollection(const Caller& caller, const NewCollection& collection,
+absl::StatusOr<stages::Collection> Gateway::CreateCollection(const Caller& caller,
+                                                             const NewCollection& collection,
                                                              const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(CheckCollectionName("name", collection.name));
-  if (collection.description.size() > 4096) return InvalidField("description", "must have at most 4096 bytes");
+  if (collection.description.size() > 4096)
+    return InvalidField("description", "must have at most 4096 bytes");
   stages::CollectionConfig config;
   config.id = {caller.tenant, collection.name};
   config.description = collection.description;
@@ -62,8 +68,8 @@ absl::StatusOr<stages::Collection> Gateway::CreateCollection(const Caller& calle
   if (!collection.lexical_only) {
     const auto identity = identity_.Get(ShareOf(call, 0.5));
     RAGMESH_RETURN_IF_ERROR(call.Check());
-    // An embedder without weights means a mesh without one. One that cannot be reached may be back in a moment, and a
-    // collection cannot be given vectors later.
+    // An embedder without weights means a mesh without one. One that cannot be reached may be back
+    // in a moment, and a collection cannot be given vectors later.
     const auto detail = GetErrorDetail(identity.status());
     const bool absent = detail.has_value() && detail->reason == "MODEL_NOT_LOADED";
     if (!identity.ok() && !absent) return Annotate(identity.status(), "embedder");
@@ -78,24 +84,27 @@ absl::StatusOr<stages::Collection> Gateway::CreateCollection(const Caller& calle
 
 absl::StatusOr<std::vector<stages::Collection>> Gateway::ListCollections(const Caller& caller,
                                                                          const CallContext& call) {
-  RAGMESH_ASSIGN_OR_RETURN(auto collections, stages_.vector_store.ListCollections(caller.tenant, call));
-  std::sort(collections.begin(), collections.end(), [](const auto& a, const auto& b) {
-    return a.config.id.name < b.config.id.name;
-  });
+  RAGMESH_ASSIGN_OR_RETURN(auto collections,
+                           stages_.vector_store.ListCollections(caller.tenant, call));
+  std::sort(collections.begin(), collections.end(),
+            [](const auto& a, const auto& b) { return a.config.id.name < b.config.id.name; });
   return collections;
 }
 
-absl::StatusOr<stages::Collection> Gateway::GetCollection(const Caller& caller, const std::string& name,
+absl::StatusOr<stages::Collection> Gateway::GetCollection(const Caller& caller,
+                                                          const std::string& name,
                                                           const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(CheckCollectionName("collection", name));
   return stages_.vector_store.GetCollection({caller.tenant, name}, call);
 }
 
-absl::StatusOr<stages::Collection> Gateway::UpdateCollection(const Caller& caller, const CollectionChange& change,
+absl::StatusOr<stages::Collection> Gateway::UpdateCollection(const Caller& caller,
+                                                             const CollectionChange& change,
                                                              const CallContext& call) {
   RAGMESH_ASSIGN_OR_RETURN(stages::Collection collection, GetCollection(caller, change.name, call));
   if (change.description.has_value()) {
-    if (change.description->size() > 4096) return InvalidField("description", "must have at most 4096 bytes");
+    if (change.description->size() > 4096)
+      return InvalidField("description", "must have at most 4096 bytes");
     collection.config.description = *change.description;
   }
   if (change.fusion.has_value()) collection.config.fusion = *change.fusion;
@@ -103,46 +112,58 @@ absl::StatusOr<stages::Collection> Gateway::UpdateCollection(const Caller& calle
   return stages_.vector_store.UpdateCollection(collection.config, call);
 }
 
-absl::Status Gateway::DeleteCollection(const Caller& caller, const std::string& name, const CallContext& call) {
+absl::Status Gateway::DeleteCollection(const Caller& caller, const std::string& name,
+                                       const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(GetCollection(caller, name, call).status());
   const stages::CollectionId id{caller.tenant, name};
   RAGMESH_RETURN_IF_ERROR(ingest_->ForgetCollection(id, call));
   return stages_.vector_store.DeleteCollection(id, call);
 }
 
-absl::StatusOr<stages::DocumentPage> Gateway::ListDocuments(const Caller& caller, const std::string& collection,
-                                                            const stages::Page& page, const CallContext& call) {
+absl::StatusOr<stages::DocumentPage> Gateway::ListDocuments(const Caller& caller,
+                                                            const std::string& collection,
+                                                            const stages::Page& page,
+                                                            const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(CheckCollectionName("collection", collection));
   if (page.size > 1000) return InvalidField("page_size", "must be at most 1000");
-  return stages_.vector_store.ListDocuments({caller.tenant, collection}, std::nullopt, caller.labels,
+  return stages_.vector_store.ListDocuments({caller.tenant, collection}, std::nullopt,
+                                            caller.labels,
                                             {page.size == 0 ? 100 : page.size, page.token}, call);
 }
 
-absl::StatusOr<stages::StoredDocument> Gateway::GetDocument(const Caller& caller, const std::string& collection,
-                                                            const std::string& document_id, const CallContext& call) {
+absl::StatusOr<stages::StoredDocument> Gateway::GetDocument(const Caller& caller,
+                                                            const std::string& collection,
+                                                            const std::string& document_id,
+                                                            const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(CheckCollectionName("collection", collection));
   RAGMESH_RETURN_IF_ERROR(CheckDocumentId(document_id));
-  return stages_.vector_store.GetDocument({caller.tenant, collection}, document_id, caller.labels, call);
+  return stages_.vector_store.GetDocument({caller.tenant, collection}, document_id, caller.labels,
+                                          call);
 }
 
-absl::StatusOr<stages::ChunkPage> Gateway::ListChunks(const Caller& caller, const std::string& collection,
-                                                      const std::string& document_id, const stages::Page& page,
+absl::StatusOr<stages::ChunkPage> Gateway::ListChunks(const Caller& caller,
+                                                      const std::string& collection,
+                                                      const std::string& document_id,
+                                                      const stages::Page& page,
                                                       const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(CheckCollectionName("collection", collection));
   RAGMESH_RETURN_IF_ERROR(CheckDocumentId(document_id));
   if (page.size > 1000) return InvalidField("page_size", "must be at most 1000");
   return stages_.vector_store.ListChunks({caller.tenant, collection}, document_id, caller.labels,
-                                         /*include_vectors=*/false, {page.size == 0 ? 100 : page.size, page.token},
-                                         call);
+                                         /*include_vectors=*/false,
+                                         {page.size == 0 ? 100 : page.size, page.token}, call);
 }
 
-absl::StatusOr<std::uint64_t> Gateway::DeleteDocument(const Caller& caller, const std::string& collection,
-                                                      const std::string& document_id, const CallContext& call) {
+absl::StatusOr<std::uint64_t> Gateway::DeleteDocument(const Caller& caller,
+                                                      const std::string& collection,
+                                                      const std::string& document_id,
+                                                      const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(GetDocument(caller, collection, document_id, call).status());
   const stages::CollectionId id{caller.tenant, collection};
   RAGMESH_RETURN_IF_ERROR(ingest_->ForgetDocument(id, document_id));
-  RAGMESH_ASSIGN_OR_RETURN(const stages::DeleteResult deleted,
-                           stages_.vector_store.Delete(id, stages::DocumentIds{{document_id}}, call));
+  RAGMESH_ASSIGN_OR_RETURN(
+      const stages::DeleteResult deleted,
+      stages_.vector_store.Delete(id, stages::DocumentIds{{document_id}}, call));
   return deleted.chunks;
 }
 
@@ -152,9 +173,8 @@ absl::StatusOr<journal::JobRecord> Gateway::CreateIngestJob(const Caller& caller
   return ingest_->CreateJob(caller, std::move(job), call);
 }
 
-absl::StatusOr<std::unique_ptr<journal::Spool::Writer>> Gateway::BeginUpload(const Caller& caller,
-                                                                             const std::string& collection,
-                                                                             const CallContext& call) {
+absl::StatusOr<std::unique_ptr<journal::Spool::Writer>> Gateway::BeginUpload(
+    const Caller& caller, const std::string& collection, const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(GetCollection(caller, collection, call).status());
   return ingest_->BeginUpload();
 }
@@ -166,24 +186,28 @@ absl::StatusOr<SearchResponse> Gateway::Search(const Caller& caller, const Searc
   return searcher_.Search(caller, request, call);
 }
 
-absl::Status Gateway::Ask(const Caller& caller, const AskRequest& request, AskSink sink, const CallContext& call) {
+absl::Status Gateway::Ask(const Caller& caller, const AskRequest& request, AskSink sink,
+                          const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(CheckCollectionName("collection", request.collection));
   return asker_.Ask(caller, request, sink, call);
 }
 
 absl::StatusOr<stages::GenerateResult> Gateway::Chat(
-    const stages::GenerateRequest& request, absl::FunctionRef<absl::Status(const stages::TokenEvent&)> on_token,
-    const CallContext& call) {
+    const stages::GenerateRequest& request,
+    absl::FunctionRef<absl::Status(const stages::TokenEvent&)> on_token, const CallContext& call) {
   const WorkMeter meter("Chat", call, observer_);
   return stages_.generator.Generate(request, on_token, call);
 }
 
-absl::StatusOr<EmbedResult> Gateway::Embed(std::vector<std::string> texts, bool query, const CallContext& call) {
-  if (texts.empty() || texts.size() > kMaxEmbedTexts) return InvalidField("texts", "must hold 1 to 2048 texts");
+absl::StatusOr<EmbedResult> Gateway::Embed(std::vector<std::string> texts, bool query,
+                                           const CallContext& call) {
+  if (texts.empty() || texts.size() > kMaxEmbedTexts)
+    return InvalidField("texts", "must hold 1 to 2048 texts");
   std::size_t bytes = 0;
   for (const std::string& text : texts) bytes += text.size();
   if (bytes > kMaxEmbedBytes) {
-    return LimitExceeded("texts", static_cast<long long>(bytes), static_cast<long long>(kMaxEmbedBytes), "bytes",
+    return LimitExceeded("texts", static_cast<long long>(bytes),
+                         static_cast<long long>(kMaxEmbedBytes), "bytes",
                          "send the texts in several calls");
   }
   const WorkMeter meter("Embed", call, observer_);
@@ -222,7 +246,8 @@ std::vector<StageStatus> Gateway::Status(const CallContext& call) {
   statuses[0].info.stage = "gateway";
   statuses[0].info.ready = true;
   statuses[0].reachable = true;
-  const CallContext bounded = call.Child(std::min(call.deadline(), absl::Now() + options_.status_timeout));
+  const CallContext bounded =
+      call.Child(std::min(call.deadline(), absl::Now() + options_.status_timeout));
   absl::BlockingCounter waiting(static_cast<int>(kStages));
   for (std::size_t i = 0; i < kStages; ++i) {
     StageStatus& status = statuses[i + 1];

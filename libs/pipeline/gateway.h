@@ -1,5 +1,6 @@
-// The gateway without its transport: what a program or person can ask of the mesh. `services/gateway` puts gRPC in front;
-// `ragmesh serve` builds the same object over stages in its own process.
+// The gateway without its transport: what a program or person can ask of the mesh.
+// `services/gateway` puts gRPC in front; `ragmesh serve` builds the same object over stages in its
+// own process.
 #ifndef RAGMESH_LIBS_PIPELINE_GATEWAY_H_
 #define RAGMESH_LIBS_PIPELINE_GATEWAY_H_
 
@@ -63,52 +64,66 @@ struct GatewayOptions {
 // Thread-safe. Every method takes the caller and keeps to the caller's tenant and labels.
 class Gateway {
  public:
-  // Opens the journal under `options.ingest.data_folder` and goes on with unfinished jobs. `stages` and `observer` are
-  // borrowed and must outlive the gateway.
-  static absl::StatusOr<std::unique_ptr<Gateway>> Create(const Stages& stages, const GatewayOptions& options,
+  // Opens the journal under `options.ingest.data_folder` and goes on with unfinished jobs. `stages`
+  // and `observer` are borrowed and must outlive the gateway.
+  static absl::StatusOr<std::unique_ptr<Gateway>> Create(const Stages& stages,
+                                                         const GatewayOptions& options,
                                                          Observer& observer = Observer::None());
   ~Gateway();
 
   // ---- Collections ----
   // Bound to the embedder in use; lexical only when there is none, or when asked for.
-  absl::StatusOr<stages::Collection> CreateCollection(const Caller& caller, const NewCollection& collection,
+  absl::StatusOr<stages::Collection> CreateCollection(const Caller& caller,
+                                                      const NewCollection& collection,
                                                       const CallContext& call);
-  absl::StatusOr<std::vector<stages::Collection>> ListCollections(const Caller& caller, const CallContext& call);
+  absl::StatusOr<std::vector<stages::Collection>> ListCollections(const Caller& caller,
+                                                                  const CallContext& call);
   absl::StatusOr<stages::Collection> GetCollection(const Caller& caller, const std::string& name,
                                                    const CallContext& call);
-  absl::StatusOr<stages::Collection> UpdateCollection(const Caller& caller, const CollectionChange& change,
+  absl::StatusOr<stages::Collection> UpdateCollection(const Caller& caller,
+                                                      const CollectionChange& change,
                                                       const CallContext& call);
-  absl::Status DeleteCollection(const Caller& caller, const std::string& name, const CallContext& call);
+  absl::Status DeleteCollection(const Caller& caller, const std::string& name,
+                                const CallContext& call);
 
   // ---- Documents ----
-  absl::StatusOr<stages::DocumentPage> ListDocuments(const Caller& caller, const std::string& collection,
-                                                     const stages::Page& page, const CallContext& call);
-  absl::StatusOr<stages::StoredDocument> GetDocument(const Caller& caller, const std::string& collection,
-                                                     const std::string& document_id, const CallContext& call);
+  absl::StatusOr<stages::DocumentPage> ListDocuments(const Caller& caller,
+                                                     const std::string& collection,
+                                                     const stages::Page& page,
+                                                     const CallContext& call);
+  absl::StatusOr<stages::StoredDocument> GetDocument(const Caller& caller,
+                                                     const std::string& collection,
+                                                     const std::string& document_id,
+                                                     const CallContext& call);
   absl::StatusOr<stages::ChunkPage> ListChunks(const Caller& caller, const std::string& collection,
-                                               const std::string& document_id, const stages::Page& page,
-                                               const CallContext& call);
+                                               const std::string& document_id,
+                                               const stages::Page& page, const CallContext& call);
   // Chunks removed with it. What the caller does not see is not found.
   absl::StatusOr<std::uint64_t> DeleteDocument(const Caller& caller, const std::string& collection,
-                                               const std::string& document_id, const CallContext& call);
+                                               const std::string& document_id,
+                                               const CallContext& call);
 
   // ---- Ingest: see Ingest; these two check first that the collection exists ----
-  absl::StatusOr<journal::JobRecord> CreateIngestJob(const Caller& caller, NewJob job, const CallContext& call);
+  absl::StatusOr<journal::JobRecord> CreateIngestJob(const Caller& caller, NewJob job,
+                                                     const CallContext& call);
   absl::StatusOr<std::unique_ptr<journal::Spool::Writer>> BeginUpload(const Caller& caller,
                                                                       const std::string& collection,
                                                                       const CallContext& call);
   Ingest& ingest() { return *ingest_; }
 
   // ---- Questions ----
-  absl::StatusOr<SearchResponse> Search(const Caller& caller, const SearchRequest& request, const CallContext& call);
-  absl::Status Ask(const Caller& caller, const AskRequest& request, AskSink sink, const CallContext& call);
-  absl::StatusOr<stages::GenerateResult> Chat(const stages::GenerateRequest& request,
-                                              absl::FunctionRef<absl::Status(const stages::TokenEvent&)> on_token,
-                                              const CallContext& call);
-  absl::StatusOr<EmbedResult> Embed(std::vector<std::string> texts, bool query, const CallContext& call);
+  absl::StatusOr<SearchResponse> Search(const Caller& caller, const SearchRequest& request,
+                                        const CallContext& call);
+  absl::Status Ask(const Caller& caller, const AskRequest& request, AskSink sink,
+                   const CallContext& call);
+  absl::StatusOr<stages::GenerateResult> Chat(
+      const stages::GenerateRequest& request,
+      absl::FunctionRef<absl::Status(const stages::TokenEvent&)> on_token, const CallContext& call);
+  absl::StatusOr<EmbedResult> Embed(std::vector<std::string> texts, bool query,
+                                    const CallContext& call);
 
-  // The gateway first, then the stages in the order of the pipeline, all asked at once. Never fails; takes at most the
-  // status timeout.
+  // The gateway first, then the stages in the order of the pipeline, all asked at once. Never
+  // fails; takes at most the status timeout.
   std::vector<StageStatus> Status(const CallContext& call);
 
  private:

@@ -34,13 +34,15 @@ absl::StatusOr<std::size_t> PageSize(const stages::Page& page) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Ingest>> Ingest::Create(const Stages& stages, EmbedderIdentity& identity,
+absl::StatusOr<std::unique_ptr<Ingest>> Ingest::Create(const Stages& stages,
+                                                       EmbedderIdentity& identity,
                                                        const Options& options, Observer& observer) {
   RAGMESH_ASSIGN_OR_RETURN(AllowedRoots roots, AllowedRoots::Create(options.allowed_roots));
   RAGMESH_ASSIGN_OR_RETURN(auto journal, journal::Journal::Open(options.data_folder + "/journal"));
-  RAGMESH_ASSIGN_OR_RETURN(auto spool, journal::Spool::Open(options.data_folder + "/spool", options.spool));
-  std::unique_ptr<Ingest> ingest(new Ingest(stages, identity, options, observer, std::move(roots), std::move(spool),
-                                            std::move(journal)));
+  RAGMESH_ASSIGN_OR_RETURN(auto spool,
+                           journal::Spool::Open(options.data_folder + "/spool", options.spool));
+  std::unique_ptr<Ingest> ingest(new Ingest(stages, identity, options, observer, std::move(roots),
+                                            std::move(spool), std::move(journal)));
   RAGMESH_RETURN_IF_ERROR(ingest->Recover());
   for (int i = 0; i < std::max(1, options.workers); ++i) {
     ingest->workers_.emplace_back([raw = ingest.get()] { raw->Work(); });
@@ -48,8 +50,9 @@ absl::StatusOr<std::unique_ptr<Ingest>> Ingest::Create(const Stages& stages, Emb
   return ingest;
 }
 
-Ingest::Ingest(const Stages& stages, EmbedderIdentity& identity, const Options& options, Observer& observer,
-               AllowedRoots roots, std::unique_ptr<journal::Spool> spool, std::unique_ptr<journal::Journal> journal)
+Ingest::Ingest(const Stages& stages, EmbedderIdentity& identity, const Options& options,
+               Observer& observer, AllowedRoots roots, std::unique_ptr<journal::Spool> spool,
+               std::unique_ptr<journal::Journal> journal)
     : stages_(stages),
       options_(options),
       observer_(observer),
@@ -74,16 +77,18 @@ Ingest::~Ingest() {
 absl::Status Ingest::Recover() {
   absl::MutexLock lock(&mutex_);
   std::vector<JobRecord> unfinished;
-  RAGMESH_RETURN_IF_ERROR(journal_->VisitJobs("", [&](JobRecord job) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    std::int64_t number = 0;
-    if (absl::SimpleHexAtoi(job.id, &number)) last_job_number_ = std::max(last_job_number_, number);
-    if (journal::Ended(job.state)) {
-      ended_.insert(job.id);
-    } else {
-      unfinished.push_back(std::move(job));
-    }
-    return true;
-  }));
+  RAGMESH_RETURN_IF_ERROR(
+      journal_->VisitJobs("", [&](JobRecord job) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+        std::int64_t number = 0;
+        if (absl::SimpleHexAtoi(job.id, &number))
+          last_job_number_ = std::max(last_job_number_, number);
+        if (journal::Ended(job.state)) {
+          ended_.insert(job.id);
+        } else {
+          unfinished.push_back(std::move(job));
+        }
+        return true;
+      }));
   for (JobRecord& job : unfinished) {
     Batch batch;
     RAGMESH_RETURN_IF_ERROR(journal_->VisitDocuments(job.id, 0, [&](DocumentRecord document) {
@@ -116,7 +121,8 @@ absl::StatusOr<DocumentRecord> Ingest::SpoolInline(InlineSource source) {
   return document;
 }
 
-absl::StatusOr<JobRecord> Ingest::CreateJob(const Caller& caller, NewJob job, const CallContext& call) {
+absl::StatusOr<JobRecord> Ingest::CreateJob(const Caller& caller, NewJob job,
+                                            const CallContext& call) {
   if (job.sources.empty() || job.sources.size() > kMaxSources) {
     return InvalidField("sources", absl::StrCat("must hold 1 to ", kMaxSources, " sources"));
   }
@@ -128,10 +134,12 @@ absl::StatusOr<JobRecord> Ingest::CreateJob(const Caller& caller, NewJob job, co
     } else {
       const auto& inlined = std::get<InlineSource>(source);
       RAGMESH_RETURN_IF_ERROR(CheckName("name", inlined.name));
-      if (inlined.document_id.size() > 512) return InvalidField("document_id", "must have at most 512 bytes");
+      if (inlined.document_id.size() > 512)
+        return InvalidField("document_id", "must have at most 512 bytes");
     }
   }
-  // Holding the lock keeps the bytes safe from being released between their writing and their first reference.
+  // Holding the lock keeps the bytes safe from being released between their writing and their first
+  // reference.
   std::vector<DocumentRecord> documents;
   std::vector<std::string> passwords;
   absl::MutexLock lock(&mutex_);
@@ -151,11 +159,12 @@ absl::StatusOr<JobRecord> Ingest::CreateJob(const Caller& caller, NewJob job, co
   return Enqueue(caller, std::move(job), std::move(paths), std::move(documents), passwords, call);
 }
 
-absl::StatusOr<Ingest::Uploaded> Ingest::FinishUpload(const Caller& caller, const std::string& collection,
-                                                      InlineSource source, journal::IngestOptions options,
-                                                      journal::Spool::Writer& writer, const CallContext& call) {
+absl::StatusOr<Ingest::Uploaded> Ingest::FinishUpload(
+    const Caller& caller, const std::string& collection, InlineSource source,
+    journal::IngestOptions options, journal::Spool::Writer& writer, const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(CheckName("name", source.name));
-  if (source.document_id.size() > 512) return InvalidField("document_id", "must have at most 512 bytes");
+  if (source.document_id.size() > 512)
+    return InvalidField("document_id", "must have at most 512 bytes");
   DocumentRecord document = DocumentFromUpload(source);
   document.size_bytes = writer.size_bytes();
   NewJob job;
@@ -164,14 +173,17 @@ absl::StatusOr<Ingest::Uploaded> Ingest::FinishUpload(const Caller& caller, cons
   const std::string document_id = document.document_id;
   absl::MutexLock lock(&mutex_);
   RAGMESH_ASSIGN_OR_RETURN(document.spool_sha256, writer.Commit());
-  RAGMESH_ASSIGN_OR_RETURN(JobRecord record, Enqueue(caller, std::move(job), {}, {std::move(document)},
-                                                     {source.password}, call));
+  RAGMESH_ASSIGN_OR_RETURN(
+      JobRecord record,
+      Enqueue(caller, std::move(job), {}, {std::move(document)}, {source.password}, call));
   return Uploaded{std::move(record), document_id};
 }
 
-absl::StatusOr<JobRecord> Ingest::Enqueue(const Caller& caller, NewJob job, std::vector<std::string> paths,
+absl::StatusOr<JobRecord> Ingest::Enqueue(const Caller& caller, NewJob job,
+                                          std::vector<std::string> paths,
                                           std::vector<DocumentRecord> documents,
-                                          const std::vector<std::string>& passwords, const CallContext& call) {
+                                          const std::vector<std::string>& passwords,
+                                          const CallContext& call) {
   std::vector<std::string> digests;
   for (const DocumentRecord& document : documents) digests.push_back(document.spool_sha256);
   const auto refuse = [&](const absl::Status& status) ABSL_NO_THREAD_SAFETY_ANALYSIS {
@@ -187,7 +199,8 @@ absl::StatusOr<JobRecord> Ingest::Enqueue(const Caller& caller, NewJob job, std:
   record.id = absl::StrCat(absl::Hex(last_job_number_, absl::kZeroPad16));
   record.tenant = caller.tenant;
   record.collection = job.collection;
-  record.created = record.updated = absl::FromUnixMicros(absl::ToUnixMicros(now));  // as it will be read back
+  record.created = record.updated =
+      absl::FromUnixMicros(absl::ToUnixMicros(now));  // as it will be read back
   record.options = std::move(job.options);
   if (record.options.acl_labels.empty()) record.options.acl_labels = caller.labels;
   record.caller_labels = caller.labels;
@@ -201,7 +214,8 @@ absl::StatusOr<JobRecord> Ingest::Enqueue(const Caller& caller, NewJob job, std:
     document.job_id = record.id;
     document.ordinal = static_cast<std::uint32_t>(i);
     if (!passwords[i].empty()) {
-      if (const absl::Status status = spool_->PutSecret(SecretKey(document), passwords[i]); !status.ok()) {
+      if (const absl::Status status = spool_->PutSecret(SecretKey(document), passwords[i]);
+          !status.ok()) {
         return refuse(status);
       }
       document.has_password = true;
@@ -210,7 +224,8 @@ absl::StatusOr<JobRecord> Ingest::Enqueue(const Caller& caller, NewJob job, std:
     batch.AddSpoolReference(document);
   }
   batch.PutJob(record);
-  if (const absl::Status status = journal_->Write(std::move(batch), Durability::kSynced); !status.ok()) {
+  if (const absl::Status status = journal_->Write(std::move(batch), Durability::kSynced);
+      !status.ok()) {
     return refuse(status);
   }
   active_.emplace(record.id, std::make_unique<Active>(record));
@@ -238,7 +253,8 @@ absl::StatusOr<JobPage> Ingest::ListJobs(const Caller& caller, const std::string
   if (page.token.size() > 64) return InvalidField("page_token", "is not one of ours");
   JobPage result;
   RAGMESH_RETURN_IF_ERROR(journal_->VisitJobs(page.token, [&](JobRecord job) {
-    if (job.tenant != caller.tenant || (!collection.empty() && job.collection != collection)) return true;
+    if (job.tenant != caller.tenant || (!collection.empty() && job.collection != collection))
+      return true;
     if (result.jobs.size() == size) {
       result.next_token = result.jobs.back().id;
       return false;
@@ -249,8 +265,10 @@ absl::StatusOr<JobPage> Ingest::ListJobs(const Caller& caller, const std::string
   return result;
 }
 
-absl::StatusOr<JobDocumentPage> Ingest::ListJobDocuments(const Caller& caller, const std::string& job_id,
-                                                         std::optional<State> state, const stages::Page& page) {
+absl::StatusOr<JobDocumentPage> Ingest::ListJobDocuments(const Caller& caller,
+                                                         const std::string& job_id,
+                                                         std::optional<State> state,
+                                                         const stages::Page& page) {
   RAGMESH_RETURN_IF_ERROR(OwnJob(caller, job_id).status());
   RAGMESH_ASSIGN_OR_RETURN(const std::size_t size, PageSize(page));
   std::uint32_t first = 0;
@@ -271,7 +289,8 @@ absl::StatusOr<JobDocumentPage> Ingest::ListJobDocuments(const Caller& caller, c
 }
 
 absl::Status Ingest::WatchJob(const Caller& caller, const std::string& job_id,
-                              absl::FunctionRef<absl::Status(const JobEvent&)> on_event, const CallContext& call) {
+                              absl::FunctionRef<absl::Status(const JobEvent&)> on_event,
+                              const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(OwnJob(caller, job_id).status());
   RAGMESH_ASSIGN_OR_RETURN(const auto watcher, watchers_.Add(job_id));
   RAGMESH_ASSIGN_OR_RETURN(JobRecord job, OwnJob(caller, job_id));
@@ -287,7 +306,8 @@ absl::Status Ingest::WatchJob(const Caller& caller, const std::string& job_id,
   }
   while (!journal::Ended(job.state)) {
     RAGMESH_ASSIGN_OR_RETURN(const JobWatchers::Changes changes, watcher->Next(call));
-    // The job is read before its documents: when it says "ended", their last states are already there to be read.
+    // The job is read before its documents: when it says "ended", their last states are already
+    // there to be read.
     RAGMESH_ASSIGN_OR_RETURN(job, OwnJob(caller, job_id));
     for (const std::uint32_t ordinal : changes.documents) {
       RAGMESH_ASSIGN_OR_RETURN(const auto document, journal_->GetDocument(job_id, ordinal));
@@ -319,7 +339,8 @@ absl::StatusOr<JobRecord> Ingest::RetryJob(const Caller& caller, const std::stri
   RAGMESH_ASSIGN_OR_RETURN(JobRecord job, OwnJob(caller, job_id));
   absl::MutexLock lock(&mutex_);
   if (active_.count(job_id) != 0) {
-    return WrongState("JOB_RUNNING", absl::StrCat("job ", job_id, " has not ended"), "cancel it first, or wait");
+    return WrongState("JOB_RUNNING", absl::StrCat("job ", job_id, " has not ended"),
+                      "cancel it first, or wait");
   }
   RAGMESH_ASSIGN_OR_RETURN(job, OwnJob(caller, job_id));  // as it is under the lock
   if (active_.size() >= options_.max_active_jobs) return QueueFull(absl::Seconds(5));
@@ -327,14 +348,17 @@ absl::StatusOr<JobRecord> Ingest::RetryJob(const Caller& caller, const std::stri
   bool gone = false;
   RAGMESH_RETURN_IF_ERROR(journal_->VisitDocuments(job_id, 0, [&](DocumentRecord document) {
     if (document.state != State::kFailed && document.state != State::kCancelled) return true;
-    if (!document.spool_sha256.empty() && !std::filesystem::exists(spool_->Path(document.spool_sha256))) gone = true;
+    if (!document.spool_sha256.empty() &&
+        !std::filesystem::exists(spool_->Path(document.spool_sha256)))
+      gone = true;
     if (document.state == State::kFailed) --job.documents_failed;
     RestartDocument(&document);
     batch.PutDocument(document);
     return true;
   }));
   if (gone) {
-    return WrongState("JOB_SOURCE_GONE", "the uploaded bytes are no longer kept", "upload the documents again");
+    return WrongState("JOB_SOURCE_GONE", "the uploaded bytes are no longer kept",
+                      "upload the documents again");
   }
   job.state = State::kQueued;
   job.error = absl::OkStatus();
@@ -347,7 +371,8 @@ absl::StatusOr<JobRecord> Ingest::RetryJob(const Caller& caller, const std::stri
   return job;
 }
 
-absl::Status Ingest::ForgetCollection(const stages::CollectionId& collection, const CallContext& call) {
+absl::Status Ingest::ForgetCollection(const stages::CollectionId& collection,
+                                      const CallContext& call) {
   const auto ours = [&](const Active& active) {
     return active.record.tenant == collection.tenant && active.record.collection == collection.name;
   };
@@ -366,20 +391,22 @@ absl::Status Ingest::ForgetCollection(const stages::CollectionId& collection, co
   for (const CallContext& job : running) job.Cancel();
   absl::MutexLock lock(&mutex_);
   const auto quiet = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return std::none_of(active_.begin(), active_.end(), [&](const auto& entry) { return ours(*entry.second); });
+    return std::none_of(active_.begin(), active_.end(),
+                        [&](const auto& entry) { return ours(*entry.second); });
   };
   mutex_.AwaitWithDeadline(absl::Condition(&quiet), call.deadline());
   RAGMESH_RETURN_IF_ERROR(call.Check());
   Batch batch;
-  RAGMESH_RETURN_IF_ERROR(
-      journal_->VisitFootprints(collection.tenant, collection.name, [&](const journal::Footprint& footprint) {
+  RAGMESH_RETURN_IF_ERROR(journal_->VisitFootprints(
+      collection.tenant, collection.name, [&](const journal::Footprint& footprint) {
         batch.DeleteFootprint(collection.tenant, collection.name, footprint.document_id);
         return true;
       }));
   return journal_->Write(std::move(batch), Durability::kLater);
 }
 
-absl::Status Ingest::ForgetDocument(const stages::CollectionId& collection, const std::string& document_id) {
+absl::Status Ingest::ForgetDocument(const stages::CollectionId& collection,
+                                    const std::string& document_id) {
   Batch batch;
   batch.DeleteFootprint(collection.tenant, collection.name, document_id);
   return journal_->Write(std::move(batch), Durability::kLater);

@@ -14,12 +14,12 @@ namespace ragmesh::pipeline {
 struct Ingest::Active {
   explicit Active(journal::JobRecord job) : record(std::move(job)), call(absl::InfiniteFuture()) {}
 
-  journal::JobRecord record;   // as last journalled
-  const CallContext call;      // cancelled with the job, and at shutdown
+  journal::JobRecord record;  // as last journalled
+  const CallContext call;     // cancelled with the job, and at shutdown
   bool cancelled = false;
-  int running = 0;             // tasks under way
-  bool exclusive = false;      // the task under way must be alone: a walk, or the end of the job
-  std::uint32_t cursor = 0;    // no document below this ordinal is queued
+  int running = 0;           // tasks under way
+  bool exclusive = false;    // the task under way must be alone: a walk, or the end of the job
+  std::uint32_t cursor = 0;  // no document below this ordinal is queued
 };
 
 struct Ingest::Task {
@@ -37,7 +37,8 @@ inline std::string SecretKey(const journal::DocumentRecord& document) {
 
 inline journal::DocumentRecord DocumentFromUpload(const InlineSource& source) {
   journal::DocumentRecord document;
-  document.document_id = source.document_id.empty() ? DocumentIdFromName(source.name) : source.document_id;
+  document.document_id =
+      source.document_id.empty() ? DocumentIdFromName(source.name) : source.document_id;
   document.name = source.name;
   document.uri = source.uri;
   return document;

@@ -99,8 +99,11 @@ absl::Status Ingest::SaveLocked(Active& active, Batch batch, Durability durabili
 // Turns the next path of the job into documents, all or none in the journal.
 void Ingest::Walk(const Task& task) {
   const std::string& path = task.job.paths[task.job.walked];
-  const auto files = roots_.Walk(path, options_.max_files_per_job - std::min<std::size_t>(
-      options_.max_files_per_job, task.job.documents_total), task.call);
+  const auto files =
+      roots_.Walk(path,
+                  options_.max_files_per_job -
+                      std::min<std::size_t>(options_.max_files_per_job, task.job.documents_total),
+                  task.call);
   absl::MutexLock lock(&mutex_);
   Active& active = *active_.at(task.job_id);
   --active.running;
@@ -126,7 +129,8 @@ void Ingest::Walk(const Task& task) {
   }
   ++active.record.walked;
   active.record.state = State::kRunning;
-  if (const absl::Status status = SaveLocked(active, std::move(batch), Durability::kSynced); !status.ok()) {
+  if (const absl::Status status = SaveLocked(active, std::move(batch), Durability::kSynced);
+      !status.ok()) {
     active.record.error = status;
   }
   watchers_.JobChanged(task.job_id);
@@ -166,15 +170,18 @@ void Ingest::RunDocument(Task task) {
     if (!document.path.empty()) {
       RAGMESH_ASSIGN_OR_RETURN(input.bytes, roots_.Read(document.path, limit, task.call));
     } else {
-      RAGMESH_ASSIGN_OR_RETURN(const AllowedRoots spool, AllowedRoots::Create({options_.data_folder + "/spool"}));
-      RAGMESH_ASSIGN_OR_RETURN(input.bytes, spool.Read(spool_->Path(document.spool_sha256), limit, task.call));
+      RAGMESH_ASSIGN_OR_RETURN(const AllowedRoots spool,
+                               AllowedRoots::Create({options_.data_folder + "/spool"}));
+      RAGMESH_ASSIGN_OR_RETURN(input.bytes,
+                               spool.Read(spool_->Path(document.spool_sha256), limit, task.call));
     }
     document.size_bytes = input.bytes.size();
     if (document.has_password) {
       RAGMESH_ASSIGN_OR_RETURN(input.password, spool_->GetSecret(SecretKey(document)));
     }
-    RAGMESH_ASSIGN_OR_RETURN(input.footprint, journal_->GetFootprint(task.job.tenant, task.job.collection,
-                                                                     document.document_id));
+    RAGMESH_ASSIGN_OR_RETURN(
+        input.footprint,
+        journal_->GetFootprint(task.job.tenant, task.job.collection, document.document_id));
     if (!document.root.empty() || input.footprint.has_value()) {
       // Before the store is written, so that a crash in between leaves a trace for the next prune.
       Batch batch;
@@ -201,7 +208,8 @@ void Ingest::RunDocument(Task task) {
   EndDocument(task, document, outcome);
 }
 
-void Ingest::EndDocument(const Task& task, DocumentRecord document, const absl::StatusOr<DocumentOutcome>& outcome) {
+void Ingest::EndDocument(const Task& task, DocumentRecord document,
+                         const absl::StatusOr<DocumentOutcome>& outcome) {
   absl::MutexLock lock(&mutex_);
   Active& active = *active_.at(task.job_id);
   --active.running;
@@ -223,8 +231,9 @@ void Ingest::EndDocument(const Task& task, DocumentRecord document, const absl::
       job.chunks_done += outcome->chunks_total;
       job.chunks_reused += outcome->chunks_reused;
     }
-    batch.PutFootprint(job.tenant, job.collection,
-                       {document.document_id, document.root, outcome->fingerprint, outcome->version});
+    batch.PutFootprint(
+        job.tenant, job.collection,
+        {document.document_id, document.root, outcome->fingerprint, outcome->version});
     if (!document.spool_sha256.empty()) {
       batch.DropSpoolReference(document);
       release.push_back(document.spool_sha256);
@@ -244,8 +253,10 @@ void Ingest::EndDocument(const Task& task, DocumentRecord document, const absl::
     document.has_password = false;
   }
   batch.PutDocument(document);
-  // Synced: a document reported as in must not be reported as waiting after a power cut. The store has it in any case.
-  if (const absl::Status status = SaveLocked(active, std::move(batch), Durability::kSynced); !status.ok()) {
+  // Synced: a document reported as in must not be reported as waiting after a power cut. The store
+  // has it in any case.
+  if (const absl::Status status = SaveLocked(active, std::move(batch), Durability::kSynced);
+      !status.ok()) {
     job.error = status;
   }
   ReleaseSpoolLocked(release);
@@ -258,23 +269,24 @@ void Ingest::EndDocument(const Task& task, DocumentRecord document, const absl::
 absl::Status Ingest::Prune(const Task& task) {
   const stages::CollectionId collection{task.job.tenant, task.job.collection};
   absl::flat_hash_set<std::string> found;
-  RAGMESH_RETURN_IF_ERROR(journal_->VisitDocuments(task.job_id, 0, [&](const DocumentRecord& document) {
-    found.insert(document.document_id);
-    return true;
-  }));
-  std::vector<std::string> gone;
   RAGMESH_RETURN_IF_ERROR(
-      journal_->VisitFootprints(collection.tenant, collection.name, [&](const journal::Footprint& footprint) {
-        const bool from_here = std::find(task.job.paths.begin(), task.job.paths.end(), footprint.root) !=
-                               task.job.paths.end();
+      journal_->VisitDocuments(task.job_id, 0, [&](const DocumentRecord& document) {
+        found.insert(document.document_id);
+        return true;
+      }));
+  std::vector<std::string> gone;
+  RAGMESH_RETURN_IF_ERROR(journal_->VisitFootprints(
+      collection.tenant, collection.name, [&](const journal::Footprint& footprint) {
+        const bool from_here = std::find(task.job.paths.begin(), task.job.paths.end(),
+                                         footprint.root) != task.job.paths.end();
         if (!footprint.root.empty() && from_here && !found.contains(footprint.document_id)) {
           gone.push_back(footprint.document_id);
         }
         return true;
       }));
   for (const std::string& id : gone) {
-    const CallContext call =
-        task.call.Child(std::min(task.call.deadline(), absl::Now() + options_.document.store_timeout));
+    const CallContext call = task.call.Child(
+        std::min(task.call.deadline(), absl::Now() + options_.document.store_timeout));
     const auto deleted = stages_.vector_store.Delete(collection, stages::DocumentIds{{id}}, call);
     if (!deleted.ok() && deleted.status().code() != absl::StatusCode::kNotFound) {
       return Annotate(deleted.status(), "prune");
@@ -289,7 +301,8 @@ void Ingest::FinishJob(const Task& task) {
   absl::Status pruned;
   if (task.job.prune && task.job.error.ok()) {
     pruned = RetryWithBackoff(
-        options_.document.backoff, [&] { return Prune(task); }, [](const absl::Status&) {}, task.call);
+        options_.document.backoff, [&] { return Prune(task); }, [](const absl::Status&) {},
+        task.call);
   }
   absl::MutexLock lock(&mutex_);
   Active& active = *active_.at(task.job_id);
@@ -319,28 +332,31 @@ void Ingest::CancelRestLocked(Active& active) {
   CloseJobLocked(active, State::kCancelled);
 }
 
-// `active` is gone when this returns.
+// `active` is gone when this returns. Room is made first: who reads that the job has ended finds
+// the old ones gone.
 void Ingest::CloseJobLocked(Active& active, State state) {
+  ForgetOldJobsLocked();
   const std::string id = active.record.id;
   active.record.state = state;
   (void)SaveLocked(active, Batch(), Durability::kSynced);
   active_.erase(id);
   ended_.insert(id);
   watchers_.JobChanged(id);
-  ForgetOldJobsLocked();
 }
 
+// Leaves room for one more.
 void Ingest::ForgetOldJobsLocked() {
-  while (ended_.size() > options_.max_ended_jobs) {
+  while (!ended_.empty() && ended_.size() >= options_.max_ended_jobs) {
     const std::string id = *ended_.begin();
     Batch batch;
     std::vector<std::string> release;
-    const absl::Status status = journal_->VisitDocuments(id, 0, [&](const DocumentRecord& document) {
-      batch.DeleteDocument(document);
-      if (document.has_password) spool_->RemoveSecret(SecretKey(document));
-      if (!document.spool_sha256.empty()) release.push_back(document.spool_sha256);
-      return true;
-    });
+    const absl::Status status =
+        journal_->VisitDocuments(id, 0, [&](const DocumentRecord& document) {
+          batch.DeleteDocument(document);
+          if (document.has_password) spool_->RemoveSecret(SecretKey(document));
+          if (!document.spool_sha256.empty()) release.push_back(document.spool_sha256);
+          return true;
+        });
     batch.DeleteJob(id);
     if (!status.ok() || !journal_->Write(std::move(batch), Durability::kLater).ok()) return;
     ended_.erase(id);

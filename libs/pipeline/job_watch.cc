@@ -28,7 +28,8 @@ absl::StatusOr<JobWatchers::Changes> JobWatchers::Watcher::Next(const CallContex
   mutex_.AwaitWithDeadline(absl::Condition(&ready), call.deadline());
   if (call.cancelled()) return absl::CancelledError("the watcher went away");
   if (changes_.job || !changes_.documents.empty()) return std::exchange(changes_, Changes());
-  if (closed_) return Unavailable("SHUTTING_DOWN", "the gateway is shutting down", "watch the job again");
+  if (closed_)
+    return Unavailable("SHUTTING_DOWN", "the gateway is shutting down", "watch the job again");
   return absl::DeadlineExceededError("the call's time is used up; the job goes on");
 }
 

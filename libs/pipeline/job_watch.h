@@ -1,5 +1,6 @@
-// Who follows which ingest job. A watcher holds numbers of changed documents, not their states: what it sends is read
-// from the journal when its reader is ready, so a slow reader misses steps in between and never the last state.
+// Who follows which ingest job. A watcher holds numbers of changed documents, not their states:
+// what it sends is read from the journal when its reader is ready, so a slow reader misses steps in
+// between and never the last state.
 #ifndef RAGMESH_LIBS_PIPELINE_JOB_WATCH_H_
 #define RAGMESH_LIBS_PIPELINE_JOB_WATCH_H_
 
@@ -24,11 +25,13 @@ class JobWatchers {
     std::set<std::uint32_t> documents;
   };
 
-  // One follower; at most as many numbers as its job has documents. Unregisters itself; must not outlive JobWatchers.
+  // One follower; at most as many numbers as its job has documents. Unregisters itself; must not
+  // outlive JobWatchers.
   class Watcher {
    public:
     ~Watcher();
-    // Waits for a change and takes all there are. CANCELLED or DEADLINE_EXCEEDED from `call`; CANCELLED on Close.
+    // Waits for a change and takes all there are. CANCELLED or DEADLINE_EXCEEDED from `call`;
+    // CANCELLED on Close.
     absl::StatusOr<Changes> Next(const CallContext& call);
 
    private:

@@ -10,7 +10,8 @@
 namespace ragmesh::pipeline {
 namespace {
 
-// Words of ours a model of 135 M parameters follows: short, and the wish repeated next to the question.
+// Words of ours a model of 135 M parameters follows: short, and the wish repeated next to the
+// question.
 constexpr char kInstruction[] =
     "You answer questions in one short sentence, using only words from the given text.";
 
@@ -33,7 +34,8 @@ stages::ChatMessages Write(absl::string_view question, const std::vector<Passage
     }
     text += sentence.text;
   }
-  absl::StrAppend(&text, "\n\nQuestion: ", question, "\nAnswer in one short sentence from the text.");
+  absl::StrAppend(&text, "\n\nQuestion: ", question,
+                  "\nAnswer in one short sentence from the text.");
   return {{stages::ChatRole::kSystem, kInstruction}, {stages::ChatRole::kUser, text}};
 }
 
@@ -41,16 +43,19 @@ stages::ChatMessages Write(absl::string_view question, const std::vector<Passage
 
 absl::StatusOr<Prompt> BuildPrompt(absl::string_view question, const std::vector<Passage>& passages,
                                    const answer::Evidence& evidence, std::uint32_t prompt_tokens,
-                                   std::uint32_t answer_tokens, stages::Generator& generator, const CallContext& call) {
+                                   std::uint32_t answer_tokens, stages::Generator& generator,
+                                   const CallContext& call) {
   RAGMESH_ASSIGN_OR_RETURN(const stages::StageInfo info, generator.Info(call));
   if (!info.ready || info.model.digest.empty()) {
-    return Unavailable("MODEL_NOT_LOADED",
-                       info.not_ready_reason.empty() ? "the generator has no weights" : info.not_ready_reason);
+    return Unavailable("MODEL_NOT_LOADED", info.not_ready_reason.empty()
+                                               ? "the generator has no weights"
+                                               : info.not_ready_reason);
   }
   std::uint32_t limit = prompt_tokens;
   if (info.model.max_tokens > 0) {
-    limit = std::min(limit, info.model.max_tokens > answer_tokens ? info.model.max_tokens - answer_tokens
-                                                                  : info.model.max_tokens / 2);
+    limit = std::min(limit, info.model.max_tokens > answer_tokens
+                                ? info.model.max_tokens - answer_tokens
+                                : info.model.max_tokens / 2);
   }
   std::vector<std::size_t> order;  // as they are to be given up, last first
   std::size_t bytes = 300 + question.size();
@@ -69,10 +74,13 @@ absl::StatusOr<Prompt> BuildPrompt(absl::string_view question, const std::vector
   }
   while (true) {
     Prompt prompt;
-    prompt.messages = Write(question, passages, evidence, std::set<std::size_t>(order.begin(), order.end()));
-    RAGMESH_ASSIGN_OR_RETURN(const std::vector<std::uint32_t> ids, generator.Tokenize(prompt.messages, call));
+    prompt.messages =
+        Write(question, passages, evidence, std::set<std::size_t>(order.begin(), order.end()));
+    RAGMESH_ASSIGN_OR_RETURN(const std::vector<std::uint32_t> ids,
+                             generator.Tokenize(prompt.messages, call));
     prompt.tokens = static_cast<std::uint32_t>(ids.size());
-    if (prompt.tokens <= limit || order.size() <= 1) return prompt;  // the generator refuses what does not fit at all
+    if (prompt.tokens <= limit || order.size() <= 1)
+      return prompt;  // the generator refuses what does not fit at all
     // Gives up in proportion, at least one.
     const std::size_t keep = order.size() * limit / prompt.tokens;
     order.resize(std::max<std::size_t>(1, std::min(keep, order.size() - 1)));

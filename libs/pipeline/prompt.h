@@ -1,4 +1,5 @@
-// The question and what to answer it from, as a small chat model reads them best: few sentences, one short instruction.
+// The question and what to answer it from, as a small chat model reads them best: few sentences,
+// one short instruction.
 #ifndef RAGMESH_LIBS_PIPELINE_PROMPT_H_
 #define RAGMESH_LIBS_PIPELINE_PROMPT_H_
 
@@ -19,12 +20,14 @@ struct Prompt {
   std::uint32_t tokens = 0;
 };
 
-// Takes sentences in order of relevance, each with its neighbour, as long as the prompt stays within `prompt_tokens` and,
-// with `answer_tokens`, within the model's context; writes them passage by passage in their own order. Errors are the
-// generator's; INVALID_ARGUMENT / CONTEXT_TOO_LONG when not even the question fits.
+// Takes sentences in order of relevance, each with its neighbour, as long as the prompt stays
+// within `prompt_tokens` and, with `answer_tokens`, within the model's context; writes them passage
+// by passage in their own order. Errors are the generator's; INVALID_ARGUMENT / CONTEXT_TOO_LONG
+// when not even the question fits.
 absl::StatusOr<Prompt> BuildPrompt(absl::string_view question, const std::vector<Passage>& passages,
                                    const answer::Evidence& evidence, std::uint32_t prompt_tokens,
-                                   std::uint32_t answer_tokens, stages::Generator& generator, const CallContext& call);
+                                   std::uint32_t answer_tokens, stages::Generator& generator,
+                                   const CallContext& call);
 
 }  // namespace ragmesh::pipeline
 

@@ -68,7 +68,9 @@ Degradation Degraded(absl::string_view stage, const absl::Status& status, absl::
 }
 
 WorkMeter::WorkMeter(absl::string_view method, const CallContext& call, Observer& observer)
-    : method_(method), observer_(observer), gone_ns_(std::make_shared<std::atomic<std::int64_t>>(0)) {
+    : method_(method),
+      observer_(observer),
+      gone_ns_(std::make_shared<std::atomic<std::int64_t>>(0)) {
   registration_ = call.OnCancel([gone = gone_ns_] { gone->store(absl::ToUnixNanos(absl::Now())); });
 }
 
@@ -86,7 +88,8 @@ absl::StatusOr<SearchResponse> Searcher::Search(const Caller& caller, const Sear
   SearchResponse response;
   const stages::CollectionId id{caller.tenant, request.collection};
   const CallContext store_call = ShareOf(call, options_.search_share);
-  RAGMESH_ASSIGN_OR_RETURN(const stages::Collection collection, stages_.vector_store.GetCollection(id, store_call));
+  RAGMESH_ASSIGN_OR_RETURN(const stages::Collection collection,
+                           stages_.vector_store.GetCollection(id, store_call));
 
   const std::uint32_t top_k = request.top_k == 0 ? kDefaultTopK : request.top_k;
   std::uint32_t candidates = top_k;
@@ -104,7 +107,8 @@ absl::StatusOr<SearchResponse> Searcher::Search(const Caller& caller, const Sear
   search.principal_labels = caller.labels;
   if (search.mode != SearchMode::kLexical && collection.config.embedder_digest.empty()) {
     if (search.mode == SearchMode::kDense) {
-      return WrongState("LEXICAL_ONLY", "the collection has no vectors", "search with mode lexical or hybrid");
+      return WrongState("LEXICAL_ONLY", "the collection has no vectors",
+                        "search with mode lexical or hybrid");
     }
     search.mode = SearchMode::kLexical;  // as the collection was made: nothing is missing
   }
@@ -112,12 +116,15 @@ absl::StatusOr<SearchResponse> Searcher::Search(const Caller& caller, const Sear
     Stopwatch watch("embedder", &response, observer_);
     const auto embed = [&]() -> absl::Status {
       const CallContext embed_call = ShareOf(call, options_.embed_share);
-      RAGMESH_ASSIGN_OR_RETURN(const EmbedderIdentity::Identity identity, identity_.Get(embed_call));
+      RAGMESH_ASSIGN_OR_RETURN(const EmbedderIdentity::Identity identity,
+                               identity_.Get(embed_call));
       RAGMESH_RETURN_IF_ERROR(CheckEmbedderMatches(collection.config.embedder_digest, identity));
-      RAGMESH_ASSIGN_OR_RETURN(auto embeddings, stages_.embedder.Embed({.texts = {request.query},
-                                                                        .input_type = stages::InputType::kQuery},
-                                                                       embed_call));
-      if (embeddings.size() != 1) return absl::InternalError("the embedder returned another number of vectors");
+      RAGMESH_ASSIGN_OR_RETURN(
+          auto embeddings,
+          stages_.embedder.Embed(
+              {.texts = {request.query}, .input_type = stages::InputType::kQuery}, embed_call));
+      if (embeddings.size() != 1)
+        return absl::InternalError("the embedder returned another number of vectors");
       response.query_vector = std::move(embeddings[0].values);
       return absl::OkStatus();
     };
@@ -127,15 +134,18 @@ absl::StatusOr<SearchResponse> Searcher::Search(const Caller& caller, const Sear
     if (!status.ok()) {
       identity_.Forget();
       if (request.mode == SearchMode::kDense) return Annotate(status, "embedder");
-      response.degraded.push_back(Degraded("embedder", status, "searched by words only", observer_));
+      response.degraded.push_back(
+          Degraded("embedder", status, "searched by words only", observer_));
       search.mode = SearchMode::kLexical;
     }
   }
   search.query_vector = response.query_vector;
-  if (search.mode != SearchMode::kLexical) search.embedder_digest = collection.config.embedder_digest;
+  if (search.mode != SearchMode::kLexical)
+    search.embedder_digest = collection.config.embedder_digest;
 
   Stopwatch watch("vector-store", &response, observer_);
-  absl::StatusOr<stages::SearchResult> found = stages_.vector_store.Search(search, ShareOf(call, options_.search_share));
+  absl::StatusOr<stages::SearchResult> found =
+      stages_.vector_store.Search(search, ShareOf(call, options_.search_share));
   watch.Stop(found.status());
   RAGMESH_RETURN_IF_ERROR(found.status());
   for (stages::SearchHit& hit : found->hits) {
@@ -162,8 +172,9 @@ absl::StatusOr<SearchResponse> Searcher::Search(const Caller& caller, const Sear
 }
 
 // On failure the order stays as retrieval made it.
-void Searcher::Rerank(const SearchRequest& request, const stages::Collection& collection, std::uint32_t top_k,
-                      SearchResponse* response, const CallContext& call) const {
+void Searcher::Rerank(const SearchRequest& request, const stages::Collection& collection,
+                      std::uint32_t top_k, SearchResponse* response,
+                      const CallContext& call) const {
   stages::RerankRequest rerank;
   rerank.query = request.query;
   rerank.weights = collection.config.rerank;
@@ -175,9 +186,9 @@ void Searcher::Rerank(const SearchRequest& request, const stages::Collection& co
   Stopwatch watch("reranker", response, observer_);
   auto ranked = stages_.reranker.Rerank(rerank, ShareOf(call, options_.rerank_share));
   if (ranked.ok()) {
-    const bool sound = std::all_of(ranked->begin(), ranked->end(), [&](const stages::Reranked& one) {
-      return one.index < response->passages.size();
-    });
+    const bool sound = std::all_of(
+        ranked->begin(), ranked->end(),
+        [&](const stages::Reranked& one) { return one.index < response->passages.size(); });
     if (!sound) ranked = absl::InternalError("the reranker named a candidate it was not given");
   }
   watch.Stop(ranked.status());

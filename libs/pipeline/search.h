@@ -1,4 +1,5 @@
-// Finding passages: embed the query, search, rerank; each step within its share of the time that is left.
+// Finding passages: embed the query, search, rerank; each step within its share of the time that is
+// left.
 #ifndef RAGMESH_LIBS_PIPELINE_SEARCH_H_
 #define RAGMESH_LIBS_PIPELINE_SEARCH_H_
 
@@ -20,7 +21,7 @@ namespace ragmesh::pipeline {
 // A stage that could not help, and what was done without it.
 struct Degradation {
   std::string stage;
-  std::string reason;   // ErrorDetail reason
+  std::string reason;  // ErrorDetail reason
   std::string message;
 };
 
@@ -45,7 +46,7 @@ struct Passage {
 struct SearchRequest {
   std::string collection;
   std::string query;
-  std::uint32_t top_k = 0;              // 0: 10
+  std::uint32_t top_k = 0;  // 0: 10
   stages::SearchMode mode = stages::SearchMode::kHybrid;
   std::optional<stages::Filter> filter;
   bool skip_rerank = false;
@@ -66,24 +67,25 @@ class Searcher {
   struct Options {
     // Late interaction reads about 24 x 200 tokens in well under a second on two cores.
     std::uint32_t rerank_candidates = 24;
-    // Shares of the time that is left when the step begins; the rest is for what follows. A step that overruns its share
-    // counts as down.
+    // Shares of the time that is left when the step begins; the rest is for what follows. A step
+    // that overruns its share counts as down.
     double embed_share = 0.4;
     double search_share = 0.8;
     double rerank_share = 0.6;
   };
 
-  Searcher(const Stages& stages, EmbedderIdentity& identity, const Options& options, Observer& observer)
+  Searcher(const Stages& stages, EmbedderIdentity& identity, const Options& options,
+           Observer& observer)
       : stages_(stages), identity_(identity), options_(options), observer_(observer) {}
 
-  // INVALID_ARGUMENT, NOT_FOUND / COLLECTION_NOT_FOUND; UNAVAILABLE when the vector store is down, or in dense mode the
-  // embedder. Anything else degrades.
+  // INVALID_ARGUMENT, NOT_FOUND / COLLECTION_NOT_FOUND; UNAVAILABLE when the vector store is down,
+  // or in dense mode the embedder. Anything else degrades.
   absl::StatusOr<SearchResponse> Search(const Caller& caller, const SearchRequest& request,
                                         const CallContext& call) const;
 
  private:
-  void Rerank(const SearchRequest& request, const stages::Collection& collection, std::uint32_t top_k,
-              SearchResponse* response, const CallContext& call) const;
+  void Rerank(const SearchRequest& request, const stages::Collection& collection,
+              std::uint32_t top_k, SearchResponse* response, const CallContext& call) const;
 
   const Stages stages_;
   EmbedderIdentity& identity_;

@@ -1,4 +1,5 @@
-// An embedder whose vectors are hashed bags of words: texts that share words are near, others are far.
+// An embedder whose vectors are hashed bags of words: texts that share words are near, others are
+// far.
 #ifndef RAGMESH_LIBS_TESTING_FAKE_EMBEDDER_H_
 #define RAGMESH_LIBS_TESTING_FAKE_EMBEDDER_H_
 
@@ -35,7 +36,9 @@ class FakeEmbedder final : public stages::Embedder {
         end_word();
         continue;
       }
-      hash = (hash ^ static_cast<unsigned char>(absl::ascii_tolower(static_cast<unsigned char>(c)))) * 1099511628211u;
+      hash =
+          (hash ^ static_cast<unsigned char>(absl::ascii_tolower(static_cast<unsigned char>(c)))) *
+          1099511628211u;
       word = true;
     }
     end_word();

@@ -25,13 +25,15 @@ class FakeGenerator final : public stages::Generator {
   static std::string Text(const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt) {
     if (const auto* raw = std::get_if<stages::RawPrompt>(&prompt)) return raw->text;
     std::string all;
-    for (const auto& message : std::get<stages::ChatMessages>(prompt)) absl::StrAppend(&all, message.content, "\n");
+    for (const auto& message : std::get<stages::ChatMessages>(prompt))
+      absl::StrAppend(&all, message.content, "\n");
     return all;
   }
 
-  absl::StatusOr<stages::GenerateResult> Generate(const stages::GenerateRequest& request,
-                                                  absl::FunctionRef<absl::Status(const stages::TokenEvent&)> on_token,
-                                                  const CallContext& call) override {
+  absl::StatusOr<stages::GenerateResult> Generate(
+      const stages::GenerateRequest& request,
+      absl::FunctionRef<absl::Status(const stages::TokenEvent&)> on_token,
+      const CallContext& call) override {
     RAGMESH_RETURN_IF_ERROR(fault.Check(call));
     last_prompt = Text(request.prompt);
     stages::GenerateResult result;
@@ -55,7 +57,8 @@ class FakeGenerator final : public stages::Generator {
   }
 
   absl::StatusOr<std::vector<std::uint32_t>> Tokenize(
-      const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt, const CallContext& call) override {
+      const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt,
+      const CallContext& call) override {
     RAGMESH_RETURN_IF_ERROR(fault.Check(call));
     std::vector<std::uint32_t> ids(1, 0);
     for (const char c : Text(prompt)) {

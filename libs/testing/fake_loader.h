@@ -1,5 +1,5 @@
-// A loader of plain text: paragraphs are separated by blank lines, "# x" is a heading. "PASSWORD:x\n" at the start asks
-// for the password x; "BROKEN" is malformed.
+// A loader of plain text: paragraphs are separated by blank lines, "# x" is a heading.
+// "PASSWORD:x\n" at the start asks for the password x; "BROKEN" is malformed.
 #ifndef RAGMESH_LIBS_TESTING_FAKE_LOADER_H_
 #define RAGMESH_LIBS_TESTING_FAKE_LOADER_H_
 
@@ -28,12 +28,14 @@ class FakeLoader final : public stages::Loader {
     const auto& bytes = std::get<std::string>(request.source);
     absl::string_view text = bytes;
     if (absl::StartsWith(text, "BROKEN")) {
-      return MakeError(absl::StatusCode::kInvalidArgument, "cannot be parsed", {.reason = "MALFORMED_DOCUMENT"});
+      return MakeError(absl::StatusCode::kInvalidArgument, "cannot be parsed",
+                       {.reason = "MALFORMED_DOCUMENT"});
     }
     if (absl::ConsumePrefix(&text, "PASSWORD:")) {
       const std::size_t line = text.find('\n');
       if (request.password != text.substr(0, line)) {
-        return MakeError(absl::StatusCode::kInvalidArgument, "needs a password", {.reason = "PASSWORD_REQUIRED"});
+        return MakeError(absl::StatusCode::kInvalidArgument, "needs a password",
+                         {.reason = "PASSWORD_REQUIRED"});
       }
       text.remove_prefix(line + 1);
     }

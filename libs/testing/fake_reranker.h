@@ -27,7 +27,8 @@ class FakeReranker final : public stages::Reranker {
       for (std::size_t d = 0; d < query.size(); ++d) score += query[d] * text[d];
       ranked.push_back({static_cast<std::uint32_t>(i), score, score});
     }
-    std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.score > b.score; });
+    std::stable_sort(ranked.begin(), ranked.end(),
+                     [](const auto& a, const auto& b) { return a.score > b.score; });
     if (request.top_k != 0 && ranked.size() > request.top_k) ranked.resize(request.top_k);
     return ranked;
   }

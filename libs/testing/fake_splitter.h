@@ -18,7 +18,8 @@ class FakeSplitter final : public stages::Splitter {
 
   absl::Status Split(const stages::SplitOptions&,
                      absl::FunctionRef<absl::StatusOr<std::optional<stages::Block>>()> next_block,
-                     absl::FunctionRef<absl::Status(stages::Chunk)> on_chunk, const CallContext& call) override {
+                     absl::FunctionRef<absl::Status(stages::Chunk)> on_chunk,
+                     const CallContext& call) override {
     RAGMESH_RETURN_IF_ERROR(fault.Check(call));
     std::uint32_t ordinal = 0;
     while (true) {

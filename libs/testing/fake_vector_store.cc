@@ -20,15 +20,17 @@ absl::StatusOr<FakeVectorStore::Entry*> FakeVectorStore::Find(const stages::Coll
   return &it->second;
 }
 
-bool FakeVectorStore::Sees(const std::vector<std::string>& labels, const stages::StoredDocument& document) {
+bool FakeVectorStore::Sees(const std::vector<std::string>& labels,
+                           const stages::StoredDocument& document) {
   return std::any_of(labels.begin(), labels.end(), [&](const std::string& label) {
     return label == stages::kAllLabels ||
-           std::find(document.acl_labels.begin(), document.acl_labels.end(), label) != document.acl_labels.end();
+           std::find(document.acl_labels.begin(), document.acl_labels.end(), label) !=
+               document.acl_labels.end();
   });
 }
 
-absl::StatusOr<stages::Collection> FakeVectorStore::CreateCollection(const stages::CollectionConfig& config,
-                                                                     const CallContext& call) {
+absl::StatusOr<stages::Collection> FakeVectorStore::CreateCollection(
+    const stages::CollectionConfig& config, const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(fault.Check(call));
   absl::MutexLock lock(&mutex_);
   Entry& entry = entries_[{config.id.tenant, config.id.name}];
@@ -38,8 +40,8 @@ absl::StatusOr<stages::Collection> FakeVectorStore::CreateCollection(const stage
   return entry.collection;
 }
 
-absl::StatusOr<stages::Collection> FakeVectorStore::UpdateCollection(const stages::CollectionConfig& config,
-                                                                     const CallContext& call) {
+absl::StatusOr<stages::Collection> FakeVectorStore::UpdateCollection(
+    const stages::CollectionConfig& config, const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(fault.Check(call));
   absl::MutexLock lock(&mutex_);
   RAGMESH_ASSIGN_OR_RETURN(Entry* const entry, Find(config.id));
@@ -58,8 +60,8 @@ absl::StatusOr<stages::Collection> FakeVectorStore::GetCollection(const stages::
   return collection;
 }
 
-absl::StatusOr<std::vector<stages::Collection>> FakeVectorStore::ListCollections(const std::string& tenant,
-                                                                                 const CallContext& call) {
+absl::StatusOr<std::vector<stages::Collection>> FakeVectorStore::ListCollections(
+    const std::string& tenant, const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(fault.Check(call));
   absl::MutexLock lock(&mutex_);
   std::vector<stages::Collection> collections;
@@ -69,7 +71,8 @@ absl::StatusOr<std::vector<stages::Collection>> FakeVectorStore::ListCollections
   return collections;
 }
 
-absl::Status FakeVectorStore::DeleteCollection(const stages::CollectionId& id, const CallContext& call) {
+absl::Status FakeVectorStore::DeleteCollection(const stages::CollectionId& id,
+                                               const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(fault.Check(call));
   absl::MutexLock lock(&mutex_);
   RAGMESH_RETURN_IF_ERROR(Find(id).status());
@@ -78,7 +81,8 @@ absl::Status FakeVectorStore::DeleteCollection(const stages::CollectionId& id, c
 }
 
 absl::StatusOr<stages::UpsertResult> FakeVectorStore::Write(const stages::CollectionId& id,
-                                                            const std::string& embedder_digest, stages::Upsert upsert,
+                                                            const std::string& embedder_digest,
+                                                            stages::Upsert upsert,
                                                             const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(fault.Check(call));
   RAGMESH_RETURN_IF_ERROR(write_fault.Check(call));
@@ -90,7 +94,8 @@ absl::StatusOr<stages::UpsertResult> FakeVectorStore::Write(const stages::Collec
   const std::uint32_t dimension = entry->collection.config.dimension;
   for (const stages::StoredChunk& chunk : upsert.chunks) {
     if (chunk.vector.size() != dimension) {
-      return MakeError(absl::StatusCode::kInvalidArgument, "wrong dimension", {.reason = "DIMENSION_MISMATCH"});
+      return MakeError(absl::StatusCode::kInvalidArgument, "wrong dimension",
+                       {.reason = "DIMENSION_MISMATCH"});
     }
   }
   if (!upsert.document.has_value()) return InvalidField("document", "must be set");
@@ -126,22 +131,21 @@ absl::StatusOr<stages::DeleteResult> FakeVectorStore::Delete(const stages::Colle
   return result;
 }
 
-absl::StatusOr<stages::StoredDocument> FakeVectorStore::GetDocument(const stages::CollectionId& id,
-                                                                    const std::string& document_id,
-                                                                    const std::vector<std::string>& labels,
-                                                                    const CallContext& call) {
+absl::StatusOr<stages::StoredDocument> FakeVectorStore::GetDocument(
+    const stages::CollectionId& id, const std::string& document_id,
+    const std::vector<std::string>& labels, const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(fault.Check(call));
   absl::MutexLock lock(&mutex_);
   RAGMESH_ASSIGN_OR_RETURN(Entry* const entry, Find(id));
   const auto it = entry->documents.find(document_id);
-  if (it == entry->documents.end() || !Sees(labels, it->second)) return NotFound("document", document_id);
+  if (it == entry->documents.end() || !Sees(labels, it->second))
+    return NotFound("document", document_id);
   return it->second;
 }
 
-absl::StatusOr<stages::DocumentPage> FakeVectorStore::ListDocuments(const stages::CollectionId& id,
-                                                                    const std::optional<stages::Filter>&,
-                                                                    const std::vector<std::string>& labels,
-                                                                    const stages::Page&, const CallContext& call) {
+absl::StatusOr<stages::DocumentPage> FakeVectorStore::ListDocuments(
+    const stages::CollectionId& id, const std::optional<stages::Filter>&,
+    const std::vector<std::string>& labels, const stages::Page&, const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(fault.Check(call));
   absl::MutexLock lock(&mutex_);
   RAGMESH_ASSIGN_OR_RETURN(Entry* const entry, Find(id));
@@ -154,30 +158,30 @@ absl::StatusOr<stages::DocumentPage> FakeVectorStore::ListDocuments(const stages
   return page;
 }
 
-absl::StatusOr<std::vector<stages::StoredChunk>> FakeVectorStore::GetChunks(const stages::CollectionId& id,
-                                                                            const std::vector<std::string>& chunk_ids,
-                                                                            const std::vector<std::string>& labels,
-                                                                            bool include_vectors,
-                                                                            const CallContext& call) {
-  RAGMESH_ASSIGN_OR_RETURN(stages::ChunkPage all, ListChunks(id, "", labels, include_vectors, {}, call));
+absl::StatusOr<std::vector<stages::StoredChunk>> FakeVectorStore::GetChunks(
+    const stages::CollectionId& id, const std::vector<std::string>& chunk_ids,
+    const std::vector<std::string>& labels, bool include_vectors, const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(stages::ChunkPage all,
+                           ListChunks(id, "", labels, include_vectors, {}, call));
   std::vector<stages::StoredChunk> chunks;
   for (stages::StoredChunk& chunk : all.chunks) {
-    if (std::find(chunk_ids.begin(), chunk_ids.end(), chunk.id) != chunk_ids.end()) chunks.push_back(std::move(chunk));
+    if (std::find(chunk_ids.begin(), chunk_ids.end(), chunk.id) != chunk_ids.end())
+      chunks.push_back(std::move(chunk));
   }
   return chunks;
 }
 
-absl::StatusOr<stages::ChunkPage> FakeVectorStore::ListChunks(const stages::CollectionId& id,
-                                                              const std::string& document_id,
-                                                              const std::vector<std::string>& labels,
-                                                              bool include_vectors, const stages::Page&,
-                                                              const CallContext& call) {
+absl::StatusOr<stages::ChunkPage> FakeVectorStore::ListChunks(
+    const stages::CollectionId& id, const std::string& document_id,
+    const std::vector<std::string>& labels, bool include_vectors, const stages::Page&,
+    const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(fault.Check(call));
   absl::MutexLock lock(&mutex_);
   RAGMESH_ASSIGN_OR_RETURN(Entry* const entry, Find(id));
   stages::ChunkPage page;
   for (const auto& [key, chunks] : entry->chunks) {
-    if ((!document_id.empty() && key != document_id) || !Sees(labels, entry->documents[key])) continue;
+    if ((!document_id.empty() && key != document_id) || !Sees(labels, entry->documents[key]))
+      continue;
     for (const stages::StoredChunk& chunk : chunks) {
       page.chunks.push_back(chunk);
       if (!include_vectors) page.chunks.back().vector.clear();
@@ -190,7 +194,8 @@ absl::StatusOr<std::uint64_t> FakeVectorStore::CountChunks(const stages::Collect
                                                            const std::optional<stages::Filter>&,
                                                            const std::vector<std::string>& labels,
                                                            const CallContext& call) {
-  RAGMESH_ASSIGN_OR_RETURN(const stages::ChunkPage page, ListChunks(id, "", labels, false, {}, call));
+  RAGMESH_ASSIGN_OR_RETURN(const stages::ChunkPage page,
+                           ListChunks(id, "", labels, false, {}, call));
   return page.chunks.size();
 }
 
@@ -216,7 +221,8 @@ absl::StatusOr<stages::SearchResult> FakeVectorStore::Search(const stages::Searc
         hit.score += *hit.dense_score;
       }
       if (request.mode != stages::SearchMode::kDense) {
-        const double lexical = 10 * Cosine(words, FakeEmbedder::Vector(stages::EmbeddingText(chunk.chunk)));
+        const double lexical =
+            10 * Cosine(words, FakeEmbedder::Vector(stages::EmbeddingText(chunk.chunk)));
         if (lexical > 0) hit.lexical_score = lexical;
         hit.score += lexical;
       }
@@ -241,14 +247,15 @@ absl::StatusOr<stages::StageInfo> FakeVectorStore::Info(const CallContext& call)
   return info;
 }
 
-std::map<std::string, std::map<std::string, std::pair<std::string, std::vector<float>>>> FakeVectorStore::Dump(
-    const stages::CollectionId& id) const {
+std::map<std::string, std::map<std::string, std::pair<std::string, std::vector<float>>>>
+FakeVectorStore::Dump(const stages::CollectionId& id) const {
   absl::MutexLock lock(&mutex_);
   std::map<std::string, std::map<std::string, std::pair<std::string, std::vector<float>>>> dump;
   const auto it = entries_.find({id.tenant, id.name});
   if (it == entries_.end()) return dump;
   for (const auto& [key, chunks] : it->second.chunks) {
-    for (const stages::StoredChunk& chunk : chunks) dump[key][chunk.id] = {chunk.chunk.text, chunk.vector};
+    for (const stages::StoredChunk& chunk : chunks)
+      dump[key][chunk.id] = {chunk.chunk.text, chunk.vector};
   }
   return dump;
 }

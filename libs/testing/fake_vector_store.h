@@ -1,5 +1,5 @@
-// A vector store in a map: exact, unfiltered by metadata, with labels and versions as the contract says. Search ranks by
-// cosine (dense), shared words (lexical), or their sum.
+// A vector store in a map: exact, unfiltered by metadata, with labels and versions as the contract
+// says. Search ranks by cosine (dense), shared words (lexical), or their sum.
 #ifndef RAGMESH_LIBS_TESTING_FAKE_VECTOR_STORE_H_
 #define RAGMESH_LIBS_TESTING_FAKE_VECTOR_STORE_H_
 
@@ -26,34 +26,46 @@ class FakeVectorStore final : public stages::VectorStore {
                                                       const CallContext& call) override;
   absl::StatusOr<stages::Collection> UpdateCollection(const stages::CollectionConfig& config,
                                                       const CallContext& call) override;
-  absl::StatusOr<stages::Collection> GetCollection(const stages::CollectionId& id, const CallContext& call) override;
+  absl::StatusOr<stages::Collection> GetCollection(const stages::CollectionId& id,
+                                                   const CallContext& call) override;
   absl::StatusOr<std::vector<stages::Collection>> ListCollections(const std::string& tenant,
                                                                   const CallContext& call) override;
   absl::Status DeleteCollection(const stages::CollectionId& id, const CallContext& call) override;
-  absl::StatusOr<stages::UpsertResult> Write(const stages::CollectionId& id, const std::string& embedder_digest,
-                                             stages::Upsert upsert, const CallContext& call) override;
-  absl::StatusOr<stages::DeleteResult> Delete(const stages::CollectionId& id, const stages::DeleteSelector& what,
+  absl::StatusOr<stages::UpsertResult> Write(const stages::CollectionId& id,
+                                             const std::string& embedder_digest,
+                                             stages::Upsert upsert,
+                                             const CallContext& call) override;
+  absl::StatusOr<stages::DeleteResult> Delete(const stages::CollectionId& id,
+                                              const stages::DeleteSelector& what,
                                               const CallContext& call) override;
-  absl::StatusOr<stages::StoredDocument> GetDocument(const stages::CollectionId& id, const std::string& document_id,
+  absl::StatusOr<stages::StoredDocument> GetDocument(const stages::CollectionId& id,
+                                                     const std::string& document_id,
                                                      const std::vector<std::string>& labels,
                                                      const CallContext& call) override;
   absl::StatusOr<stages::DocumentPage> ListDocuments(const stages::CollectionId& id,
                                                      const std::optional<stages::Filter>& filter,
-                                                     const std::vector<std::string>& labels, const stages::Page& page,
+                                                     const std::vector<std::string>& labels,
+                                                     const stages::Page& page,
                                                      const CallContext& call) override;
-  absl::StatusOr<std::vector<stages::StoredChunk>> GetChunks(const stages::CollectionId& id,
-                                                             const std::vector<std::string>& chunk_ids,
-                                                             const std::vector<std::string>& labels,
-                                                             bool include_vectors, const CallContext& call) override;
-  absl::StatusOr<stages::ChunkPage> ListChunks(const stages::CollectionId& id, const std::string& document_id,
-                                               const std::vector<std::string>& labels, bool include_vectors,
-                                               const stages::Page& page, const CallContext& call) override;
-  absl::StatusOr<std::uint64_t> CountChunks(const stages::CollectionId& id, const std::optional<stages::Filter>& filter,
-                                            const std::vector<std::string>& labels, const CallContext& call) override;
-  absl::StatusOr<stages::SearchResult> Search(const stages::SearchRequest& request, const CallContext& call) override;
+  absl::StatusOr<std::vector<stages::StoredChunk>> GetChunks(
+      const stages::CollectionId& id, const std::vector<std::string>& chunk_ids,
+      const std::vector<std::string>& labels, bool include_vectors,
+      const CallContext& call) override;
+  absl::StatusOr<stages::ChunkPage> ListChunks(const stages::CollectionId& id,
+                                               const std::string& document_id,
+                                               const std::vector<std::string>& labels,
+                                               bool include_vectors, const stages::Page& page,
+                                               const CallContext& call) override;
+  absl::StatusOr<std::uint64_t> CountChunks(const stages::CollectionId& id,
+                                            const std::optional<stages::Filter>& filter,
+                                            const std::vector<std::string>& labels,
+                                            const CallContext& call) override;
+  absl::StatusOr<stages::SearchResult> Search(const stages::SearchRequest& request,
+                                              const CallContext& call) override;
   absl::StatusOr<stages::StageInfo> Info(const CallContext& call) override;
 
-  // Everything in a collection, for comparing two stores: document id -> texts and vectors of its chunks by id.
+  // Everything in a collection, for comparing two stores: document id -> texts and vectors of its
+  // chunks by id.
   std::map<std::string, std::map<std::string, std::pair<std::string, std::vector<float>>>> Dump(
       const stages::CollectionId& id) const;
 

@@ -1,4 +1,5 @@
-// What every fake stage does before it works: nothing, fail, or hang until the call ends. Thread-safe.
+// What every fake stage does before it works: nothing, fail, or hang until the call ends.
+// Thread-safe.
 #ifndef RAGMESH_LIBS_TESTING_STAGE_FAULT_H_
 #define RAGMESH_LIBS_TESTING_STAGE_FAULT_H_
 
@@ -22,7 +23,9 @@ class StageFault {
   }
   void Clear() { Set(nullptr); }
   void Down() {
-    Set([](const CallContext&) { return Unavailable("STAGE_UNREACHABLE", "the stage cannot be reached"); });
+    Set([](const CallContext&) {
+      return Unavailable("STAGE_UNREACHABLE", "the stage cannot be reached");
+    });
   }
   // Waits until the call is cancelled or its deadline passes.
   void Hang() {
@@ -32,13 +35,16 @@ class StageFault {
       hanging_.fetch_add(1);
       ended.WaitForNotificationWithTimeout(call.Remaining());
       hanging_.fetch_sub(1);
-      return call.cancelled() ? absl::CancelledError("cancelled") : absl::DeadlineExceededError("too late");
+      return call.cancelled() ? absl::CancelledError("cancelled")
+                              : absl::DeadlineExceededError("too late");
     });
   }
   // The first `times` calls fail, later ones work.
   void FailFirst(int times, absl::Status status) {
     auto left = std::make_shared<std::atomic<int>>(times);
-    Set([left, status](const CallContext&) { return left->fetch_sub(1) > 0 ? status : absl::OkStatus(); });
+    Set([left, status](const CallContext&) {
+      return left->fetch_sub(1) > 0 ? status : absl::OkStatus();
+    });
   }
 
   absl::Status Check(const CallContext& call) {

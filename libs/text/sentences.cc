@@ -14,21 +14,26 @@ namespace {
 
 // Words after which a full stop seldom ends a sentence, lower case, without the stop.
 constexpr std::array<absl::string_view, 44> kAbbreviations = {
-    "adm", "al",  "approx", "art", "capt", "cf",  "ch",  "col", "corp", "dept", "dr",  "e.g", "eq",   "est", "fig",
-    "fl",  "gen", "gov",    "i.e", "inc",  "jr",  "lt",  "ltd", "maj",  "mr",   "mrs", "ms",  "mt",   "no",  "nos",
-    "p",   "pp",  "pres",   "prof", "ref", "rep", "rev", "sec", "sen",  "sgt",  "st",  "v",   "vol",  "vs"};
+    "adm",  "al",  "approx", "art", "capt", "cf",  "ch",  "col", "corp", "dept", "dr",
+    "e.g",  "eq",  "est",    "fig", "fl",   "gen", "gov", "i.e", "inc",  "jr",   "lt",
+    "ltd",  "maj", "mr",     "mrs", "ms",   "mt",  "no",  "nos", "p",    "pp",   "pres",
+    "prof", "ref", "rep",    "rev", "sec",  "sen", "sgt", "st",  "v",    "vol",  "vs"};
 
 bool IsBlank(char c) { return absl::ascii_isspace(static_cast<unsigned char>(c)); }
 
-// Whether the text up to a full stop ends with an abbreviation or an initial, so that the sentence goes on.
+// Whether the text up to a full stop ends with an abbreviation or an initial, so that the sentence
+// goes on.
 bool EndsWithAbbreviation(absl::string_view text) {
   if (text.empty() || text.back() != '.') return false;
   text.remove_suffix(1);
   std::size_t begin = text.size();
-  while (begin > 0 && (absl::ascii_isalpha(static_cast<unsigned char>(text[begin - 1])) || text[begin - 1] == '.')) --begin;
+  while (begin > 0 && (absl::ascii_isalpha(static_cast<unsigned char>(text[begin - 1])) ||
+                       text[begin - 1] == '.'))
+    --begin;
   const absl::string_view word = text.substr(begin);
   if (word.empty()) return false;
-  if (word.size() == 1) return absl::ascii_isupper(static_cast<unsigned char>(word[0]));  // "J. Smith"
+  if (word.size() == 1)
+    return absl::ascii_isupper(static_cast<unsigned char>(word[0]));  // "J. Smith"
   const std::string lower = absl::AsciiStrToLower(word);
   return std::binary_search(kAbbreviations.begin(), kAbbreviations.end(), absl::string_view(lower));
 }
@@ -43,7 +48,8 @@ void Trim(absl::string_view text, SentenceRange* range) {
 std::vector<SentenceRange> SplitSentences(absl::string_view text) {
   std::vector<SentenceRange> sentences;
   UErrorCode error = U_ZERO_ERROR;
-  UText* const utext = utext_openUTF8(nullptr, text.data(), static_cast<std::int64_t>(text.size()), &error);
+  UText* const utext =
+      utext_openUTF8(nullptr, text.data(), static_cast<std::int64_t>(text.size()), &error);
   UBreakIterator* const breaks = ubrk_open(UBRK_SENTENCE, "en", nullptr, 0, &error);
   if (U_SUCCESS(error)) ubrk_setUText(breaks, utext, &error);
   if (U_SUCCESS(error)) {

@@ -17,7 +17,8 @@ struct SentenceRange {
   bool operator==(const SentenceRange&) const = default;
 };
 
-// In order, disjoint, never blank; together they hold every non-blank byte. A line break ends a sentence. Thread-safe.
+// In order, disjoint, never blank; together they hold every non-blank byte. A line break ends a
+// sentence. Thread-safe.
 std::vector<SentenceRange> SplitSentences(absl::string_view text);
 
 }  // namespace ragmesh::text

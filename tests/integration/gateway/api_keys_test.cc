@@ -12,8 +12,8 @@ namespace {
 using ::ragmesh::testing::HasReason;
 
 std::string File(const std::string& labels = "[\"staff\"]") {
-  return absl::StrCat("[{\"name\":\"ci\",\"sha256\":\"", Sha256Hex("sesame"), "\",\"tenant\":\"acme\",\"labels\":", labels,
-                      "}]");
+  return absl::StrCat("[{\"name\":\"ci\",\"sha256\":\"", Sha256Hex("sesame"),
+                      "\",\"tenant\":\"acme\",\"labels\":", labels, "}]");
 }
 
 TEST(ApiKeysTest, WithoutAFileEveryoneIsTheDefaultTenant) {

@@ -43,7 +43,8 @@ class GatewayServiceTest : public ::testing::Test {
     service_ = std::make_unique<GatewayService>(runtime_, *gateway_, keys_);
     rpc::ServerOptions server;
     server.listen = {"127.0.0.1:0"};
-    auto started = rpc::Server::Start(server, {service_.get()}, {"ragmesh.gateway.v1.GatewayService"});
+    auto started =
+        rpc::Server::Start(server, {service_.get()}, {"ragmesh.gateway.v1.GatewayService"});
     ASSERT_TRUE(started.ok()) << started.status();
     server_ = *std::move(started);
     stub_ = v1::GatewayService::NewStub(
@@ -94,11 +95,12 @@ class GatewayServiceTest : public ::testing::Test {
   metrics::Registry metrics_;
   NoSpans spans_;
   GatewayMetrics observer_{metrics_};
-  rpc::ServerRuntime runtime_{{.stage = "gateway", .methods = rpc::MethodNames("ragmesh.gateway.v1.GatewayService")},
-                              workers_,
-                              log_,
-                              metrics_,
-                              spans_};
+  rpc::ServerRuntime runtime_{
+      {.stage = "gateway", .methods = rpc::MethodNames("ragmesh.gateway.v1.GatewayService")},
+      workers_,
+      log_,
+      metrics_,
+      spans_};
   const ApiKeys keys_ = ApiKeys::Open();
   std::unique_ptr<pipeline::Gateway> gateway_;
   std::unique_ptr<GatewayService> service_;
@@ -176,13 +178,15 @@ TEST_F(GatewayServiceTest, ErrorsNameTheFieldAndTheNextStep) {
   request.set_query("x");
   v1::SearchResponse response;
   grpc::ClientContext context;
-  EXPECT_THAT(rpc::FromGrpcStatus(stub_->Search(&context, request, &response)), HasReason("COLLECTION_NOT_FOUND"));
+  EXPECT_THAT(rpc::FromGrpcStatus(stub_->Search(&context, request, &response)),
+              HasReason("COLLECTION_NOT_FOUND"));
   v1::CreateIngestJobRequest job;
   job.set_collection("manuals");
   job.add_sources();
   v1::CreateIngestJobResponse created;
   grpc::ClientContext creating;
-  EXPECT_THAT(rpc::FromGrpcStatus(stub_->CreateIngestJob(&creating, job, &created)), HasReason("INVALID_FIELD"));
+  EXPECT_THAT(rpc::FromGrpcStatus(stub_->CreateIngestJob(&creating, job, &created)),
+              HasReason("INVALID_FIELD"));
 }
 
 TEST_F(GatewayServiceTest, ClosingTheStreamStopsTheGenerator) {

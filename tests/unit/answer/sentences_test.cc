@@ -26,7 +26,8 @@ TEST(SentencesTest, SplitsAtEndsOfSentences) {
 TEST(SentencesTest, AbbreviationsAndInitialsGoOn) {
   EXPECT_THAT(Split("Dr. J. Smith met Mr. Jones. They spoke."),
               ElementsAre("Dr. J. Smith met Mr. Jones.", "They spoke."));
-  EXPECT_THAT(Split("See Fig. 3 for e.g. Paris. Done."), ElementsAre("See Fig. 3 for e.g. Paris.", "Done."));
+  EXPECT_THAT(Split("See Fig. 3 for e.g. Paris. Done."),
+              ElementsAre("See Fig. 3 for e.g. Paris.", "Done."));
 }
 
 TEST(SentencesTest, NumbersWithPointsStayWhole) {

@@ -22,10 +22,15 @@ stages::StoredChunk Passage(const std::string& text, std::uint64_t begin = 0) {
 class SupportTest : public ::testing::TestWithParam<bool> {
  protected:
   SupportTest()
-      : evidence_("When did Tesla die?",
-                  std::vector<stages::StoredChunk>{
-                      Passage("Tesla died on 7 January 1943. He never married. His work fell into obscurity.", 100),
-                      Passage("The Panthers gave up 308 points. Kawann Short led the team in sacks with 11.", 900)}) {
+      : evidence_(
+            "When did Tesla die?",
+            std::vector<stages::StoredChunk>{
+                Passage(
+                    "Tesla died on 7 January 1943. He never married. His work fell into obscurity.",
+                    100),
+                Passage(
+                    "The Panthers gave up 308 points. Kawann Short led the team in sacks with 11.",
+                    900)}) {
     if (!GetParam()) return;
     std::vector<std::vector<float>> vectors;
     for (const Sentence& sentence : evidence_.sentences()) {
@@ -35,7 +40,8 @@ class SupportTest : public ::testing::TestWithParam<bool> {
   }
 
   Support Check(const std::string& text) const {
-    return CheckSupport(text, GetParam() ? testing::FakeEmbedder::Vector(text) : std::vector<float>(), evidence_);
+    return CheckSupport(
+        text, GetParam() ? testing::FakeEmbedder::Vector(text) : std::vector<float>(), evidence_);
   }
 
   Evidence evidence_;
@@ -56,8 +62,12 @@ TEST_P(SupportTest, WhatAPassageSaysIsSupported) {
   EXPECT_TRUE(Check("Kawann Short led the team with 11 sacks.").supported);
 }
 
-TEST_P(SupportTest, AnotherNumberIsNot) { EXPECT_FALSE(Check("Tesla died on 7 January 1944.").supported); }
-TEST_P(SupportTest, AnotherNameIsNot) { EXPECT_FALSE(Check("Luke Kuechly led the team in sacks with 11.").supported); }
+TEST_P(SupportTest, AnotherNumberIsNot) {
+  EXPECT_FALSE(Check("Tesla died on 7 January 1944.").supported);
+}
+TEST_P(SupportTest, AnotherNameIsNot) {
+  EXPECT_FALSE(Check("Luke Kuechly led the team in sacks with 11.").supported);
+}
 TEST_P(SupportTest, ADenialIsNot) {
   EXPECT_FALSE(Check("Tesla did not die on 7 January 1943.").supported);
   EXPECT_FALSE(Check("He married.").supported);
@@ -67,9 +77,13 @@ TEST_P(SupportTest, SomethingElseIsNot) {
   EXPECT_FALSE(Check("Yes.").supported);
   EXPECT_FALSE(Check("").supported);
 }
-TEST_P(SupportTest, NumberWordsEqualDigits) { EXPECT_TRUE(Check("Kawann Short led the team in sacks with eleven.").supported); }
+TEST_P(SupportTest, NumberWordsEqualDigits) {
+  EXPECT_TRUE(Check("Kawann Short led the team in sacks with eleven.").supported);
+}
 
-TEST_P(SupportTest, TheSentenceThatAnswersIsMostRelevant) { EXPECT_EQ(evidence_.by_relevance()[0], 0u); }
+TEST_P(SupportTest, TheSentenceThatAnswersIsMostRelevant) {
+  EXPECT_EQ(evidence_.by_relevance()[0], 0u);
+}
 
 TEST(EvidenceTest, NoPassagesSupportNothing) {
   const Evidence none("When?", {});
@@ -79,7 +93,8 @@ TEST(EvidenceTest, NoPassagesSupportNothing) {
 TEST(WordsTest, NumbersAreNormalised) {
   EXPECT_EQ(ReadWords("1,234.50 and 7.").numbers, (std::set<std::string>{"1234.5", "7"}));
   EXPECT_TRUE(ReadWords("It isn't so.").negated);
-  EXPECT_EQ(ReadWords("The Eiffel Tower's height").names, (std::set<std::string>{"eiffel", "tower"}));
+  EXPECT_EQ(ReadWords("The Eiffel Tower's height").names,
+            (std::set<std::string>{"eiffel", "tower"}));
 }
 
 }  // namespace

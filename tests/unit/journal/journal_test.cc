@@ -36,10 +36,17 @@ TEST(JournalTest, KeepsEveryFieldOfAJobOverReopening) {
   job.documents_total = 7;
   job.chunks_reused = 1ull << 40;
   job.error = MakeError(absl::StatusCode::kNotFound, "no folder",
-                        {.reason = "FILE_NOT_FOUND", .field = "path", .next_step = "look", .retry_after = absl::Seconds(2),
+                        {.reason = "FILE_NOT_FOUND",
+                         .field = "path",
+                         .next_step = "look",
+                         .retry_after = absl::Seconds(2),
                          .metadata = {{"a", "b"}}});
-  job.options.metadata = {{"s", std::string("x")}, {"i", std::int64_t{-3}}, {"d", 0.5}, {"b", true},
-                          {"t", absl::FromUnixSeconds(99)}, {"l", std::vector<std::string>{"p", "q"}}};
+  job.options.metadata = {{"s", std::string("x")},
+                          {"i", std::int64_t{-3}},
+                          {"d", 0.5},
+                          {"b", true},
+                          {"t", absl::FromUnixSeconds(99)},
+                          {"l", std::vector<std::string>{"p", "q"}}};
   job.options.acl_labels = {"public", "staff"};
   job.paths = {"/data/caf\xe9/\n", "/data/b"};
   job.walked = 1;
@@ -67,8 +74,10 @@ TEST(JournalTest, ListsJobsNewestFirstBelowAnId) {
   for (const char* id : {"0001", "0003", "0002"}) batch.PutJob(MakeJob(id));
   RAGMESH_ASSERT_OK(journal->Write(std::move(batch), Durability::kLater));
   std::vector<std::string> all, below;
-  RAGMESH_ASSERT_OK(journal->VisitJobs("", [&](JobRecord job) { return all.push_back(job.id), true; }));
-  RAGMESH_ASSERT_OK(journal->VisitJobs("0003", [&](JobRecord job) { return below.push_back(job.id), true; }));
+  RAGMESH_ASSERT_OK(
+      journal->VisitJobs("", [&](JobRecord job) { return all.push_back(job.id), true; }));
+  RAGMESH_ASSERT_OK(
+      journal->VisitJobs("0003", [&](JobRecord job) { return below.push_back(job.id), true; }));
   EXPECT_THAT(all, ElementsAre("0003", "0002", "0001"));
   EXPECT_THAT(below, ElementsAre("0002", "0001"));
 }

@@ -41,7 +41,8 @@ TEST(SpoolTest, NamesFilesByDigestAndCountsEqualBytesOnce) {
 
 TEST(SpoolTest, LimitsAreTypedAndLeaveNothingBehind) {
   const testing::TempDir folder;
-  RAGMESH_ASSERT_OK_AND_ASSIGN(auto spool, Spool::Open(folder.path(), {.document_bytes = 10, .total_bytes = 15}));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(
+      auto spool, Spool::Open(folder.path(), {.document_bytes = 10, .total_bytes = 15}));
   Put(*spool, "0123456789");
   {
     RAGMESH_ASSERT_OK_AND_ASSIGN(auto writer, spool->Begin());
@@ -75,7 +76,8 @@ TEST(SpoolTest, SecretsAreReadableByThisUserOnlyAndGoAway) {
   RAGMESH_ASSERT_OK_AND_ASSIGN(auto spool, Spool::Open(folder.path(), {}));
   RAGMESH_ASSERT_OK(spool->PutSecret("1-0", "sesame"));
   namespace fs = std::filesystem;
-  EXPECT_EQ(fs::status(folder.path() / "secret-1-0").permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  EXPECT_EQ(fs::status(folder.path() / "secret-1-0").permissions(),
+            fs::perms::owner_read | fs::perms::owner_write);
   EXPECT_THAT(spool->GetSecret("1-0"), testing::IsOkAndHolds(std::string("sesame")));
   spool->RemoveSecret("1-0");
   EXPECT_THAT(spool->GetSecret("1-0"), StatusIs(absl::StatusCode::kNotFound));

@@ -34,9 +34,11 @@ class AskTest : public QuestionFixture {
           heard.order += "RTCAUMDX"[event.index()];
           if (auto* text = std::get_if<TextEvent>(&event)) heard.text += text->text;
           if (auto* citation = std::get_if<Citation>(&event)) heard.citations.push_back(*citation);
-          if (auto* degradation = std::get_if<Degradation>(&event)) heard.degraded.push_back(*degradation);
+          if (auto* degradation = std::get_if<Degradation>(&event))
+            heard.degraded.push_back(*degradation);
           if (auto* answer = std::get_if<Answer>(&event)) heard.answer = *answer;
-          if (auto* retrieval = std::get_if<RetrievalEvent>(&event)) heard.passages = retrieval->passages;
+          if (auto* retrieval = std::get_if<RetrievalEvent>(&event))
+            heard.passages = retrieval->passages;
           if (auto* usage = std::get_if<stages::Usage>(&event)) heard.usage = *usage;
           return absl::OkStatus();
         },
@@ -87,7 +89,8 @@ TEST_F(AskTest, ASupportedAnswerIsGeneratedWithItsCitation) {
 }
 
 TEST_F(AskTest, AnInventedFactIsNeverShown) {
-  mesh_.generator.says = "Tesla died on 7 January 1944. He was rich and very happy in the end of his days.";
+  mesh_.generator.says =
+      "Tesla died on 7 January 1944. He was rich and very happy in the end of his days.";
   const Heard heard = Ask("When did Tesla die?");
   EXPECT_EQ(heard.answer.kind, AnswerKind::kExtractive);
   EXPECT_FALSE(absl::StrContains(heard.text, "1944"));
@@ -96,7 +99,8 @@ TEST_F(AskTest, AnInventedFactIsNeverShown) {
 }
 
 TEST_F(AskTest, WhatFollowsASupportedSentenceUnsupportedIsLeftOut) {
-  mesh_.generator.says = "Tesla died on 7 January 1943. The moon is made of green cheese. Tesla never married.";
+  mesh_.generator.says =
+      "Tesla died on 7 January 1943. The moon is made of green cheese. Tesla never married.";
   const Heard heard = Ask("When did Tesla die?");
   EXPECT_EQ(heard.answer.kind, AnswerKind::kGenerated);
   EXPECT_EQ(heard.text, "Tesla died on 7 January 1943. [1]");
@@ -128,7 +132,8 @@ TEST_F(AskTest, ExtractiveModeCallsNoGenerator) {
 
 TEST_F(AskTest, WhatThePassagesDoNotAnswerIsNotFound) {
   mesh_.generator.says = "Zebras eat grass.";
-  const Heard heard = Ask("Which quantum chromodynamics lattice spacing suits glueball spectroscopy?");
+  const Heard heard =
+      Ask("Which quantum chromodynamics lattice spacing suits glueball spectroscopy?");
   EXPECT_EQ(heard.answer.kind, AnswerKind::kNotFound);
   EXPECT_EQ(heard.text, kNotFoundText);
   EXPECT_TRUE(heard.citations.empty());

@@ -13,7 +13,8 @@ namespace {
 
 using ::ragmesh::testing::StatusIs;
 
-const BackoffOptions kQuick{absl::Microseconds(10), absl::Microseconds(40), absl::Microseconds(200)};
+const BackoffOptions kQuick{absl::Microseconds(10), absl::Microseconds(40),
+                            absl::Microseconds(200)};
 
 TEST(BackoffTest, GivesUpWithTheLastErrorWhenWaitsAreUsedUp) {
   int attempts = 0, told = 0;
@@ -30,7 +31,8 @@ TEST(BackoffTest, DoesNotRepeatWhatCannotRecover) {
   int attempts = 0;
   const CallContext call(absl::InfiniteFuture());
   const absl::Status status = RetryWithBackoff(
-      kQuick, [&] { return ++attempts, InvalidField("x", "is bad"); }, [](const absl::Status&) {}, call);
+      kQuick, [&] { return ++attempts, InvalidField("x", "is bad"); }, [](const absl::Status&) {},
+      call);
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_EQ(attempts, 1);
 }
@@ -39,7 +41,8 @@ TEST(BackoffTest, CancellationEndsAWaitAtOnce) {
   const CallContext call(absl::InfiniteFuture());
   const BackoffOptions slow{absl::Hours(1), absl::Hours(1), absl::Hours(2)};
   const absl::Status status = RetryWithBackoff(
-      slow, [] { return Unavailable("X", "down"); }, [&](const absl::Status&) { call.Cancel(); }, call);
+      slow, [] { return Unavailable("X", "down"); }, [&](const absl::Status&) { call.Cancel(); },
+      call);
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled));
 }
 

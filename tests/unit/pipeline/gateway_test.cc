@@ -10,33 +10,41 @@ using ::ragmesh::testing::HasReason;
 class GatewayTest : public QuestionFixture {};
 
 TEST_F(GatewayTest, ACollectionIsBoundToTheEmbedderInUse) {
-  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto collection, gateway_->GetCollection(caller_, "manuals", call_));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto collection,
+                               gateway_->GetCollection(caller_, "manuals", call_));
   EXPECT_EQ(collection.config.embedder_digest, mesh_.embedder.digest);
   EXPECT_EQ(collection.config.dimension, testing::FakeEmbedder::kDimension);
-  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto words,
-                               gateway_->CreateCollection(caller_, {.name = "words", .lexical_only = true}, call_));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(
+      const auto words,
+      gateway_->CreateCollection(caller_, {.name = "words", .lexical_only = true}, call_));
   EXPECT_EQ(words.config.embedder_digest, "");
-  EXPECT_THAT(gateway_->CreateCollection(caller_, {.name = "words"}, call_), HasReason("COLLECTION_EXISTS"));
-  EXPECT_THAT(gateway_->CreateCollection(caller_, {.name = "Bad Name"}, call_), HasReason("INVALID_FIELD"));
+  EXPECT_THAT(gateway_->CreateCollection(caller_, {.name = "words"}, call_),
+              HasReason("COLLECTION_EXISTS"));
+  EXPECT_THAT(gateway_->CreateCollection(caller_, {.name = "Bad Name"}, call_),
+              HasReason("INVALID_FIELD"));
 }
 
 TEST_F(GatewayTest, UpdatingKeepsWhatIsUnset) {
-  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto collection,
-                               gateway_->UpdateCollection(caller_, {.name = "manuals", .description = "new"}, call_));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(
+      const auto collection,
+      gateway_->UpdateCollection(caller_, {.name = "manuals", .description = "new"}, call_));
   EXPECT_EQ(collection.config.description, "new");
   EXPECT_EQ(collection.config.embedder_digest, mesh_.embedder.digest);
 }
 
 TEST_F(GatewayTest, ADeletedCollectionIsGoneWithItsBookkeeping) {
   RAGMESH_ASSERT_OK(gateway_->DeleteCollection(caller_, "manuals", call_));
-  EXPECT_THAT(gateway_->GetCollection(caller_, "manuals", call_), HasReason("COLLECTION_NOT_FOUND"));
-  EXPECT_THAT(gateway_->DeleteCollection(caller_, "manuals", call_), HasReason("COLLECTION_NOT_FOUND"));
+  EXPECT_THAT(gateway_->GetCollection(caller_, "manuals", call_),
+              HasReason("COLLECTION_NOT_FOUND"));
+  EXPECT_THAT(gateway_->DeleteCollection(caller_, "manuals", call_),
+              HasReason("COLLECTION_NOT_FOUND"));
 }
 
 TEST_F(GatewayTest, OnlyTheirReadersDeleteDocuments) {
   Put("secret.txt", "Secret.", {"board"});
   const std::string id = DocumentIdFromName("secret.txt");
-  EXPECT_THAT(gateway_->DeleteDocument(caller_, "manuals", id, call_), HasReason("DOCUMENT_NOT_FOUND"));
+  EXPECT_THAT(gateway_->DeleteDocument(caller_, "manuals", id, call_),
+              HasReason("DOCUMENT_NOT_FOUND"));
   EXPECT_THAT(gateway_->DeleteDocument({"default", {"board"}, ""}, "manuals", id, call_),
               testing::IsOkAndHolds(1u));
 }
@@ -55,12 +63,13 @@ TEST_F(GatewayTest, AnUploadInPiecesBecomesOneDocument) {
   RAGMESH_ASSERT_OK(writer->Append("Two."));
   InlineSource source;
   source.name = "pieces.txt";
-  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto uploaded,
-                               gateway_->ingest().FinishUpload(caller_, "manuals", source, {}, *writer, call_));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(
+      const auto uploaded,
+      gateway_->ingest().FinishUpload(caller_, "manuals", source, {}, *writer, call_));
   RAGMESH_ASSERT_OK(gateway_->ingest().WatchJob(
       caller_, uploaded.job.id, [](const JobEvent&) { return absl::OkStatus(); }, call_));
-  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto document,
-                               gateway_->GetDocument(caller_, "manuals", uploaded.document_id, call_));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(
+      const auto document, gateway_->GetDocument(caller_, "manuals", uploaded.document_id, call_));
   EXPECT_EQ(document.text, "One. Two.");
 }
 
@@ -71,7 +80,8 @@ TEST_F(GatewayTest, EmbedSplitsBatchesAndKeepsTheOrder) {
   ASSERT_EQ(result.embeddings.size(), 40u);
   EXPECT_EQ(result.embeddings[39].values, testing::FakeEmbedder::Vector("text number 39"));
   EXPECT_THAT(gateway_->Embed({}, false, call_), HasReason("INVALID_FIELD"));
-  EXPECT_THAT(gateway_->Embed({std::string(9 << 20, 'x')}, false, call_), HasReason("LIMIT_EXCEEDED"));
+  EXPECT_THAT(gateway_->Embed({std::string(9 << 20, 'x')}, false, call_),
+              HasReason("LIMIT_EXCEEDED"));
 }
 
 TEST_F(GatewayTest, StatusNamesAllSevenEvenWhenOneIsDown) {

@@ -18,11 +18,11 @@
 namespace ragmesh::pipeline {
 namespace {
 
-using ::ragmesh::testing::HasReason;
-using ::ragmesh::testing::StatusIs;
 using journal::DocumentRecord;
 using journal::JobRecord;
 using journal::State;
+using ::ragmesh::testing::HasReason;
+using ::ragmesh::testing::StatusIs;
 namespace fs = std::filesystem;
 
 class IngestTest : public ::testing::Test {
@@ -32,7 +32,8 @@ class IngestTest : public ::testing::Test {
     fs::create_directories(root_);
     options_.data_folder = folder_.path() / "data";
     options_.allowed_roots = {root_};
-    options_.document.backoff = {absl::Milliseconds(1), absl::Milliseconds(2), absl::Milliseconds(20)};
+    options_.document.backoff = {absl::Milliseconds(1), absl::Milliseconds(2),
+                                 absl::Milliseconds(20)};
     mesh_.MakeCollection();
     Start();
   }
@@ -47,9 +48,13 @@ class IngestTest : public ::testing::Test {
   // What a crash leaves: the journal as it is, nothing else.
   void Stop() { ingest_.reset(); }
 
-  void WriteFile(const std::string& name, const std::string& text) { std::ofstream(root_ / name) << text; }
+  void WriteFile(const std::string& name, const std::string& text) {
+    std::ofstream(root_ / name) << text;
+  }
 
-  static InlineSource Text(const std::string& name, const std::string& text) { return {name, text, "", "", ""}; }
+  static InlineSource Text(const std::string& name, const std::string& text) {
+    return {name, text, "", "", ""};
+  }
 
   absl::StatusOr<JobRecord> Submit(std::vector<IngestSource> sources, bool prune = false) {
     NewJob job;
@@ -97,12 +102,16 @@ class IngestTest : public ::testing::Test {
     job.collection = "manuals";
     job.sources = sources;
     auto made = ingest->CreateJob(caller_, std::move(job), call_);
-    EXPECT_TRUE(ingest->WatchJob(caller_, made->id, [](const JobEvent&) { return absl::OkStatus(); }, call_).ok());
+    EXPECT_TRUE(ingest
+                    ->WatchJob(
+                        caller_, made->id, [](const JobEvent&) { return absl::OkStatus(); }, call_)
+                    .ok());
     return mesh.store.Dump(mesh.id);
   }
 
   std::size_t SpoolFiles() {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder_.path() / "data" / "spool"), {}));
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator(folder_.path() / "data" / "spool"), {}));
   }
 
   const testing::TempDir folder_;
@@ -116,12 +125,14 @@ class IngestTest : public ::testing::Test {
 };
 
 TEST_F(IngestTest, UploadIsStoredWithTextChunksAndVectors) {
-  const JobRecord job = Run({Text("a.txt", "# Pumps\n\nThe pump runs at 50 Hz.\n\nIt weighs 12 kg.")});
+  const JobRecord job =
+      Run({Text("a.txt", "# Pumps\n\nThe pump runs at 50 Hz.\n\nIt weighs 12 kg.")});
   EXPECT_EQ(job.state, State::kSucceeded);
   EXPECT_EQ(job.documents_done, 1u);
   EXPECT_EQ(job.chunks_done, 3u);
   const std::string id = DocumentIdFromName("a.txt");
-  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto document, mesh_.store.GetDocument(mesh_.id, id, {"public"}, call_));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto document,
+                               mesh_.store.GetDocument(mesh_.id, id, {"public"}, call_));
   EXPECT_EQ(document.text, "Pumps\n\nThe pump runs at 50 Hz.\n\nIt weighs 12 kg.");
   EXPECT_EQ(document.version, 1u);
   EXPECT_EQ(SpoolFiles(), 0u);
@@ -142,7 +153,8 @@ TEST_F(IngestTest, AChangedDocumentEmbedsOnlyChangedChunks) {
   const JobRecord job = Run({Text("a.txt", "One.\n\nTwo and a half.\n\nThree.")});
   EXPECT_EQ(mesh_.embedder.texts - embedded, 1);
   EXPECT_EQ(job.chunks_reused, 2u);
-  EXPECT_EQ(mesh_.store.Dump(mesh_.id), CleanDump({Text("a.txt", "One.\n\nTwo and a half.\n\nThree.")}));
+  EXPECT_EQ(mesh_.store.Dump(mesh_.id),
+            CleanDump({Text("a.txt", "One.\n\nTwo and a half.\n\nThree.")}));
 }
 
 TEST_F(IngestTest, ChangedLabelsAreNotUnchanged) {
@@ -180,7 +192,8 @@ TEST_F(IngestTest, BrokenDocumentsAreDeadLettersAndTheRestGoesIn) {
   EXPECT_EQ(job.documents_total, 3u);
   EXPECT_EQ(job.documents_done, 1u);
   EXPECT_EQ(job.documents_failed, 2u);
-  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto letters, ingest_->ListJobDocuments(caller_, job.id, State::kFailed, {}));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto letters,
+                               ingest_->ListJobDocuments(caller_, job.id, State::kFailed, {}));
   ASSERT_EQ(letters.documents.size(), 2u);
   EXPECT_THAT(letters.documents[0].error, HasReason("MALFORMED_DOCUMENT"));
   EXPECT_THAT(letters.documents[1].error, HasReason("EMPTY_DOCUMENT"));
@@ -244,7 +257,8 @@ TEST_F(IngestTest, CancelStopsAHangingStageAndKeepsWhatIsDone) {
   RAGMESH_ASSERT_OK(ingest_->CancelJob(caller_, job.id));
   EXPECT_EQ(Await(job.id).state, State::kCancelled);
   EXPECT_LT(absl::Now() - before, absl::Milliseconds(500));
-  for (const DocumentRecord& document : Documents(job.id)) EXPECT_EQ(document.state, State::kCancelled);
+  for (const DocumentRecord& document : Documents(job.id))
+    EXPECT_EQ(document.state, State::kCancelled);
   EXPECT_EQ(mesh_.store.Dump(mesh_.id).size(), 1u);
   mesh_.embedder.fault.Clear();
   RAGMESH_ASSERT_OK(ingest_->RetryJob(caller_, job.id));
@@ -258,11 +272,11 @@ TEST_F(IngestTest, AJobThatEndedStaysAsItIsWhenCancelled) {
 }
 
 TEST_F(IngestTest, GoesOnAfterAStopAtAnyStep) {
-  const std::vector<IngestSource> sources = {Text("a.txt", "One.\n\nTwo."), Text("b.txt", "Three.\n\nFour."),
-                                             Text("c.txt", "Five.")};
+  const std::vector<IngestSource> sources = {
+      Text("a.txt", "One.\n\nTwo."), Text("b.txt", "Three.\n\nFour."), Text("c.txt", "Five.")};
   const auto expected = CleanDump(sources);
-  testing::StageFault* const steps[] = {&mesh_.loader.fault, &mesh_.splitter.fault, &mesh_.embedder.fault,
-                                        &mesh_.store.write_fault};
+  testing::StageFault* const steps[] = {&mesh_.loader.fault, &mesh_.splitter.fault,
+                                        &mesh_.embedder.fault, &mesh_.store.write_fault};
   for (testing::StageFault* step : steps) {
     RAGMESH_ASSERT_OK(mesh_.store.DeleteCollection(mesh_.id, call_));
     mesh_.MakeCollection();
@@ -288,7 +302,8 @@ TEST_F(IngestTest, ACrashBetweenStoreAndJournalIngestsTheDocumentOnceMore) {
     job_id = job.id;
     Await(job_id);
     Stop();
-    RAGMESH_ASSERT_OK_AND_ASSIGN(auto journal, journal::Journal::Open(options_.data_folder + "/journal"));
+    RAGMESH_ASSERT_OK_AND_ASSIGN(auto journal,
+                                 journal::Journal::Open(options_.data_folder + "/journal"));
     auto record = *journal->GetJob(job_id);
     auto document = *journal->GetDocument(job_id, 0);
     record->state = State::kRunning;
@@ -364,7 +379,8 @@ TEST_F(IngestTest, OldEndedJobsAreForgottenWithTheirBytes) {
   options_.max_ended_jobs = 2;
   Start();
   std::vector<std::string> ids;
-  for (int i = 0; i < 4; ++i) ids.push_back(Run({Text(absl::StrCat(i, ".txt"), absl::StrCat("BROKEN", i))}).id);
+  for (int i = 0; i < 4; ++i)
+    ids.push_back(Run({Text(absl::StrCat(i, ".txt"), absl::StrCat("BROKEN", i))}).id);
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto page, ingest_->ListJobs(caller_, "", {}));
   ASSERT_EQ(page.jobs.size(), 2u);
   EXPECT_EQ(page.jobs[0].id, ids[3]);
@@ -373,18 +389,22 @@ TEST_F(IngestTest, OldEndedJobsAreForgottenWithTheirBytes) {
 }
 
 TEST_F(IngestTest, JobsAndDocumentsComeInPages) {
-  for (int i = 0; i < 3; ++i) Run({Text("a.txt", "One."), Text("b.txt", "Two."), Text("c.txt", "Three.")});
+  for (int i = 0; i < 3; ++i)
+    Run({Text("a.txt", "One."), Text("b.txt", "Two."), Text("c.txt", "Three.")});
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto first, ingest_->ListJobs(caller_, "", {2, ""}));
   ASSERT_EQ(first.jobs.size(), 2u);
-  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto rest, ingest_->ListJobs(caller_, "", {2, first.next_token}));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto rest,
+                               ingest_->ListJobs(caller_, "", {2, first.next_token}));
   ASSERT_EQ(rest.jobs.size(), 1u);
   EXPECT_EQ(rest.next_token, "");
   EXPECT_GT(first.jobs[1].id, rest.jobs[0].id);
-  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto documents,
-                               ingest_->ListJobDocuments(caller_, rest.jobs[0].id, State::kSucceeded, {2, ""}));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(
+      const auto documents,
+      ingest_->ListJobDocuments(caller_, rest.jobs[0].id, State::kSucceeded, {2, ""}));
   ASSERT_EQ(documents.documents.size(), 2u);
-  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto last, ingest_->ListJobDocuments(caller_, rest.jobs[0].id, State::kSucceeded,
-                                                                          {2, documents.next_token}));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(
+      const auto last, ingest_->ListJobDocuments(caller_, rest.jobs[0].id, State::kSucceeded,
+                                                 {2, documents.next_token}));
   EXPECT_EQ(last.documents.size(), 1u);
 }
 

@@ -52,10 +52,12 @@ class QuestionFixture : public ::testing::Test {
     collection.name = "manuals";
     ASSERT_TRUE(gateway_->CreateCollection(caller_, collection, call_).ok());
     Put("tesla.txt",
-        "Tesla died on 7 January 1943 in New York.\n\nNikola Tesla was an inventor. He never married. "
+        "Tesla died on 7 January 1943 in New York.\n\nNikola Tesla was an inventor. He never "
+        "married. "
         "His patents earned him a considerable amount of money.");
     Put("panthers.txt",
-        "# Panthers\n\nThe Panthers defense gave up just 308 points. Kawann Short led the team in sacks with 11.");
+        "# Panthers\n\nThe Panthers defense gave up just 308 points. Kawann Short led the team in "
+        "sacks with 11.");
   }
 
   void Put(const std::string& name, const std::string& text, std::vector<std::string> labels = {}) {

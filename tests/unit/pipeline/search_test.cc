@@ -39,7 +39,8 @@ TEST_F(SearchTest, WithoutEmbedderItSearchesByWordsAndSaysSo) {
   EXPECT_EQ(found.degraded[0].stage, "embedder");
   EXPECT_EQ(found.degraded[0].reason, "STAGE_UNREACHABLE");
   EXPECT_EQ(observer_.degraded.size(), 1u);
-  EXPECT_THAT(Search({.mode = stages::SearchMode::kDense}), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(Search({.mode = stages::SearchMode::kDense}),
+              StatusIs(absl::StatusCode::kUnavailable));
 }
 
 TEST_F(SearchTest, WithoutRerankerTheOrderOfRetrievalStays) {
@@ -70,7 +71,8 @@ TEST_F(SearchTest, LabelsDecideWhatIsSeen) {
   Put("secret.txt", "The Panthers secret plan.", {"board"});
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto open, Search({.query = "secret plan"}));
   for (const Passage& passage : open.passages) EXPECT_NE(passage.chunk.document_name, "secret.txt");
-  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto board, Search({.query = "secret plan"}, {"default", {"board"}, ""}));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto board,
+                               Search({.query = "secret plan"}, {"default", {"board"}, ""}));
   ASSERT_EQ(board.passages.size(), 1u);
 }
 
@@ -79,18 +81,21 @@ TEST_F(SearchTest, BadRequestsNameTheField) {
   EXPECT_THAT(Search({.top_k = 101}), HasReason("INVALID_FIELD"));
   EXPECT_THAT(gateway_->Search(caller_, {.collection = "none", .query = "x"}, call_),
               HasReason("COLLECTION_NOT_FOUND"));
-  EXPECT_THAT(gateway_->Search(caller_, {.collection = "NO/", .query = "x"}, call_), HasReason("INVALID_FIELD"));
+  EXPECT_THAT(gateway_->Search(caller_, {.collection = "NO/", .query = "x"}, call_),
+              HasReason("INVALID_FIELD"));
 }
 
 TEST_F(SearchTest, ACallerWhoGoesStopsEveryStepSoon) {
-  testing::StageFault* const faults[] = {&mesh_.embedder.fault, &mesh_.store.search_fault, &mesh_.reranker.fault};
+  testing::StageFault* const faults[] = {&mesh_.embedder.fault, &mesh_.store.search_fault,
+                                         &mesh_.reranker.fault};
   int wasted = 0;
   for (testing::StageFault* fault : faults) {
     fault->Hang();
     const CallContext call(absl::InfiniteFuture());
     absl::Status status;
     std::thread search([&] {
-      status = gateway_->Search(caller_, {.collection = "manuals", .query = "sacks"}, call).status();
+      status =
+          gateway_->Search(caller_, {.collection = "manuals", .query = "sacks"}, call).status();
     });
     while (fault->hanging() == 0) std::this_thread::yield();
     call.Cancel();
