@@ -102,13 +102,6 @@ void Server::SetHealth(bool serving) {
     server_->GetHealthCheckService()->SetServingStatus(name, serving);
 }
 
-std::shared_ptr<grpc::Channel> Server::InProcessChannel(std::int64_t max_message_bytes) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(static_cast<int>(max_message_bytes));
-  arguments.SetMaxSendMessageSize(static_cast<int>(max_message_bytes));
-  return server_->InProcessChannel(arguments);
-}
-
 void Server::SetReady() {
   absl::MutexLock lock(&mutex_);
   if (draining_) return;

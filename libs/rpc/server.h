@@ -13,7 +13,6 @@
 #include "libs/rpc/server_options.h"
 
 namespace grpc {
-class Channel;
 class Server;
 class Service;
 }  // namespace grpc
@@ -41,10 +40,6 @@ class Server {
 
   // Addresses as bound: "127.0.0.1:40123" for "127.0.0.1:0".
   const std::vector<std::string>& addresses() const { return addresses_; }
-
-  // A channel to this server without a socket, for messages up to `max_message_bytes` both ways.
-  // Calls on it must end before the server does.
-  std::shared_ptr<grpc::Channel> InProcessChannel(std::int64_t max_message_bytes);
 
   // Sets the health of every named service. Ignored once the drain has begun.
   void SetReady();

@@ -83,10 +83,6 @@ absl::Status StageHost::StartServers(grpc::Service& service) {
   return absl::OkStatus();
 }
 
-std::shared_ptr<grpc::Channel> StageHost::InProcessChannel() {
-  return server_->InProcessChannel(options_.max_message_bytes);
-}
-
 int StageHost::Run(grpc::Service& service,
                    absl::AnyInvocable<absl::Status(const CallContext&) &&> load) {
   if (absl::Status status = StartServers(service); !status.ok()) {

@@ -47,11 +47,8 @@ class StageHost {
   // context of `load` is cancelled by a signal.
   int Run(grpc::Service& service, absl::AnyInvocable<absl::Status(const CallContext&) &&> load);
 
-  // From inside `load`: a channel to this process's own server. Calls on it must end before the
-  // drain does, so whoever makes them registers with BeforeDrain.
-  std::shared_ptr<grpc::Channel> InProcessChannel();
-  // Runs `stop` when the drain begins, before the gRPC server refuses calls; it returns when its
-  // own work has ended, at the given time at the latest.
+  // From inside `load`: runs `stop` when the drain begins, before the gRPC server refuses calls; it
+  // returns when its own work has ended, at the given time at the latest.
   void BeforeDrain(absl::AnyInvocable<void(absl::Time) &&> stop) {
     before_drain_ = std::move(stop);
   }

@@ -1,5 +1,13 @@
 #include "services/gateway/gateway_config.h"
 
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/error.h"
 #include "libs/version/version.h"
 
 namespace ragmesh::services {
@@ -67,6 +75,25 @@ pipeline::GatewayOptions GatewayConfig::Options() const {
   options.self.commit = Commit();
   options.self.limits["max_document_bytes"] = max_document_bytes;
   return options;
+}
+
+absl::Status GatewayConfig::AddBridgeSocket(rpc::ServerOptions* server) {
+  if (http_listen.empty()) return absl::OkStatus();
+  std::error_code error;
+  std::filesystem::create_directories(data_dir, error);
+  if (error) {
+    return InvalidField("data_dir", absl::StrCat(data_dir, " cannot be made: ", error.message()),
+                        "Name a folder this user may write to.");
+  }
+  std::string path = data_dir + "/bridge.sock";
+  if (path.size() >= sizeof(sockaddr_un::sun_path)) {
+    std::string folder = "/tmp/ragmesh-XXXXXX";
+    if (mkdtemp(folder.data()) == nullptr) return ErrnoError("make a folder in /tmp", errno);
+    path = folder + "/bridge.sock";
+  }
+  bridge_target = "unix:" + path;
+  server->listen.push_back(bridge_target);
+  return absl::OkStatus();
 }
 
 void PeerConfig::Declare(flags::FlagSet& flags) {

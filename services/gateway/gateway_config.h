@@ -36,6 +36,13 @@ struct GatewayConfig {
   // All but the folder.
   void DeclareSettings(flags::FlagSet& flags);
   pipeline::GatewayOptions Options() const;
+
+  // Adds the address on which the HTTP side reaches the gateway's own gRPC server, whatever
+  // addresses and certificates callers outside use: a Unix socket in the data folder, or, where
+  // that path would be too long for one, in a private folder under /tmp. Call it before the server
+  // is made.
+  absl::Status AddBridgeSocket(rpc::ServerOptions* server);
+  std::string bridge_target;  // "unix:PATH", set by AddBridgeSocket
 };
 
 // Where the stages are. An address is what gRPC takes: "127.0.0.1:7703", "unix:/run/x.sock",

@@ -33,8 +33,7 @@ absl::Status Serve(const GatewayConfig& config, const rpc::ServerOptions& server
   std::unique_ptr<HttpFront> http;
   *exit_status = host.Run(service, [&](const CallContext& call) -> absl::Status {
     if (!config.http_listen.empty()) {
-      RAGMESH_ASSIGN_OR_RETURN(
-          http, HttpFront::Start(config, server.tls, host.InProcessChannel(), host.log()));
+      RAGMESH_ASSIGN_OR_RETURN(http, HttpFront::Start(config, server.tls, host.log()));
       host.BeforeDrain([&http](absl::Time deadline) { http->Shutdown(deadline); });
     }
     return load ? std::move(load)(call) : absl::OkStatus();

@@ -11,13 +11,9 @@
 #include "libs/rpc/server_options.h"
 #include "services/gateway/gateway_config.h"
 
-namespace grpc {
-class Channel;
-}
-
 namespace ragmesh::services {
 
-// Serves from Start until Shutdown, which must come before the end of the server behind `channel`.
+// Serves from Start until Shutdown, which must come before the end of the gRPC server.
 class HttpFront {
  public:
   virtual ~HttpFront() = default;
@@ -26,12 +22,10 @@ class HttpFront {
   // Accepts no more, lets running exchanges end until `deadline`, then cancels the rest.
   virtual void Shutdown(absl::Time deadline) = 0;
 
-  // `channel` leads to the gateway's own gRPC server, best without a socket. With certificates in
-  // `tls` HTTP is served over TLS too. `log` is borrowed. INVALID_ARGUMENT on an address that is
-  // none.
+  // Reaches the gateway's own gRPC server at config.bridge_target. With certificates in `tls` HTTP
+  // is served over TLS too. `log` is borrowed. INVALID_ARGUMENT on an address that is none.
   static absl::StatusOr<std::unique_ptr<HttpFront>> Start(const GatewayConfig& config,
                                                           const rpc::ServerTls& tls,
-                                                          std::shared_ptr<grpc::Channel> channel,
                                                           log::Logger& log);
 };
 

@@ -35,6 +35,11 @@ struct Peers {
   }
 };
 
+int Refuse(const absl::Status& status) {
+  std::fprintf(stderr, "ragmesh-gateway: %s\n", std::string(status.message()).c_str());
+  return 2;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -50,12 +55,10 @@ int main(int argc, char** argv) {
   services::AddServerFlags(flags, &server);
   flags.ParseOrExit(argc, argv);
 
+  if (absl::Status status = config.AddBridgeSocket(&server); !status.ok()) return Refuse(status);
   services::StageHost host("gateway", "ragmesh.gateway.v1.GatewayService", server, flags.Values());
   const auto peers = Peers::Connect(peer_config);
-  if (!peers.ok()) {
-    std::fprintf(stderr, "ragmesh-gateway: %s\n", std::string(peers.status().message()).c_str());
-    return 2;
-  }
+  if (!peers.ok()) return Refuse(peers.status());
   const services::GatewayStages stages{{*peers->loader, *peers->splitter, *peers->embedder,
                                         *peers->vector_store, *peers->reranker, *peers->generator},
                                        {{"loader", peer_config.loader},

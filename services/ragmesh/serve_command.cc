@@ -42,9 +42,12 @@ class ServeCommand final : public Command {
   }
 
   int Run(const std::string&) override {
+    gateway_.data_dir = data_dir_ + "/gateway";
+    if (absl::Status status = gateway_.AddBridgeSocket(&server_); !status.ok()) {
+      return Fail(status, /*json=*/false);
+    }
     services::StageHost host("gateway", "ragmesh.gateway.v1.GatewayService", server_,
                              flags_->Values());
-    gateway_.data_dir = data_dir_ + "/gateway";
     local_.vector_store.data_dir = data_dir_ + "/vector-store";
     local_.loader.max_document_bytes = gateway_.max_document_bytes;
     local_.loader.allowed_roots = gateway_.allowed_roots;
