@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/stages/stage_state.h"
 
 namespace ragmesh::pipeline {
 namespace {
@@ -22,6 +23,10 @@ absl::StatusOr<EmbedderIdentity::Identity> EmbedderIdentity::Get(const CallConte
     if (known_.has_value() && clock_.Now() - asked_ < kFresh) return *known_;
   }
   RAGMESH_ASSIGN_OR_RETURN(const stages::StageInfo info, embedder_.Info(call));
+  if (const auto state = info.features.find(stages::kStateFeature);
+      state != info.features.end() && state->second == stages::kStateStarting) {
+    return Unavailable("STAGE_STARTING", "the embedder is starting", "Retry shortly.");
+  }
   if (!info.ready || info.model.digest.empty()) {
     return Unavailable(
         "MODEL_NOT_LOADED",

@@ -15,6 +15,7 @@
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/stages/stage_info.h"
+#include "libs/stages/stage_state.h"
 #include "libs/version/version.h"
 
 namespace ragmesh::services {
@@ -59,6 +60,9 @@ class StageSlot {
       RAGMESH_ASSIGN_OR_RETURN(info, (*stage)->Info(call));
     } else {
       const auto detail = GetErrorDetail(stage.status());
+      if (detail.has_value() && detail->reason == "STAGE_STARTING") {
+        info.features[stages::kStateFeature] = stages::kStateStarting;
+      }
       info.not_ready_reason = std::string(stage.status().message());
       if (detail.has_value() && !detail->next_step.empty()) {
         absl::StrAppend(&info.not_ready_reason, ". ", detail->next_step);

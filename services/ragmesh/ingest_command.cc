@@ -25,6 +25,7 @@ namespace v1 = ragmesh::gateway::v1;
 
 constexpr std::size_t kPieceBytes = 1 << 20;  // of an upload, a message holds at most 4 MiB
 constexpr std::size_t kMaxWaiting = 16;       // jobs on the server that are not finished
+constexpr absl::Duration kStartPatience = absl::Minutes(1);  // for a server that just started
 constexpr absl::Duration kPoll = absl::Milliseconds(50);
 
 struct LocalFile {

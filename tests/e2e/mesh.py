@@ -100,11 +100,12 @@ class Client:
             raise HttpError(error.code, error.read().decode("utf-8", "replace")) from None
 
     def ready(self):
+        """True when the gateway answers and no stage is still loading."""
         try:
-            self.request("GET", "/v1/status", timeout=5)
-            return True
+            stages = self.request("GET", "/v1/status", timeout=5)["stages"]
         except (OSError, HttpError):
             return False
+        return all(s.get("info", {}).get("features", {}).get("state") != "starting" for s in stages)
 
     def create_collection(self, name, **settings):
         return self.request("POST", "/v1/collections", {"name": name, **settings})
