@@ -65,10 +65,8 @@ class Process:
         return self.child.wait(timeout=30)
 
     def rss_bytes(self):
-        for line in open(f"/proc/{self.child.pid}/status", encoding="utf-8"):
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        return 0
+        status = pathlib.Path(f"/proc/{self.child.pid}/status").read_text(encoding="utf-8")
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
 class Client:

@@ -164,8 +164,7 @@ class Gateway final : public v1::GatewayService::Service {
   absl::Notification asking, stopped;
 };
 
-// The parameter: whether the channel is in-process or a socket.
-class BridgeServerTest : public testing::TestWithParam<bool> {
+class BridgeServerTest : public testing::Test {
  protected:
   void SetUp() override {
     grpc::ServerBuilder builder;
@@ -176,9 +175,8 @@ class BridgeServerTest : public testing::TestWithParam<bool> {
     grpc_server_ = builder.BuildAndStart();
     BridgeOptions options;
     options.services = {"ragmesh_test.LibraryService", "ragmesh.gateway.v1.GatewayService"};
-    options.api.channel = GetParam() ? grpc_server_->InProcessChannel({})
-                                     : grpc::CreateChannel(absl::StrCat("127.0.0.1:", grpc_port),
-                                                           grpc::InsecureChannelCredentials());
+    options.api.channel = grpc::CreateChannel(absl::StrCat("127.0.0.1:", grpc_port),
+                                              grpc::InsecureChannelCredentials());
     options.api.max_document_bytes = 3 << 20;
     auto bridge = Bridge::Create(std::move(options));
     ASSERT_TRUE(bridge.ok()) << bridge.status();
@@ -212,13 +210,13 @@ class BridgeServerTest : public testing::TestWithParam<bool> {
   std::unique_ptr<http::Server> server_;
 };
 
-TEST_P(BridgeServerTest, AnswersUnaryMethods) {
+TEST_F(BridgeServerTest, AnswersUnaryMethods) {
   const std::string reply = Send("GET", "/v1/shelves/1/books/2");
   EXPECT_THAT(reply, StartsWith("HTTP/1.1 200"));
   EXPECT_EQ(BodyOf(reply)["name"], "shelves/1/books/2") << reply;
 }
 
-TEST_P(BridgeServerTest, PassesOnTraceParentAndAnswersWithTheResponseBodyField) {
+TEST_F(BridgeServerTest, PassesOnTraceParentAndAnswersWithTheResponseBodyField) {
   constexpr char kTrace[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   const std::string reply =
       Send("PATCH", "/v1/books/7", "{}", absl::StrCat("Traceparent: ", kTrace, "\r\n"));
@@ -226,7 +224,7 @@ TEST_P(BridgeServerTest, PassesOnTraceParentAndAnswersWithTheResponseBodyField) 
   EXPECT_EQ(BodyOf(reply)["id"], "7");
 }
 
-TEST_P(BridgeServerTest, BoundsTheDeadlineByTheCallersHeader) {
+TEST_F(BridgeServerTest, BoundsTheDeadlineByTheCallersHeader) {
   const auto remaining =
       BodyOf(Send("POST", "/v1/books:find", R"({"title":"deadline"})", "Request-Timeout: 5\r\n"));
   const long long milliseconds = std::stoll(remaining["bigNumber"].get<std::string>());
@@ -236,7 +234,7 @@ TEST_P(BridgeServerTest, BoundsTheDeadlineByTheCallersHeader) {
               StartsWith("HTTP/1.1 400"));
 }
 
-TEST_P(BridgeServerTest, TurnsStatusDetailsIntoJsonAndRetryAfter) {
+TEST_F(BridgeServerTest, TurnsStatusDetailsIntoJsonAndRetryAfter) {
   const std::string reply = Send("GET", "/v2/books/busy");
   EXPECT_THAT(reply, StartsWith("HTTP/1.1 429"));
   EXPECT_THAT(reply, HasSubstr("Retry-After: 1\r\n"));
@@ -246,21 +244,21 @@ TEST_P(BridgeServerTest, TurnsStatusDetailsIntoJsonAndRetryAfter) {
   EXPECT_EQ(body["details"][0]["retryDelay"], "0.001500s");
 }
 
-TEST_P(BridgeServerTest, StreamsServerSentEventsNamedByTheOneof) {
+TEST_F(BridgeServerTest, StreamsServerSentEventsNamedByTheOneof) {
   const std::string reply = Send("GET", "/v1/books/1:read?pages=2");
   EXPECT_THAT(reply, HasSubstr("Content-Type: text/event-stream"));
   EXPECT_THAT(reply, HasSubstr("event: page\ndata: {\"page\":\"p0\"}\n\n"));
   EXPECT_THAT(reply, HasSubstr("event: count\ndata: {\"count\":2}\n\n"));
 }
 
-TEST_P(BridgeServerTest, StreamsLinesWhenAsked) {
+TEST_F(BridgeServerTest, StreamsLinesWhenAsked) {
   const std::string reply =
       Send("GET", "/v1/books/1:read?pages=1", "", "Accept: application/x-ndjson\r\n");
   EXPECT_THAT(reply, HasSubstr("{\"page\":\"p0\"}\n"));
   EXPECT_THAT(reply, Not(HasSubstr("event:")));
 }
 
-TEST_P(BridgeServerTest, EndsABrokenStreamWithAnErrorEventAndAnUnbegunOneWithItsCode) {
+TEST_F(BridgeServerTest, EndsABrokenStreamWithAnErrorEventAndAnUnbegunOneWithItsCode) {
   EXPECT_THAT(Send("GET", "/v1/books/1:read?pages=1&failAtEnd=true"),
               HasSubstr("event: error\ndata: {\"code\":8"));
   EXPECT_THAT(Send("GET", "/v1/books/1:read?failAtStart=true"), StartsWith("HTTP/1.1 429"));
@@ -269,7 +267,7 @@ TEST_P(BridgeServerTest, EndsABrokenStreamWithAnErrorEventAndAnUnbegunOneWithIts
               HasSubstr("{\"error\":{\"code\":8"));
 }
 
-TEST_P(BridgeServerTest, CancelsTheCallWithin100MillisecondsOfTheClientLeaving) {
+TEST_F(BridgeServerTest, CancelsTheCallWithin100MillisecondsOfTheClientLeaving) {
   http::RawClient client(server_->port());
   const std::string body = R"({"question":"hang"})";
   client.Send(absl::StrCat(
@@ -281,7 +279,7 @@ TEST_P(BridgeServerTest, CancelsTheCallWithin100MillisecondsOfTheClientLeaving) 
   EXPECT_TRUE(gateway_.stopped.WaitForNotificationWithTimeout(absl::Milliseconds(100)));
 }
 
-TEST_P(BridgeServerTest, StopsAnEndlessStreamWhoseClientReadsNothingOnceItLeaves) {
+TEST_F(BridgeServerTest, StopsAnEndlessStreamWhoseClientReadsNothingOnceItLeaves) {
   http::RawClient client(server_->port(), /*receive_buffer_bytes=*/65536);
   client.Send("GET /v1/books/1:read HTTP/1.1\r\nHost: localhost\r\n\r\n");
   client.ReadUntil("event: page");
@@ -289,7 +287,7 @@ TEST_P(BridgeServerTest, StopsAnEndlessStreamWhoseClientReadsNothingOnceItLeaves
   EXPECT_TRUE(library_.stopped.WaitForNotificationWithTimeout(absl::Seconds(10)));
 }
 
-TEST_P(BridgeServerTest, AnswersUnknownPathsAndMethodsWithTypedErrors) {
+TEST_F(BridgeServerTest, AnswersUnknownPathsAndMethodsWithTypedErrors) {
   const std::string missing = Send("GET", "/nowhere");
   EXPECT_THAT(missing, StartsWith("HTTP/1.1 404"));
   EXPECT_THAT(missing, HasSubstr("PATH_NOT_FOUND"));
@@ -299,7 +297,7 @@ TEST_P(BridgeServerTest, AnswersUnknownPathsAndMethodsWithTypedErrors) {
   EXPECT_THAT(Send("OPTIONS", "/v1/books/2"), StartsWith("HTTP/1.1 204"));
 }
 
-TEST_P(BridgeServerTest, RefusesBadBodiesWithTheFieldsName) {
+TEST_F(BridgeServerTest, RefusesBadBodiesWithTheFieldsName) {
   EXPECT_THAT(Send("POST", "/v1/books:find", "{\"a\":1,\"a\":2}"), HasSubstr("DUPLICATE_KEY"));
   EXPECT_THAT(Send("POST", "/v1/books:find", "{\"titel\":\"x\"}"), HasSubstr("UNKNOWN_FIELD"));
   EXPECT_THAT(Send("POST", "/v1/books:find", "\xff"), HasSubstr("INVALID_UTF8"));
@@ -307,7 +305,7 @@ TEST_P(BridgeServerTest, RefusesBadBodiesWithTheFieldsName) {
               StartsWith("HTTP/1.1 415"));
 }
 
-TEST_P(BridgeServerTest, ServesThePageWithItsPolicyAndNothingElse) {
+TEST_F(BridgeServerTest, ServesThePageWithItsPolicyAndNothingElse) {
   const std::string page = Send("GET", "/");
   EXPECT_THAT(page, HasSubstr("<title>ragmesh</title>"));
   EXPECT_THAT(page, HasSubstr("Content-Security-Policy: default-src 'none'"));
@@ -323,14 +321,14 @@ TEST_P(BridgeServerTest, ServesThePageWithItsPolicyAndNothingElse) {
               StartsWith("HTTP/1.1 304"));
 }
 
-TEST_P(BridgeServerTest, ServesAnOpenApiDocument) {
+TEST_F(BridgeServerTest, ServesAnOpenApiDocument) {
   const auto document = BodyOf(Send("GET", "/openapi.json"));
   EXPECT_EQ(document["openapi"], "3.1.0");
   EXPECT_TRUE(document["paths"].contains("/v1/chat/completions"));
   EXPECT_TRUE(document["paths"].contains("/v1/books/{id}:read"));
 }
 
-TEST_P(BridgeServerTest, CompletesChatsFromDocumentsAndFromTheGenerator) {
+TEST_F(BridgeServerTest, CompletesChatsFromDocumentsAndFromTheGenerator) {
   const auto chat = [this](const std::string& model, const std::string& more) {
     return Send(
         "POST", "/v1/chat/completions",
@@ -351,7 +349,7 @@ TEST_P(BridgeServerTest, CompletesChatsFromDocumentsAndFromTheGenerator) {
   EXPECT_EQ(BodyOf(unknown)["error"]["code"], "model_not_found");
 }
 
-TEST_P(BridgeServerTest, ReportsChatErrorsInOpenAiForm) {
+TEST_F(BridgeServerTest, ReportsChatErrorsInOpenAiForm) {
   const std::string body = R"({"model":"ragmesh","messages":[{"role":"user","content":"fail"}]})";
   const std::string reply = Send("POST", "/v1/chat/completions", body);
   EXPECT_THAT(reply, StartsWith("HTTP/1.1 429"));
@@ -364,7 +362,7 @@ TEST_P(BridgeServerTest, ReportsChatErrorsInOpenAiForm) {
   EXPECT_EQ(BodyOf(Send("POST", "/v1/chat/completions", "{}"))["error"]["param"], "model");
 }
 
-TEST_P(BridgeServerTest, EmbedsAsFloatsAndAsBase64) {
+TEST_F(BridgeServerTest, EmbedsAsFloatsAndAsBase64) {
   const auto floats =
       BodyOf(Send("POST", "/v1/embeddings", R"({"model":"encoder","input":["a","b"]})"));
   EXPECT_EQ(floats["data"][1]["embedding"][0], 1.0);
@@ -375,14 +373,14 @@ TEST_P(BridgeServerTest, EmbedsAsFloatsAndAsBase64) {
               StartsWith("HTTP/1.1 404"));
 }
 
-TEST_P(BridgeServerTest, ListsModels) {
+TEST_F(BridgeServerTest, ListsModels) {
   const auto list = BodyOf(Send("GET", "/v1/models"));
   EXPECT_EQ(list["data"].size(), 3u);
   EXPECT_EQ(BodyOf(Send("GET", "/v1/models/ragmesh%2Fmanuals"))["id"], "ragmesh/manuals");
   EXPECT_THAT(Send("GET", "/v1/models/none"), StartsWith("HTTP/1.1 404"));
 }
 
-TEST_P(BridgeServerTest, UploadsRawBodies) {
+TEST_F(BridgeServerTest, UploadsRawBodies) {
   const std::string bytes(2 << 20, 'x');
   const std::string reply =
       Send("POST", "/v1/collections/c/documents:upload?name=a%20b.txt&metadata=%7B%22k%22:1%7D",
@@ -391,7 +389,7 @@ TEST_P(BridgeServerTest, UploadsRawBodies) {
   EXPECT_EQ(BodyOf(reply)["documentId"], absl::StrCat("c|a b.txt|secret|1|", bytes.size()));
 }
 
-TEST_P(BridgeServerTest, UploadsForms) {
+TEST_F(BridgeServerTest, UploadsForms) {
   const std::string form =
       "--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\npw\r\n"
       "--b\r\nContent-Disposition: form-data; name=\"file\"; "
@@ -404,7 +402,7 @@ TEST_P(BridgeServerTest, UploadsForms) {
               HasSubstr("event: job\ndata: {\"job\":{\"id\":\"job1\""));
 }
 
-TEST_P(BridgeServerTest, RefusesBadUploads) {
+TEST_F(BridgeServerTest, RefusesBadUploads) {
   const std::string path = "/v1/collections/c/documents:upload";
   EXPECT_THAT(Send("POST", path, "x"), HasSubstr("name is missing"));
   EXPECT_THAT(Send("POST", path + "?name=a&password=b", "x"), HasSubstr("X-Document-Password"));
@@ -417,9 +415,6 @@ TEST_P(BridgeServerTest, RefusesBadUploads) {
       HasSubstr("MALFORMED_MULTIPART"));
   EXPECT_THAT(Send("GET", path), StartsWith("HTTP/1.1 405"));
 }
-
-INSTANTIATE_TEST_SUITE_P(Channels, BridgeServerTest, testing::Bool(),
-                         [](const auto& info) { return info.param ? "InProcess" : "Socket"; });
 
 }  // namespace
 }  // namespace ragmesh::bridge
