@@ -198,10 +198,10 @@ byId('creator-form').addEventListener('submit', async (event) => {
   try {
     await call('POST', '/v1/collections',
       {name, description: byId('creator-description').value, language: byId('creator-language').value});
-    byId('creator').close();
-    notice('');
     await listCollections(name);
     localStorage.setItem('collection', name);
+    byId('creator').close();
+    notice('');
     followHash();
   } catch (error) {
     byId('creator-error').textContent = error.message;
