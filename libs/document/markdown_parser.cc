@@ -156,8 +156,10 @@ absl::Status MarkdownReader::LeaveBlock(MD_BLOCKTYPE type) {
 void MarkdownReader::Text(MD_TEXTTYPE type, absl::string_view text) {
   switch (type) {
     case MD_TEXT_BR:
-    case MD_TEXT_SOFTBR:
       text_ += '\n';
+      break;
+    case MD_TEXT_SOFTBR:  // where the author's editor wrapped the line; the sentence goes on
+      text_ += ' ';
       break;
     case MD_TEXT_ENTITY:
       text_ += DecodeEntity(text);

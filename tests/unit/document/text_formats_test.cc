@@ -28,6 +28,15 @@ TEST(PlainTextTest, WarnsOfBytesThatAreNotText) {
               ElementsAre(HasSubstr("1 byte sequences were not UTF-8")));
 }
 
+TEST(PlainTextTest, JoinsLinesThatAnEditorWrapped) {
+  const Parsed parsed = ParseBytes(
+      "The seal of the pump is replaced every eighteen\nmonths by two technicians, who need about four\n"
+      "hours.\n\nAda Brown\nLeeds\n");
+  EXPECT_EQ(parsed.text,
+            "The seal of the pump is replaced every eighteen months by two technicians, who need "
+            "about four hours.\n\nAda Brown\nLeeds");
+}
+
 TEST(MarkdownTest, FindsStructure) {
   const Parsed parsed = ParseBytes(
       "---\ntitle: \"The manual\"\nauthor: Ada\n---\n# Pumps &amp; valves\n\nSome *bold* "
@@ -37,7 +46,7 @@ TEST(MarkdownTest, FindsStructure) {
       "a.md");
   ASSERT_TRUE(parsed.info.ok()) << parsed.info.status();
   EXPECT_EQ(parsed.text,
-            "Pumps & valves\n\nSome bold link text\nwrapped.\n\none\n\ninner\n\ntwo\n\nint x;\n  "
+            "Pumps & valves\n\nSome bold link text wrapped.\n\none\n\ninner\n\ntwo\n\nint x;\n  "
             "y();\n\na | b\n1 | 2\n\nNext\n\n"
             "end\nline");
   EXPECT_EQ(parsed.info->title, "The manual");
