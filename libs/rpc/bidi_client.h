@@ -34,23 +34,27 @@ class BidiClient final : public grpc::ClientBidiReactor<Request, Response> {
                           absl::FunctionRef<absl::Status(Response)> on_response) {
     BidiClient reactor;
     start(client.context(), &reactor);
+    // Reads and writes are started from this thread, outside gRPC's reactions. Without a hold the
+    // call may end, and free what it is made of, between two of them.
+    reactor.AddHold();
     reactor.StartRead(&reactor.incoming_);
     reactor.StartCall();
     absl::Status status = reactor.Pump(next, on_response);
     if (!status.ok()) client.context()->TryCancel();
+    reactor.RemoveHold();
     const grpc::Status finished = reactor.WaitUntilDone();
     return status.ok() ? client.Finish(finished) : status;
   }
 
  private:
-  enum class Event { kResponse, kMayWrite, kDone };
+  enum class Event { kResponse, kMayWrite, kEnd };
 
   absl::Status Pump(absl::FunctionRef<absl::StatusOr<std::optional<Request>>()> next,
                     absl::FunctionRef<absl::Status(Response)> on_response) {
     while (true) {
       std::optional<Response> response;
       switch (Wait(&response)) {
-        case Event::kDone:
+        case Event::kEnd:
           return absl::OkStatus();
         case Event::kResponse:
           this->StartRead(&incoming_);
@@ -83,14 +87,14 @@ class BidiClient final : public grpc::ClientBidiReactor<Request, Response> {
   Event Wait(std::optional<Response>* response) {
     absl::MutexLock lock(&mutex_);
     const auto ready = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-      return arrived_.has_value() || done_ || (!writing_ && !all_written_ && !reads_ended_);
+      return arrived_.has_value() || reads_ended_ || (!writing_ && !all_written_);
     };
     mutex_.Await(absl::Condition(&ready));
     if (arrived_.has_value()) {
       response->swap(arrived_);
       return Event::kResponse;
     }
-    return done_ ? Event::kDone : Event::kMayWrite;
+    return reads_ended_ ? Event::kEnd : Event::kMayWrite;
   }
 
   grpc::Status WaitUntilDone() {
