@@ -40,7 +40,8 @@ struct CallContext::State {
 
 CallContext::Registration::~Registration() {
   if (entry_ == nullptr) return;
-  // The callback itself may drop the last handle of a child, and with it this registration; there is nothing to wait for.
+  // The callback itself may drop the last handle of a child, and with it this registration; there
+  // is nothing to wait for.
   if (entry_->running_on.load() == std::this_thread::get_id()) return;
   absl::MutexLock lock(&entry_->mutex);
   entry_->callback = nullptr;

@@ -18,7 +18,8 @@ struct Token {
   bool operator==(const Token&) const = default;
 };
 
-// Immutable after construction; all methods are thread-safe. Inputs are at most 1 GiB; invalid UTF-8 is read as U+FFFD.
+// Immutable after construction; all methods are thread-safe. Inputs are at most 1 GiB; invalid
+// UTF-8 is read as U+FFFD.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;

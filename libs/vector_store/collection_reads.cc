@@ -219,13 +219,15 @@ absl::StatusOr<stages::ChunkPage> StoredCollection::ListChunks(
       [&](const Image& image,
           const ImageView& view) -> absl::StatusOr<std::optional<stages::ChunkPage>> {
         std::vector<std::uint32_t> found;
-        // False when the document is newer than the view.
+        // False when the image has moved on: the document is newer than the view, or gone since.
         const auto take = [&](std::uint32_t document) {
           if (document >= view.documents.size()) return false;
           if (!IsVisible(view, document, std::nullopt)) return true;
           const bool resumes =
               start.has_value() && view.documents[document].id == start->document_id;
-          for (const std::uint32_t slot : image.ChunksOf(document)) {
+          const auto slots = image.ChunksOf(document);
+          if (!slots.has_value()) return false;
+          for (const std::uint32_t slot : *slots) {
             if (found.size() > page.size) break;
             if (slot >= view.chunks.size()) return false;
             const ImageChunk& chunk = view.chunks[slot];

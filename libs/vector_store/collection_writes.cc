@@ -265,7 +265,7 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const Image&
       const bool changed =
           old.sha256 != document.info.sha256 || old.text_sha256 != record.text_sha256;
       document.version = old.version + (changed ? 1 : 0);
-      removed = image.ChunksOf(*existing);
+      removed = *image.ChunksOf(*existing);
       PlanDocumentRemoval(view, *existing, &plan);
     }
     document_number = state->next_document++;
@@ -349,7 +349,8 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanDelete(const Image&
   }
   for (const std::uint32_t document : documents) {
     PlanDocumentRemoval(view, document, &plan);
-    for (const std::uint32_t slot : image.ChunksOf(document)) slots.insert(slot);
+    const auto chunks = image.ChunksOf(document);
+    slots.insert(chunks->begin(), chunks->end());
   }
   std::vector<std::uint32_t> removed(slots.begin(), slots.end());
   std::sort(removed.begin(), removed.end());

@@ -210,8 +210,9 @@ std::optional<std::uint32_t> Image::FindChunk(absl::string_view id) const {
   return it == chunk_by_id_.end() ? std::nullopt : std::optional(it->second);
 }
 
-std::vector<std::uint32_t> Image::ChunksOf(std::uint32_t document) const {
+std::optional<std::vector<std::uint32_t>> Image::ChunksOf(std::uint32_t document) const {
   absl::ReaderMutexLock lock(&mutex_);
+  if (!live_documents_.Contains(document)) return std::nullopt;
   return slots_of_[document];
 }
 

@@ -116,8 +116,10 @@ class Image {
 
   std::optional<std::uint32_t> FindDocument(absl::string_view id) const ABSL_LOCKS_EXCLUDED(mutex_);
   std::optional<std::uint32_t> FindChunk(absl::string_view id) const ABSL_LOCKS_EXCLUDED(mutex_);
-  // Slots of a document's chunks by ordinal, then id.
-  std::vector<std::uint32_t> ChunksOf(std::uint32_t document) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Slots of a document's chunks by ordinal, then id; nullopt once the document has been removed,
+  // which an older view does not show.
+  std::optional<std::vector<std::uint32_t>> ChunksOf(std::uint32_t document) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // Up to `limit` document indexes whose ids come after `id` (nullopt: from the first), in order of
   // id.
   std::vector<std::uint32_t> DocumentsAfter(const std::optional<std::string>& id,

@@ -92,8 +92,8 @@ TEST(CallContextTest, AChildEndsWithItsParentAndNotTheOtherWayRound) {
   EXPECT_TRUE(second.cancelled());
 }
 
-// The last handle of a child may go while its parent is being cancelled: the cancelling thread then owns it and destroys
-// its registration from inside that registration's callback.
+// The last handle of a child may go while its parent is being cancelled: the cancelling thread then
+// owns it and destroys its registration from inside that registration's callback.
 TEST(CallContextTest, CallbackMayDestroyItsOwnRegistration) {
   const CallContext call(absl::InfiniteFuture());
   auto registration = std::make_unique<CallContext::Registration>();

@@ -30,7 +30,8 @@ TEST(PlainTextTest, WarnsOfBytesThatAreNotText) {
 
 TEST(PlainTextTest, JoinsLinesThatAnEditorWrapped) {
   const Parsed parsed = ParseBytes(
-      "The seal of the pump is replaced every eighteen\nmonths by two technicians, who need about four\n"
+      "The seal of the pump is replaced every eighteen\nmonths by two technicians, who need about "
+      "four\n"
       "hours.\n\nAda Brown\nLeeds\n");
   EXPECT_EQ(parsed.text,
             "The seal of the pump is replaced every eighteen months by two technicians, who need "
