@@ -13,6 +13,9 @@ namespace {
 
 using stages::Block;
 
+// A person has to install the tokenizer, so sooner is of no use.
+constexpr absl::Duration kRetryWithoutTokenizer = absl::Seconds(30);
+
 constexpr std::uint32_t kMinMaxTokens = 8;  // below this there is no room for a context and a word
 
 // The rules of stages/document.h for one block after another.
@@ -60,8 +63,20 @@ class BlockOrder {
 
 }  // namespace
 
-RecursiveSplitter::RecursiveSplitter(const text::Tokenizer& tokenizer, Options options)
-    : tokenizer_(tokenizer), options_(std::move(options)) {}
+RecursiveSplitter::RecursiveSplitter(
+    absl::StatusOr<std::unique_ptr<const text::Tokenizer>> tokenizer, Options options)
+    : tokenizer_(std::move(tokenizer)), options_(std::move(options)) {}
+
+absl::StatusOr<const text::Tokenizer*> RecursiveSplitter::TokenizerFor(
+    stages::TokenCounter counter) const {
+  if (counter == stages::TokenCounter::kEstimate) return &estimate_;
+  if (tokenizer_.ok()) return tokenizer_->get();
+  const auto detail = GetErrorDetail(tokenizer_.status());
+  return Unavailable(
+      "MODEL_NOT_LOADED",
+      absl::StrCat("the embedder's tokenizer is not there: ", tokenizer_.status().message()),
+      detail.has_value() ? detail->next_step : "", kRetryWithoutTokenizer);
+}
 
 absl::Status RecursiveSplitter::Split(
     const stages::SplitOptions& options,
@@ -85,8 +100,9 @@ absl::Status RecursiveSplitter::Split(
                         absl::StrCat("is ", budget.overlap_tokens, ", must be at most ",
                                      budget.max_tokens / 2, ", half of max_tokens"));
   }
+  RAGMESH_ASSIGN_OR_RETURN(const text::Tokenizer* tokenizer, TokenizerFor(split.counter));
   BlockOrder order(options_.max_block_bytes);
-  ChunkAssembler assembler(tokenizer_, budget, on_chunk);
+  ChunkAssembler assembler(*tokenizer, budget, on_chunk);
   for (;;) {
     RAGMESH_RETURN_IF_ERROR(call.Check());
     RAGMESH_ASSIGN_OR_RETURN(std::optional<Block> block, next_block());
@@ -110,7 +126,8 @@ absl::StatusOr<stages::StageInfo> RecursiveSplitter::Info(const CallContext& cal
       {"max_tokens", options_.model_max_tokens},
       {"default_max_tokens", std::min(options_.default_max_tokens, options_.model_max_tokens)},
       {"max_block_bytes", static_cast<std::int64_t>(options_.max_block_bytes)}};
-  info.features = {{"strategies", "recursive"}};
+  info.features = {{"strategies", "recursive"},
+                   {"token_counters", tokenizer_.ok() ? "embedder,estimate" : "estimate"}};
   return info;
 }
 

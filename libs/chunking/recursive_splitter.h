@@ -4,9 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "libs/stages/splitter.h"
+#include "libs/text/estimating_tokenizer.h"
 #include "libs/text/tokenizer.h"
 
 namespace ragmesh::chunking {
@@ -22,11 +25,10 @@ namespace ragmesh::chunking {
 //
 // Guarantees: chunk ranges are ascending and disjoint and cover every non-blank byte of the blocks;
 // EmbeddingText of a chunk is within max_tokens unless its text is a single code point; equal input
-// gives equal chunks. Memory is bounded by one block plus one chunk. Tokens are counted by the
-// tokenizer on the very text that will be embedded.
+// gives equal chunks. Memory is bounded by one block plus one chunk. Tokens are counted on the very
+// text that will be embedded.
 //
-// Thread-safe: calls share nothing but the tokenizer, which is borrowed and must outlive the
-// splitter.
+// Thread-safe: calls share nothing but the tokenizers.
 class RecursiveSplitter final : public stages::Splitter {
  public:
   struct Options {
@@ -37,15 +39,18 @@ class RecursiveSplitter final : public stages::Splitter {
     std::uint32_t default_max_tokens = 200;
     // Longest block accepted, in bytes. Loaders send far smaller ones.
     std::size_t max_block_bytes = 16 << 20;
-    // What Info answers, and what a person recognises the tokenizer by.
+    // What Info answers, and what a person recognises the tokenizer by; both empty without one.
     std::string tokenizer_name;
     std::string tokenizer_digest;
     std::string version;
     std::string commit;
   };
 
-  RecursiveSplitter(const text::Tokenizer& tokenizer, Options options);
+  // `tokenizer` is the embedder's, or why there is none: then only estimates can be asked for.
+  RecursiveSplitter(absl::StatusOr<std::unique_ptr<const text::Tokenizer>> tokenizer,
+                    Options options);
 
+  // UNAVAILABLE / MODEL_NOT_LOADED: the embedder's tokenizer is asked for and there is none.
   // INVALID_ARGUMENT / INVALID_FIELD: max_tokens over the model's, overlap_tokens over half of
   // max_tokens, a block whose range, text or table number breaks the rules of stages/document.h.
   // RESOURCE_EXHAUSTED / LIMIT_EXCEEDED: a block over max_block_bytes. No blocks give no chunks.
@@ -57,7 +62,11 @@ class RecursiveSplitter final : public stages::Splitter {
   absl::StatusOr<stages::StageInfo> Info(const CallContext& call) override;
 
  private:
-  const text::Tokenizer& tokenizer_;
+  // The one to count with.
+  absl::StatusOr<const text::Tokenizer*> TokenizerFor(stages::TokenCounter counter) const;
+
+  const absl::StatusOr<std::unique_ptr<const text::Tokenizer>> tokenizer_;
+  const text::EstimatingTokenizer estimate_;
   const Options options_;
 };
 

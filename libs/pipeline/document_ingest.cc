@@ -190,6 +190,8 @@ class DocumentIngest::Flow {
     stages::RecursiveSplit strategy;
     strategy.max_tokens = input_.options.max_chunk_tokens;
     strategy.overlap_tokens = input_.options.overlap_tokens;
+    // No model reads a lexical-only collection, so none needs to be installed for it.
+    if (embedder_digest_.empty()) strategy.counter = stages::TokenCounter::kEstimate;
     stages::SplitOptions options{strategy};
     split_status_ = ingest_.stages_.splitter.Split(
         options,

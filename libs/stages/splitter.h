@@ -15,6 +15,12 @@
 
 namespace ragmesh::stages {
 
+// What a token is when a budget is counted.
+enum class TokenCounter {
+  kEmbedder,  // as the embedder's own tokenizer has it: the budget holds for the model
+  kEstimate   // about four characters; needs no model. For text that no embedder reads
+};
+
 // Splits at the largest structure that fits: section, block, sentence, word, code point.
 struct RecursiveSplit {
   std::uint32_t max_tokens =
@@ -23,6 +29,7 @@ struct RecursiveSplit {
       0;  // whole sentences repeated from the chunk before, at most this many tokens
   bool carry_headings =
       true;  // put the heading path into Chunk::context, cut to a quarter of the budget
+  TokenCounter counter = TokenCounter::kEmbedder;
 };
 
 struct SplitOptions {

@@ -11,9 +11,10 @@ inline constexpr std::size_t kMaxIdBytes = 512;
 inline constexpr std::size_t kMaxNameBytes = 4096;       // name, uri, title, description
 inline constexpr std::size_t kMaxTextBytes = 64u << 20;  // of one document
 inline constexpr std::size_t kMaxChunkBytes = 1u << 20;  // text and context of one chunk
-inline constexpr std::size_t kMaxChunksPerWrite = 10'000;
-inline constexpr std::size_t kMaxWriteBytes = 256u
-                                              << 20;  // texts, contexts and vectors of one write
+// A whole document of kMaxTextBytes, at 700 bytes a chunk.
+inline constexpr std::size_t kMaxChunksPerWrite = 100'000;
+// Texts, contexts and vectors of one write.
+inline constexpr std::size_t kMaxWriteBytes = 256u << 20;
 inline constexpr std::size_t kMaxMetadataFields = 64;
 inline constexpr std::size_t kMaxMetadataBytes = 64u << 10;  // of all names and values
 inline constexpr std::size_t kMaxLabels = 64;                // of one document

@@ -17,6 +17,9 @@ void ToProto(const stages::SplitOptions& options, v1::SplitOptions* out) {
   out->mutable_recursive()->set_max_tokens(recursive.max_tokens);
   out->mutable_recursive()->set_overlap_tokens(recursive.overlap_tokens);
   out->mutable_recursive()->set_omit_headings(!recursive.carry_headings);
+  out->mutable_recursive()->set_counter(recursive.counter == stages::TokenCounter::kEstimate
+                                            ? v1::TOKEN_COUNTER_ESTIMATE
+                                            : v1::TOKEN_COUNTER_EMBEDDER);
 }
 
 absl::StatusOr<stages::SplitOptions> FromProto(const v1::SplitOptions& in, const Field& field) {
@@ -32,6 +35,16 @@ absl::StatusOr<stages::SplitOptions> FromProto(const v1::SplitOptions& in, const
   recursive.max_tokens = in.recursive().max_tokens();
   recursive.overlap_tokens = in.recursive().overlap_tokens();
   recursive.carry_headings = !in.recursive().omit_headings();
+  switch (in.recursive().counter()) {
+    case v1::TOKEN_COUNTER_UNSPECIFIED:
+    case v1::TOKEN_COUNTER_EMBEDDER:
+      break;
+    case v1::TOKEN_COUNTER_ESTIMATE:
+      recursive.counter = stages::TokenCounter::kEstimate;
+      break;
+    default:
+      return Field(at, "counter").Invalid("is not a known value");
+  }
   return stages::SplitOptions{recursive};
 }
 

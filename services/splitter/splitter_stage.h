@@ -18,7 +18,7 @@ struct SplitterConfig {
   void Declare(flags::FlagSet& flags);
 };
 
-// FAILED_PRECONDITION / MODEL_NOT_INSTALLED without the model's tokenizer.
+// Without the model's tokenizer the stage can split by estimate only.
 absl::StatusOr<std::shared_ptr<stages::Splitter>> MakeSplitter(const SplitterConfig& config,
                                                                const ModelOptions& models,
                                                                const CallContext& call);

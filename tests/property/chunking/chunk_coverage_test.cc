@@ -88,8 +88,8 @@ DocumentUnderTest RandomDocument(std::mt19937& random) {
 }
 
 TEST(ChunkCoverageTest, HoldsForRandomBlocksAndBudgets) {
-  PieceTokenizer tokenizer;
-  RecursiveSplitter splitter(tokenizer, {});
+  const PieceTokenizer tokenizer;
+  RecursiveSplitter splitter(std::make_unique<PieceTokenizer>(), {});
   for (unsigned seed = 0; seed < 300; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937 random(seed);
@@ -122,8 +122,8 @@ class SuperlinearTokenizer final : public text::Tokenizer {
 };
 
 TEST(ChunkCoverageTest, HoldsForATokenizerWhoseCountsDoNotAddUp) {
-  SuperlinearTokenizer tokenizer;
-  RecursiveSplitter splitter(tokenizer, {});
+  const SuperlinearTokenizer tokenizer;
+  RecursiveSplitter splitter(std::make_unique<SuperlinearTokenizer>(), {});
   for (unsigned seed = 0; seed < 60; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937 random(seed);

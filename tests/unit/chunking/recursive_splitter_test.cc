@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "libs/base/error.h"
 #include "libs/testing/status_matchers.h"
 #include "tests/unit/chunking/split_fixture.h"
 
@@ -40,7 +41,7 @@ class RecursiveSplitterTest : public ::testing::Test {
   }
 
   PieceTokenizer tokenizer_;
-  RecursiveSplitter splitter_{tokenizer_, {}};
+  RecursiveSplitter splitter_{std::make_unique<PieceTokenizer>(), {}};
 };
 
 TEST_F(RecursiveSplitterTest, MakesNoChunkOfNoBlocks) {
@@ -210,10 +211,26 @@ TEST_F(RecursiveSplitterTest, RefusesBlocksThatAreNotOneDocument) {
 }
 
 TEST_F(RecursiveSplitterTest, RefusesABlockOverTheLimit) {
-  RecursiveSplitter splitter(tokenizer_, {.max_block_bytes = 10});
+  RecursiveSplitter splitter(std::make_unique<PieceTokenizer>(), {.max_block_bytes = 10});
   DocumentUnderTest document;
   document.Add(BlockKind::kParagraph, "Longer than ten bytes.");
   EXPECT_THAT(SplitBlocks(splitter, document.blocks(), {}), HasReason("LIMIT_EXCEEDED"));
+}
+
+TEST_F(RecursiveSplitterTest, WithoutATokenizerSplitsByEstimateAndSaysWhatIsMissing) {
+  RecursiveSplitter splitter(NotFound("model", "minilm", "Run: ragmesh models pull"), {});
+  DocumentUnderTest document;
+  document.Add(BlockKind::kParagraph, Sentences(40));
+
+  const auto estimated = SplitBlocks(
+      splitter, document.blocks(), {.max_tokens = 50, .counter = stages::TokenCounter::kEstimate});
+  ASSERT_TRUE(estimated.ok()) << estimated.status();
+  EXPECT_GT(estimated->size(), 4u);
+  ExpectChunksCover(document.text(), *estimated, 50, text::EstimatingTokenizer());
+
+  const auto exact = SplitBlocks(splitter, document.blocks(), {});
+  EXPECT_THAT(exact, HasReason("MODEL_NOT_LOADED"));
+  EXPECT_EQ(GetErrorDetail(exact.status())->next_step, "Run: ragmesh models pull");
 }
 
 TEST_F(RecursiveSplitterTest, StopsWhenCancelled) {

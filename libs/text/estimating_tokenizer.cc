@@ -1,0 +1,60 @@
+#include "libs/text/estimating_tokenizer.h"
+
+#include <unicode/uchar.h>
+#include <unicode/uscript.h>
+
+#include <cstdint>
+
+#include "libs/text/utf8.h"
+
+namespace ragmesh::text {
+namespace {
+
+constexpr int kWordCharactersPerToken = 4;
+
+// Scripts written without spaces, in which one character carries about as much as a short word.
+bool StandsAlone(UChar32 character) {
+  if (character < 0x1100) return false;  // no such script begins below; most text is decided here
+  UErrorCode error = U_ZERO_ERROR;
+  switch (uscript_getScript(character, &error)) {
+    case USCRIPT_HAN:
+    case USCRIPT_HIRAGANA:
+    case USCRIPT_KATAKANA:
+    case USCRIPT_HANGUL:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool IsOfAWord(UChar32 character) {
+  constexpr std::uint32_t kMarks = U_GC_M_MASK;
+  return u_isalnum(character) || (U_MASK(u_charType(character)) & kMarks) != 0;
+}
+
+}  // namespace
+
+void EstimatingTokenizer::Encode(absl::string_view text, std::vector<Token>* tokens) const {
+  int room = 0;  // characters that the last token can still take
+  for (std::size_t at = 0; at < text.size();) {
+    const CodePoint read = DecodeUtf8(text, at);
+    const auto character = static_cast<UChar32>(read.value);
+    const auto begin = static_cast<std::uint32_t>(at);
+    at += read.size;
+    const auto end = static_cast<std::uint32_t>(at);
+    if (u_isUWhiteSpace(character)) {
+      room = 0;
+    } else if (StandsAlone(character) || !IsOfAWord(character)) {
+      tokens->push_back({0, begin, end});
+      room = 0;
+    } else if (room > 0) {
+      tokens->back().end = end;
+      --room;
+    } else {
+      tokens->push_back({0, begin, end});
+      room = kWordCharactersPerToken - 1;
+    }
+  }
+}
+
+}  // namespace ragmesh::text
