@@ -28,6 +28,15 @@ page.on('console', (message) => {
   if (message.type() === 'error' && !/status of (4|5)\d\d/.test(message.text())) faults.push(message.text());
 });
 
+// What the page shows and what the server sees come in either order.
+async function until(what, condition) {
+  const deadline = Date.now() + 5000;
+  while (!condition()) {
+    assert.ok(Date.now() < deadline, `not within 5 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
 async function picture(name) {
   if (shots) await page.screenshot({path: `${shots}/${name}.png`, fullPage: true});
 }
@@ -155,7 +164,7 @@ if (mock) {
     await page.locator('#answer-text', {hasText: 'on and on'}).waitFor();
     await page.getByRole('button', {name: 'Stop'}).click();
     await page.locator('#answer-state', {hasText: 'Stopped.'}).waitFor();
-    assert.equal(mock.seen.cancelledAsks, 1);
+    await until('the server sees the stream closed', () => mock.seen.cancelledAsks === 1);
   });
 
   test('A degraded answer says what was missing', async () => {
