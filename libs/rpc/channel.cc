@@ -57,6 +57,7 @@ std::string ServiceConfig(const ChannelOptions& options) {
 
 absl::StatusOr<StageChannel> Dial(const ChannelOptions& options) {
   RAGMESH_ASSIGN_OR_RETURN(const std::string target, FullTarget(options.target));
+  RAGMESH_RETURN_IF_ERROR(Validate(options.tls));
   grpc::ChannelArguments arguments;
   arguments.SetServiceConfigJSON(ServiceConfig(options));
   arguments.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));

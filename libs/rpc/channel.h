@@ -37,7 +37,8 @@ struct StageChannel {
   absl::Duration max_call_time;
 };
 
-// Connects when first used. INVALID_ARGUMENT on a target that is none.
+// Connects when first used. INVALID_ARGUMENT on a target that is none and on TLS files that cannot
+// be used.
 absl::StatusOr<StageChannel> Dial(const ChannelOptions& options);
 
 }  // namespace ragmesh::rpc

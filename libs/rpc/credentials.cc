@@ -6,6 +6,10 @@
 #include <grpcpp/security/tls_credentials_options.h>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "libs/base/error.h"
+#include "libs/base/status_macros.h"
+#include "libs/rpc/pem_files.h"
 
 namespace ragmesh::rpc {
 namespace {
@@ -21,6 +25,23 @@ std::shared_ptr<tls_api::CertificateProviderInterface> Watch(const std::string& 
 }
 
 }  // namespace
+
+absl::Status Validate(const ClientTls& tls) {
+  const PemFile ca{absl::StrCat(tls.flags, "_ca"), tls.ca_file};
+  const PemFile cert{absl::StrCat(tls.flags, "_cert"), tls.cert_file};
+  const PemFile key{absl::StrCat(tls.flags, "_key"), tls.key_file};
+  if (cert.path.empty() != key.path.empty()) {
+    return InvalidField(cert.path.empty() ? cert.flag : key.flag, "is missing",
+                        absl::StrCat("Give ", cert.flag, " and ", key.flag, " together."));
+  }
+  if (ca.path.empty()) {
+    if (cert.path.empty()) return absl::OkStatus();
+    return InvalidField(ca.flag, absl::StrCat("is missing, and ", cert.flag, " is set"),
+                        absl::StrCat("Give ", ca.flag, " too: it turns TLS on."));
+  }
+  if (!cert.path.empty()) RAGMESH_RETURN_IF_ERROR(CheckIdentity(cert, key));
+  return CheckCertificates(ca);
+}
 
 std::shared_ptr<grpc::ServerCredentials> ServerCredentialsFor(const std::string& address,
                                                               const ServerTls& tls) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "libs/rpc/server_options.h"
 
 namespace grpc {
@@ -20,9 +21,15 @@ struct ClientTls {
   std::string cert_file;    // this client's certificate chain, for servers that ask for one
   std::string key_file;     // its private key
   std::string server_name;  // name to expect in the server's certificate; empty: the target's host
+  std::string flags =
+      "--tls";  // what the flags of these files begin with: "--tls_ca", for messages
 };
 
-// Plain for UNIX sockets and when `tls` is empty.
+// INVALID_ARGUMENT naming the flag when files are missing, cannot be used, or would leave the
+// connection plain although some were given.
+absl::Status Validate(const ClientTls& tls);
+
+// Plain for UNIX sockets and when `tls` is empty; what is given has been validated.
 std::shared_ptr<grpc::ServerCredentials> ServerCredentialsFor(const std::string& address,
                                                               const ServerTls& tls);
 std::shared_ptr<grpc::ChannelCredentials> ChannelCredentialsFor(const std::string& target,

@@ -1,31 +1,13 @@
 #include "libs/rpc/server_options.h"
 
-#include <fstream>
-#include <iterator>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/rpc/pem_files.h"
 
 namespace ragmesh::rpc {
 namespace {
-
-absl::Status CheckPem(const std::string& flag, const std::string& path) {
-  if (path.empty()) return absl::OkStatus();
-  std::ifstream file(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file && text.empty()) {
-    return InvalidField(flag, absl::StrCat("names ", path, ", which cannot be read"),
-                        "Check the path and the file's permissions.");
-  }
-  if (!absl::StrContains(text, "-----BEGIN ")) {
-    return InvalidField(
-        flag, absl::StrCat("names ", path, ", which is not a PEM file"),
-        "Convert it, for example with: openssl x509 -inform der -in FILE -out FILE.pem");
-  }
-  return absl::OkStatus();
-}
 
 absl::Status CheckAddress(const std::string& flag, const std::string& address) {
   if (absl::StartsWith(address, "unix:") && address.size() > 5) return absl::OkStatus();
@@ -55,9 +37,11 @@ absl::Status Validate(const ServerOptions& options) {
     return InvalidField("--tls_client_ca", "is set without --tls_cert",
                         "Give --tls_cert and --tls_key too.");
   }
-  RAGMESH_RETURN_IF_ERROR(CheckPem("--tls_cert", tls.cert_file));
-  RAGMESH_RETURN_IF_ERROR(CheckPem("--tls_key", tls.key_file));
-  return CheckPem("--tls_client_ca", tls.client_ca_file);
+  if (tls.cert_file.empty()) return absl::OkStatus();
+  RAGMESH_RETURN_IF_ERROR(
+      CheckIdentity({"--tls_cert", tls.cert_file}, {"--tls_key", tls.key_file}));
+  if (tls.client_ca_file.empty()) return absl::OkStatus();
+  return CheckCertificates({"--tls_client_ca", tls.client_ca_file});
 }
 
 }  // namespace ragmesh::rpc

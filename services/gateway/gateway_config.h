@@ -54,7 +54,7 @@ struct PeerConfig {
   std::string vector_store = "127.0.0.1:7704";
   std::string reranker = "127.0.0.1:7705";
   std::string generator = "127.0.0.1:7706";
-  rpc::ClientTls tls;
+  rpc::ClientTls tls{.flags = "--peer"};
 
   void Declare(flags::FlagSet& flags);
 };

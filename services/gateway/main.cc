@@ -36,7 +36,9 @@ struct Peers {
 };
 
 int Refuse(const absl::Status& status) {
-  std::fprintf(stderr, "ragmesh-gateway: %s\n", std::string(status.message()).c_str());
+  const std::string next_step = GetErrorDetail(status).value_or(ErrorDetail{}).next_step;
+  std::fprintf(stderr, "ragmesh-gateway: %s%s%s\n", std::string(status.message()).c_str(),
+               next_step.empty() ? "" : ". ", next_step.c_str());
   return 2;
 }
 
