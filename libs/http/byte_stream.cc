@@ -1,10 +1,8 @@
 #include "libs/http/byte_stream.h"
 
-#include "absl/strings/str_cat.h"
 #include "boost/asio/as_tuple.hpp"
 #include "boost/asio/ssl/stream.hpp"
 #include "boost/asio/use_awaitable.hpp"
-#include "libs/base/error.h"
 
 namespace ragmesh::http {
 namespace {
@@ -79,29 +77,6 @@ std::unique_ptr<ByteStream> MakePlainStream(tcp::socket socket) {
 
 std::unique_ptr<ByteStream> MakeTlsStream(tcp::socket socket, asio::ssl::context& context) {
   return std::make_unique<TlsStream>(std::move(socket), context);
-}
-
-absl::StatusOr<std::unique_ptr<asio::ssl::context>> LoadTlsContext(const TlsFiles& files) {
-  auto context = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_server);
-  error_code error;
-  context->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
-                           asio::ssl::context::no_tlsv1_1 | SSL_OP_NO_RENEGOTIATION |
-                           SSL_OP_NO_COMPRESSION,
-                       error);
-  if (!error) context->use_certificate_chain_file(files.certificate_chain, error);
-  if (error) {
-    return WrongState(
-        "TLS_CERTIFICATE_UNREADABLE",
-        absl::StrCat("TLS certificate chain ", files.certificate_chain, ": ", error.message()),
-        "Give a PEM file with the certificate first and its chain after it.");
-  }
-  context->use_private_key_file(files.private_key, asio::ssl::context::pem, error);
-  if (error) {
-    return WrongState("TLS_KEY_UNREADABLE",
-                      absl::StrCat("TLS private key ", files.private_key, ": ", error.message()),
-                      "Give a PEM file with the unencrypted key that belongs to the certificate.");
-  }
-  return context;
 }
 
 }  // namespace ragmesh::http

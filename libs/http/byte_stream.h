@@ -7,11 +7,9 @@
 #include <string>
 #include <utility>
 
-#include "absl/status/statusor.h"
 #include "boost/asio/awaitable.hpp"
 #include "boost/asio/ip/tcp.hpp"
 #include "boost/asio/ssl/context.hpp"
-#include "libs/http/server.h"
 
 namespace ragmesh::http {
 
@@ -31,12 +29,9 @@ class ByteStream {
 };
 
 std::unique_ptr<ByteStream> MakePlainStream(boost::asio::ip::tcp::socket socket);
-// `context` outlives the stream.
+// The stream keeps what it needs of `context`.
 std::unique_ptr<ByteStream> MakeTlsStream(boost::asio::ip::tcp::socket socket,
                                           boost::asio::ssl::context& context);
-
-// TLS 1.2 and later; errors name the file at fault.
-absl::StatusOr<std::unique_ptr<boost::asio::ssl::context>> LoadTlsContext(const TlsFiles& files);
 
 }  // namespace ragmesh::http
 

@@ -825,7 +825,7 @@ void ServeConnection(std::shared_ptr<ServerState> state, asio::ip::tcp::socket s
   if (error) return;  // gone before it was served
   socket.set_option(asio::ip::tcp::no_delay(true), error);
   const asio::any_io_executor strand = socket.get_executor();
-  auto stream = state->tls ? MakeTlsStream(std::move(socket), *state->tls)
+  auto stream = state->tls ? MakeTlsStream(std::move(socket), state->tls->Current(absl::Now()))
                            : MakePlainStream(std::move(socket));
   auto connection =
       std::make_shared<Connection>(state, strand, std::move(stream), peer.address().to_string());

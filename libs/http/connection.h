@@ -15,6 +15,7 @@
 #include "boost/asio/strand.hpp"
 #include "libs/http/byte_stream.h"
 #include "libs/http/server.h"
+#include "libs/http/tls_context.h"
 
 namespace ragmesh::http {
 
@@ -34,7 +35,7 @@ struct ServerState {
   const Handler handler;
   const Server::AccessLog access_log;
   boost::asio::io_context io;
-  std::unique_ptr<boost::asio::ssl::context> tls;
+  std::unique_ptr<TlsContextSource> tls;  // null: no TLS
   std::atomic<bool> draining{false};
 
   absl::Mutex mutex;

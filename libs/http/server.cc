@@ -151,7 +151,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
                                                       AccessLog access_log) {
   auto state = std::make_shared<ServerState>(options, std::move(handler), std::move(access_log));
   if (options.tls.has_value()) {
-    RAGMESH_ASSIGN_OR_RETURN(state->tls, LoadTlsContext(*options.tls));
+    RAGMESH_ASSIGN_OR_RETURN(state->tls, TlsContextSource::Open(*options.tls));
   }
   auto server = std::make_unique<BeastServer>(std::move(state));
   RAGMESH_RETURN_IF_ERROR(server->Listen());

@@ -16,9 +16,12 @@
 
 namespace ragmesh::http {
 
+// Read again when they change.
 struct TlsFiles {
   std::string certificate_chain;  // PEM path
   std::string private_key;        // PEM path
+  // PEM path; clients must show a certificate signed by one of these. Empty: any client.
+  std::string client_authorities;
 };
 
 struct ServerOptions {

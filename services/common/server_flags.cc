@@ -17,9 +17,10 @@ void AddServerFlags(flags::FlagSet& flags, rpc::ServerOptions* options) {
                "PEM file with the server's certificate chain; turns TLS on. Files are read again "
                "when they change.");
   flags.String("tls_key", &options->tls.key_file, "PEM file with the private key of --tls_cert.");
-  flags.String("tls_client_ca", &options->tls.client_ca_file,
-               "PEM file with the authorities that sign callers' certificates; callers without one "
-               "are refused.");
+  flags.String(
+      "tls_client_ca", &options->tls.client_ca_file,
+      "PEM file with the authorities that sign callers' certificates; callers without one, "
+      "over HTTP too, are refused.");
   flags.Group("Limits");
   flags.Int("workers", &options->workers, {1, 1024}, "calls", "Calls worked on at once.");
   flags.Int("max_queued", &options->max_queued, {1, 100'000}, "calls",

@@ -66,7 +66,9 @@ absl::StatusOr<std::unique_ptr<HttpFront>> HttpFront::Start(const GatewayConfig&
   options.allowed_hosts = config.http_allowed_hosts.empty() ? http::LoopbackHosts(options.address)
                                                             : config.http_allowed_hosts;
   options.allowed_origins = config.http_allowed_origins;
-  if (!tls.cert_file.empty()) options.tls = http::TlsFiles{tls.cert_file, tls.key_file};
+  if (!tls.cert_file.empty()) {
+    options.tls = http::TlsFiles{tls.cert_file, tls.key_file, tls.client_ca_file};
+  }
 
   bridge::BridgeOptions bridge_options;
   bridge_options.version = Version();

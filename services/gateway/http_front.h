@@ -23,7 +23,8 @@ class HttpFront {
   virtual void Shutdown(absl::Time deadline) = 0;
 
   // Reaches the gateway's own gRPC server at config.bridge_target. With certificates in `tls` HTTP
-  // is served over TLS too. `log` is borrowed. INVALID_ARGUMENT on an address that is none.
+  // is served over TLS too, and asks for a client's certificate when gRPC does. `log` is borrowed.
+  // INVALID_ARGUMENT on an address that is none.
   static absl::StatusOr<std::unique_ptr<HttpFront>> Start(const GatewayConfig& config,
                                                           const rpc::ServerTls& tls,
                                                           log::Logger& log);
