@@ -21,9 +21,12 @@ void ConnectionOptions::Declare(flags::FlagSet& flags) {
   flags.Group("Server");
   flags.String("server", &server, "Gateway to talk to: HOST:PORT or unix:PATH.");
   flags.String("token", &token, "API key, when the server asks for one.");
-  flags.String("tls_ca", &tls_ca,
+  flags.String("tls_ca", &tls.ca_file,
                "PEM file of the authority that signed the server's certificate; "
                "turns TLS on.");
+  flags.String("tls_cert", &tls.cert_file,
+               "PEM file with your certificate, for servers that ask for one.");
+  flags.String("tls_key", &tls.key_file, "PEM file with the private key of --tls_cert.");
   flags.Duration("timeout", &timeout, {absl::Seconds(1), absl::Hours(24)},
                  "Longest time one call may take.");
   flags.Group("Output");
@@ -37,7 +40,7 @@ absl::StatusOr<std::unique_ptr<GatewayConnection>> GatewayConnection::Open(
   channel.target = options.server;
   channel.stage = "gateway";
   channel.service = "ragmesh.gateway.v1.GatewayService";
-  channel.tls.ca_file = options.tls_ca;
+  channel.tls = options.tls;
   RAGMESH_ASSIGN_OR_RETURN(const rpc::StageChannel dialled, rpc::Dial(channel));
   return std::unique_ptr<GatewayConnection>(
       new GatewayConnection(options, ragmesh::gateway::v1::GatewayService::NewStub(dialled.any)));
@@ -56,9 +59,10 @@ absl::Status GatewayConnection::ToStatus(const grpc::Status& status) const {
   const absl::Status typed = rpc::FromGrpcStatus(status);
   // A server of ours always says why; without a reason it was never reached.
   if (absl::IsUnavailable(typed) && !GetErrorDetail(typed).has_value()) {
-    return Unavailable("SERVER_UNREACHABLE",
-                       absl::StrCat("no ragmesh server answers at ", options_.server),
-                       "Start one with `ragmesh serve`, or name it with --server HOST:PORT.");
+    return Unavailable(
+        "SERVER_UNREACHABLE", absl::StrCat("no ragmesh server answers at ", options_.server),
+        "Start one with `ragmesh serve`, or name it with --server HOST:PORT; one that uses "
+        "TLS needs --tls_ca, and --tls_cert if it asks who calls.");
   }
   return typed;
 }

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "libs/flags/flag_set.h"
+#include "libs/rpc/credentials.h"
 #include "ragmesh/gateway/v1/gateway.grpc.pb.h"
 
 namespace ragmesh::cli {
@@ -19,7 +20,7 @@ namespace ragmesh::cli {
 struct ConnectionOptions {
   std::string server = "127.0.0.1:7700";
   std::string token;   // API key, empty when the server asks for none
-  std::string tls_ca;  // PEM file; empty: plain text
+  rpc::ClientTls tls;  // empty: plain text
   absl::Duration timeout = absl::Minutes(10);
   bool json = false;
   bool quiet = false;
