@@ -184,15 +184,14 @@ void ToProto(const stages::StageInfo& info, common::StageInfo* out) {
   out->set_kernel(info.kernel);
   out->set_ready(info.ready);
   out->set_not_ready_reason(info.not_ready_reason);
-  if (!info.model.name.empty() || !info.model.digest.empty()) {
-    auto* model = out->mutable_model();
-    model->set_name(info.model.name);
-    model->set_digest(info.model.digest);
-    model->set_architecture(info.model.architecture);
-    model->set_precision(info.model.precision);
-    model->set_dimension(info.model.dimension);
-    model->set_max_tokens(info.model.max_tokens);
-  }
+  common::ModelInfo model;
+  model.set_name(info.model.name);
+  model.set_digest(info.model.digest);
+  model.set_architecture(info.model.architecture);
+  model.set_precision(info.model.precision);
+  model.set_dimension(info.model.dimension);
+  model.set_max_tokens(info.model.max_tokens);
+  if (model.ByteSizeLong() > 0) *out->mutable_model() = std::move(model);  // unset: no model
   *out->mutable_limits() = {info.limits.begin(), info.limits.end()};
   *out->mutable_features() = {info.features.begin(), info.features.end()};
 }
@@ -300,7 +299,11 @@ void ToProto(absl::Time time, google::protobuf::Timestamp* out) {
 }
 
 absl::Time FromProto(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+  constexpr std::int64_t kFirstSecond = -62'135'596'800;  // 0001-01-01T00:00:00Z
+  constexpr std::int64_t kLastSecond = 253'402'300'799;   // 9999-12-31T23:59:59Z
+  return absl::FromUnixSeconds(
+             std::clamp<std::int64_t>(time.seconds(), kFirstSecond, kLastSecond)) +
+         absl::Nanoseconds(std::clamp(time.nanos(), 0, 999'999'999));
 }
 
 }  // namespace ragmesh::wire

@@ -57,6 +57,7 @@ absl::StatusOr<stages::Metadata> FromProto(const google::protobuf::Struct& metad
                                            const Field& field);
 
 void ToProto(absl::Time time, google::protobuf::Timestamp* out);
+// A time that no Timestamp may hold becomes the nearest one that it may.
 absl::Time FromProto(const google::protobuf::Timestamp& time);
 
 }  // namespace ragmesh::wire

@@ -1,5 +1,6 @@
 #include "libs/wire/generator_wire.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <utility>
@@ -87,8 +88,11 @@ void SetSeconds(double seconds, google::protobuf::Duration* out) {
   out->set_nanos(static_cast<std::int32_t>((seconds - whole) * 1e9));
 }
 
+// A peer may state anything; what a Duration cannot be becomes the nearest that it can.
 double Seconds(const google::protobuf::Duration& in) {
-  return static_cast<double>(in.seconds()) + in.nanos() * 1e-9;
+  constexpr std::int64_t kMaxSeconds = 315'576'000'000;  // 10,000 years, as protobuf has it
+  return static_cast<double>(std::clamp<std::int64_t>(in.seconds(), 0, kMaxSeconds)) +
+         std::clamp(in.nanos(), 0, 999'999'999) * 1e-9;
 }
 
 }  // namespace

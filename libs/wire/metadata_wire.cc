@@ -6,6 +6,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/civil_time.h"
+#include "absl/time/time.h"
 #include "libs/base/status_macros.h"
 #include "libs/wire/common_wire.h"
 
@@ -17,15 +19,17 @@ constexpr std::size_t kMaxMetadataBytes = 64 << 10;
 constexpr double kMaxExact =
     9007199254740992.0;  // 2^53: beyond it a JSON number is no longer one integer
 
-// "2026-11-23T08:00:00Z", with a fraction or an offset; no other spelling of a time is one.
+// "2026-11-23T08:00:00Z", with a fraction or an offset; no other spelling of a time is one. Nor is
+// one whose year in UTC has not four digits: it would be text at the next hop.
 std::optional<absl::Time> ReadTime(absl::string_view text) {
   if (text.size() < 20 || text.size() > 40 || !absl::ascii_isdigit(text[0]) || text[4] != '-' ||
       text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':') {
     return std::nullopt;
   }
   absl::Time time;
-  return absl::ParseTime(absl::RFC3339_full, text, &time, nullptr) ? std::optional(time)
-                                                                   : std::nullopt;
+  if (!absl::ParseTime(absl::RFC3339_full, text, &time, nullptr)) return std::nullopt;
+  const absl::civil_year_t year = absl::ToCivilYear(time, absl::UTCTimeZone()).year();
+  return year >= 0 && year <= 9999 ? std::optional(time) : std::nullopt;
 }
 
 struct ValueWriter {
@@ -35,7 +39,7 @@ struct ValueWriter {
   void operator()(double number) const { out->set_number_value(number); }
   void operator()(bool value) const { out->set_bool_value(value); }
   void operator()(absl::Time time) const {
-    out->set_string_value(absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", time, absl::UTCTimeZone()));
+    out->set_string_value(absl::FormatTime("%E4Y-%m-%dT%H:%M:%E*SZ", time, absl::UTCTimeZone()));
   }
   void operator()(const std::vector<std::string>& list) const {
     out->mutable_list_value();  // an empty list stays a list
