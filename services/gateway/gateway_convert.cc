@@ -16,6 +16,11 @@ namespace {
 
 using wire::Field;
 
+// As the stages have them: what is over is refused here, not in every document of a job.
+constexpr std::size_t kMaxLabels = 64;
+constexpr std::size_t kMaxLabelBytes = 128;
+constexpr std::size_t kMaxStopBytes = 256;
+
 // Durations of a stage: short, so nanoseconds fit.
 void Put(absl::Duration duration, google::protobuf::Duration* out) {
   const std::int64_t ns = absl::ToInt64Nanoseconds(std::max(absl::ZeroDuration(), duration));
@@ -206,9 +211,9 @@ absl::StatusOr<journal::IngestOptions> FromProto(const gateway_v1::IngestOptions
                            wire::FromProto(options.metadata(), Field(field, "metadata")));
   const Field labels(field, "acl_labels");
   RAGMESH_RETURN_IF_ERROR(wire::CheckCount(static_cast<std::size_t>(options.acl_labels_size()), 0,
-                                           1000, "labels", labels));
+                                           kMaxLabels, "labels", labels));
   for (const std::string& label : options.acl_labels()) {
-    RAGMESH_RETURN_IF_ERROR(wire::CheckBytes(label, 1, 256, labels));
+    RAGMESH_RETURN_IF_ERROR(wire::CheckBytes(label, 1, kMaxLabelBytes, labels));
     if (label == stages::kAllLabels) return labels.Invalid("must not be \"*\"");
     out.acl_labels.push_back(label);
   }
@@ -438,7 +443,7 @@ absl::StatusOr<stages::GenerateRequest> FromProto(const gateway_v1::ChatRequest&
   RAGMESH_RETURN_IF_ERROR(wire::CheckCount(static_cast<std::size_t>(request.stop_size()), 0, 16,
                                            "texts", Field(root, "stop")));
   for (const std::string& stop : request.stop()) {
-    RAGMESH_RETURN_IF_ERROR(wire::CheckBytes(stop, 1, 1024, Field(root, "stop")));
+    RAGMESH_RETURN_IF_ERROR(wire::CheckBytes(stop, 1, kMaxStopBytes, Field(root, "stop")));
     out.stop.push_back(stop);
   }
   out.sampling.top_k = request.top_k();
