@@ -36,6 +36,10 @@ if(RAGMESH_SANITIZE)
   target_compile_options(ragmesh_compile_options INTERFACE "-fsanitize=${RAGMESH_SANITIZE}" -fno-omit-frame-pointer)
   target_link_options(ragmesh_compile_options INTERFACE "-fsanitize=${RAGMESH_SANITIZE}")
 endif()
+if(RAGMESH_FUZZ)
+  # libFuzzer sees only code that is compiled for it: without this, its own harness and nothing of ours.
+  target_compile_options(ragmesh_compile_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 # Public material the tests read; they say so and skip when it is absent.
 set(RAGMESH_TESTDATA_DIR "${CMAKE_SOURCE_DIR}/../shared/testdata" CACHE PATH "Test data folder")
