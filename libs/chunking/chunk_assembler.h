@@ -11,6 +11,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "libs/base/call_context.h"
+#include "libs/chunking/sized_tokens.h"
 #include "libs/chunking/text_units.h"
 #include "libs/stages/splitter.h"
 #include "libs/text/tokenizer.h"
@@ -73,7 +74,7 @@ class ChunkAssembler {
   void ForgetBefore(std::uint64_t offset);
   absl::string_view Text(std::uint64_t begin, std::uint64_t end) const;
 
-  const text::Tokenizer& tokenizer_;
+  const SizedTokens tokenizer_;
   const Budget budget_;
   const absl::FunctionRef<absl::Status(stages::Chunk)> on_chunk_;
   TextUnits text_units_;

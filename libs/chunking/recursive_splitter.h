@@ -26,7 +26,7 @@ namespace ragmesh::chunking {
 // Guarantees: chunk ranges are ascending and disjoint and cover every non-blank byte of the blocks;
 // EmbeddingText of a chunk is within max_tokens unless its text is a single code point; equal input
 // gives equal chunks. Memory is bounded by one block plus one chunk. Tokens are counted on the very
-// text that will be embedded.
+// text that will be embedded; a token of more than 64 bytes counts as several (SizedTokens).
 //
 // Thread-safe: calls share nothing but the tokenizers.
 class RecursiveSplitter final : public stages::Splitter {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "libs/base/error.h"
+#include "libs/chunking/sized_tokens.h"
 #include "libs/testing/status_matchers.h"
 #include "tests/unit/chunking/split_fixture.h"
 
@@ -215,6 +216,24 @@ TEST_F(RecursiveSplitterTest, RefusesABlockOverTheLimit) {
   DocumentUnderTest document;
   document.Add(BlockKind::kParagraph, "Longer than ten bytes.");
   EXPECT_THAT(SplitBlocks(splitter, document.blocks(), {}), HasReason("LIMIT_EXCEEDED"));
+}
+
+// One word of a megabyte, as base64 is, was one token and so one chunk, too long for the embedder.
+TEST_F(RecursiveSplitterTest, CutsAWordThatIsOneTokenHoweverLong) {
+  class OneToken final : public text::Tokenizer {
+   public:
+    void Encode(absl::string_view text, std::vector<text::Token>* tokens) const override {
+      if (!text.empty()) tokens->push_back({0, 0, static_cast<std::uint32_t>(text.size())});
+    }
+  };
+  RecursiveSplitter splitter(std::make_unique<OneToken>(), {});
+  DocumentUnderTest document;
+  document.Add(BlockKind::kParagraph, std::string(1 << 20, 'a'));
+  const auto chunks = SplitBlocks(splitter, document.blocks(), {});
+  ASSERT_TRUE(chunks.ok()) << chunks.status();
+  const OneToken whole;
+  ExpectChunksCover(document.text(), *chunks, 200, SizedTokens(whole));
+  for (const Chunk& chunk : *chunks) EXPECT_LE(chunk.text.size(), 200u * 64);
 }
 
 TEST_F(RecursiveSplitterTest, WithoutATokenizerSplitsByEstimateAndSaysWhatIsMissing) {
