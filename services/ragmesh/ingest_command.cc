@@ -108,6 +108,7 @@ class IngestCommand final : public Command {
   absl::Status Upload(const LocalFile& file, std::deque<Waiting>* waiting);
   absl::Status Settle(std::deque<Waiting>* waiting, std::size_t keep, Progress* progress,
                       std::size_t total);
+  absl::Status ShowProgress(const Waiting& waiting, std::size_t total, Progress* progress);
   absl::Status RecordEnded(const v1::Job& job, const std::string& name);
   void Report(std::size_t total) const;
 
@@ -194,6 +195,30 @@ absl::Status IngestCommand::RecordEnded(const v1::Job& job, const std::string& n
   return absl::OkStatus();
 }
 
+// How far the document of a job is, beside how many have ended.
+absl::Status IngestCommand::ShowProgress(const Waiting& waiting, std::size_t total,
+                                         Progress* progress) {
+  v1::ListJobDocumentsRequest request;
+  request.set_job_id(waiting.job_id);
+  v1::ListJobDocumentsResponse response;
+  const auto context = gateway_->NewContext();
+  RAGMESH_RETURN_IF_ERROR(
+      gateway_->ToStatus(gateway_->stub().ListJobDocuments(context.get(), request, &response)));
+  std::string note = waiting.name;
+  double part = 0;
+  if (response.documents_size() > 0) {
+    const v1::JobDocument& document = response.documents(0);
+    if (document.chunks_total() > 0) {
+      part = static_cast<double>(document.chunks_done()) / document.chunks_total();
+      absl::StrAppend(&note, ": ", document.chunks_done(), " of ", document.chunks_total(),
+                      " chunks");
+    }
+    if (document.has_error()) absl::StrAppend(&note, " waits: ", document.error().message());
+  }
+  progress->Update(ended_, total, note, part);
+  return absl::OkStatus();
+}
+
 // Waits until at most `keep` jobs are unfinished.
 absl::Status IngestCommand::Settle(std::deque<Waiting>* waiting, std::size_t keep,
                                    Progress* progress, std::size_t total) {
@@ -205,9 +230,7 @@ absl::Status IngestCommand::Settle(std::deque<Waiting>* waiting, std::size_t kee
     RAGMESH_RETURN_IF_ERROR(
         gateway_->ToStatus(gateway_->stub().GetJob(context.get(), request, &response)));
     const v1::Job& job = response.job();
-    progress->Update(
-        ended_, total,
-        absl::StrCat(waiting->front().name, ", ", chunks_ + job.chunks_done(), " chunks"));
+    RAGMESH_RETURN_IF_ERROR(ShowProgress(waiting->front(), total, progress));
     if (job.state() == v1::JOB_STATE_QUEUED || job.state() == v1::JOB_STATE_RUNNING) {
       absl::SleepFor(kPoll);
       continue;

@@ -106,18 +106,19 @@ void Progress::Clear() {
 }
 
 std::string Progress::Line(std::uint64_t done, std::uint64_t total, absl::string_view note,
-                           absl::Time now) const {
+                           double part, absl::Time now) const {
   const double seconds = std::max(0.001, absl::ToDoubleSeconds(now - begin_));
   std::string line = absl::StrCat(label_, " ");
   if (total > 0) {
-    const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
+    const double share =
+        std::min(1.0, (static_cast<double>(done) + part) / static_cast<double>(total));
     if (terminal_.interactive) {
       const int filled = static_cast<int>(share * kBarCells);
       absl::StrAppend(&line, "[", std::string(static_cast<std::size_t>(filled), '#'),
                       std::string(static_cast<std::size_t>(kBarCells - filled), '.'), "] ");
     }
     absl::StrAppend(&line, absl::StrFormat("%3.0f%% ", 100 * share), done, "/", total, " ", unit_);
-    if (done > 0 && done < total && seconds > 1) {
+    if (share > 0 && share < 1 && seconds > 1) {
       absl::StrAppend(&line, absl::StrFormat(", %.0f s left", seconds / share * (1 - share)));
     }
   } else {
@@ -127,12 +128,13 @@ std::string Progress::Line(std::uint64_t done, std::uint64_t total, absl::string
   return line;
 }
 
-void Progress::Update(std::uint64_t done, std::uint64_t total, absl::string_view note) {
+void Progress::Update(std::uint64_t done, std::uint64_t total, absl::string_view note,
+                      double part) {
   if (quiet_) return;
   const absl::Time now = absl::Now();
   if (now - shown_ < (terminal_.interactive ? kRedraw : kPlainLine)) return;
   shown_ = now;
-  std::string line = Printable(Line(done, total, note, now));
+  std::string line = Printable(Line(done, total, note, part, now));
   if (terminal_.interactive) {
     // Cut at a code point so that the line never wraps, which would break the next redraw.
     if (line.size() >= static_cast<std::size_t>(terminal_.columns))

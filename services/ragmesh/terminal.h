@@ -40,13 +40,14 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // `total` 0: not known yet. `note` says what is being worked on.
-  void Update(std::uint64_t done, std::uint64_t total, absl::string_view note);
+  // `total` 0: not known yet. `note` says what is being worked on; `part`, 0 to 1, how much of that
+  // one is done.
+  void Update(std::uint64_t done, std::uint64_t total, absl::string_view note, double part = 0);
   // Removes the bar so that other text can be printed; the next Update draws it again.
   void Clear();
 
  private:
-  std::string Line(std::uint64_t done, std::uint64_t total, absl::string_view note,
+  std::string Line(std::uint64_t done, std::uint64_t total, absl::string_view note, double part,
                    absl::Time now) const;
 
   const std::string label_, unit_;
