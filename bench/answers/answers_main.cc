@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "bench/datasets/answer_metrics.h"
@@ -57,10 +58,18 @@ std::string WithoutMarks(const std::string& text) {
   return out;
 }
 
+struct Options {
+  std::int64_t every = 1;  // ask every N-th question only
+  std::string set;         // "wikipedia" or "xquad"; empty: both
+  std::string mode;        // of kModes; empty: all
+  bool json = false;
+  bool show = false;  // every question with its answer
+};
+
 class Bench {
  public:
-  Bench(ragmesh::cli::LocalStages& local, pipeline::Gateway& gateway)
-      : stages_(local.stages()), gateway_(gateway) {}
+  Bench(ragmesh::cli::LocalStages& local, pipeline::Gateway& gateway, bool show)
+      : stages_(local.stages()), gateway_(gateway), show_(show) {}
 
   // Stores the passages for which `keep` is true.
   template <typename Keep>
@@ -103,6 +112,10 @@ class Bench {
           call_));
       sum.seconds += absl::ToDoubleSeconds(absl::Now() - begin);
       Add(questions[i], answer, &sum);
+      if (show_) {
+        std::printf("Q %s\nA %s\n= %s\n\n", questions[i].text.c_str(), answer.text.c_str(),
+                    absl::StrJoin(questions[i].answers, " / ").c_str());
+      }
       Progress(label, i + 1, questions.size());
     }
     return sum;
@@ -155,6 +168,7 @@ class Bench {
 
   const pipeline::Stages stages_;
   pipeline::Gateway& gateway_;
+  const bool show_;
   const pipeline::Caller caller_;
   const CallContext call_{absl::InfiniteFuture()};
   absl::Time shown_ = absl::InfinitePast();
@@ -196,9 +210,8 @@ std::vector<bench::QaQuestion> EveryNth(const std::vector<bench::QaQuestion>& qu
   return chosen;
 }
 
-absl::Status RunAll(Bench& bench, const std::string& data, std::int64_t every, bool json,
-                    const std::string& only) {
-  if (!json) {
+absl::Status RunAll(Bench& bench, const std::string& data, const Options& options) {
+  if (!options.json) {
     std::printf("%-20s %-11s %6s %7s %7s %7s %10s %7s %10s %8s\n", "", "mode", "asked", "F1", "EM",
                 "recall", "supported", "found", "abstained", "s/answer");
   }
@@ -206,16 +219,18 @@ absl::Status RunAll(Bench& bench, const std::string& data, std::int64_t every, b
                            bench::LoadMiniWikipedia(data + "/qa/rag-mini-wikipedia"));
   RAGMESH_ASSIGN_OR_RETURN(const auto xquad, bench::LoadXquad(data + "/qa/xquad/xquad.en.json"));
   const auto all = [](std::size_t) { return true; };
-  if (only.empty() || only == "wikipedia") {
+  if (options.set.empty() || options.set == "wikipedia") {
     RAGMESH_RETURN_IF_ERROR(bench.Fill("wikipedia", wikipedia, all));
     for (const ModeName& mode : kModes) {
-      RAGMESH_ASSIGN_OR_RETURN(const Figures figures,
-                               bench.Measure("wikipedia", EveryNth(wikipedia.questions, every),
-                                             mode.mode, absl::StrCat("wikipedia, ", mode.name)));
-      Print(wikipedia.name, mode.name, figures, -1, json);
+      if (!options.mode.empty() && options.mode != mode.name) continue;
+      RAGMESH_ASSIGN_OR_RETURN(
+          const Figures figures,
+          bench.Measure("wikipedia", EveryNth(wikipedia.questions, options.every), mode.mode,
+                        absl::StrCat("wikipedia, ", mode.name)));
+      Print(wikipedia.name, mode.name, figures, -1, options.json);
     }
   }
-  if (!only.empty() && only != "xquad") return absl::OkStatus();
+  if (!options.set.empty() && options.set != "xquad") return absl::OkStatus();
   // Odd passages are left out of a second collection: their questions should find nothing there.
   RAGMESH_RETURN_IF_ERROR(bench.Fill("xquad", xquad, all));
   RAGMESH_RETURN_IF_ERROR(
@@ -225,49 +240,52 @@ absl::Status RunAll(Bench& bench, const std::string& data, std::int64_t every, b
     if (question.passage % 2 == 1) orphaned.push_back(question);
   }
   for (const ModeName& mode : kModes) {
+    if (!options.mode.empty() && options.mode != mode.name) continue;
     RAGMESH_ASSIGN_OR_RETURN(const Figures figures,
-                             bench.Measure("xquad", EveryNth(xquad.questions, every), mode.mode,
-                                           absl::StrCat("xquad, ", mode.name)));
-    RAGMESH_ASSIGN_OR_RETURN(const Figures removed,
-                             bench.Measure("xquad-half", EveryNth(orphaned, every), mode.mode,
-                                           absl::StrCat("xquad, passage removed, ", mode.name)));
+                             bench.Measure("xquad", EveryNth(xquad.questions, options.every),
+                                           mode.mode, absl::StrCat("xquad, ", mode.name)));
+    RAGMESH_ASSIGN_OR_RETURN(
+        const Figures removed,
+        bench.Measure("xquad-half", EveryNth(orphaned, options.every), mode.mode,
+                      absl::StrCat("xquad, passage removed, ", mode.name)));
     Print(xquad.name, mode.name, figures, 1 - removed.found / std::max(1.0, removed.questions),
-          json);
+          options.json);
   }
   return absl::OkStatus();
 }
 
-absl::Status RunIn(const std::string& folder, std::int64_t every, bool json,
-                   const std::string& only) {
+absl::Status RunIn(const std::string& folder, const Options& options) {
   const char* data = std::getenv("RAGMESH_TESTDATA");
   if (data == nullptr) return absl::NotFoundError("RAGMESH_TESTDATA is not set");
   ragmesh::cli::LocalStagesConfig config;
   config.vector_store.data_dir = folder + "/store";
   RAGMESH_ASSIGN_OR_RETURN(const auto local, ragmesh::cli::LocalStages::Open(config));
   RAGMESH_RETURN_IF_ERROR(local->Load(CallContext(absl::InfiniteFuture())));
-  pipeline::GatewayOptions options;
-  options.ingest.data_folder = folder + "/gateway";
-  RAGMESH_ASSIGN_OR_RETURN(const auto gateway, pipeline::Gateway::Create(local->stages(), options));
-  Bench bench(*local, *gateway);
-  return RunAll(bench, data, every, json, only);
+  pipeline::GatewayOptions gateway_options;
+  gateway_options.ingest.data_folder = folder + "/gateway";
+  RAGMESH_ASSIGN_OR_RETURN(const auto gateway,
+                           pipeline::Gateway::Create(local->stages(), gateway_options));
+  Bench bench(*local, *gateway, options.show);
+  return RunAll(bench, data, options);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   ragmesh::document::MaybeRunParserChild(argc, argv);
-  std::int64_t every = 1;
-  bool json = false;
-  std::string only;
+  Options options;
   ragmesh::flags::FlagSet flags("answers_bench", "Measures answer quality on question sets.",
                                 "answers_bench --every 10");
-  flags.Int("every", &every, {1, 1000}, "", "Ask every N-th question only.");
-  flags.String("only", &only, "\"wikipedia\" or \"xquad\"; empty: both.");
-  flags.Bool("json", &json, "One JSON object a line.");
+  flags.Int("every", &options.every, {1, 1000}, "", "Ask every N-th question only.");
+  flags.String("only", &options.set, "\"wikipedia\" or \"xquad\"; empty: both.");
+  flags.String("mode", &options.mode,
+               "\"auto\", \"generated\" or \"extractive\"; empty: all three.");
+  flags.Bool("json", &options.json, "One JSON object a line.");
+  flags.Bool("show", &options.show, "Print every question with its answer and the accepted ones.");
   flags.ParseOrExit(argc, argv);
   const std::string folder =
       absl::StrCat(std::filesystem::temp_directory_path().string(), "/ragmesh-answers-", getpid());
-  const absl::Status status = RunIn(folder, every, json, only);
+  const absl::Status status = RunIn(folder, options);
   std::filesystem::remove_all(folder);
   if (status.ok()) return 0;
   std::fprintf(stderr, "answers_bench: %s\n", status.ToString().c_str());

@@ -5,10 +5,42 @@
 #include <numeric>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "libs/text/sentences.h"
 
 namespace ragmesh::answer {
+namespace {
+
+// Headings, table rows and lines of code share many words with a question and seldom answer it.
+constexpr double kWorthOfAFragment = 0.85;
+
+// A sentence of nothing but the question's words does not answer it; with this many others it may.
+constexpr std::size_t kNewTermsOfAnAnswer = 3;
+constexpr double kWorthPerMissingTerm = 0.1;
+
+bool IsWholeSentence(absl::string_view text) {
+  // Closing quotes and brackets may follow the stop.
+  while (!text.empty() && absl::StrContains(")]\"'*_`", text.back())) text.remove_suffix(1);
+  for (const absl::string_view closing : {"\u201d", "\u2019", "\u00bb"}) {
+    while (absl::ConsumeSuffix(&text, closing)) {
+    }
+  }
+  if (absl::StrContains(text, " | ")) return false;
+  for (const absl::string_view stop :
+       {".", "!", "?", ":", ";", "\u3002", "\uff01", "\uff1f", "\u0964"}) {
+    if (absl::EndsWith(text, stop)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string TextToEmbed(const Sentence& sentence) {
+  if (sentence.heading.empty() || sentence.heading == sentence.text) return sentence.text;
+  return absl::StrCat(sentence.heading, ": ", sentence.text);
+}
 
 double Cosine(const std::vector<float>& a, const std::vector<float>& b) {
   double sum = 0;
@@ -29,6 +61,7 @@ Evidence::Evidence(absl::string_view question, absl::Span<const stages::StoredCh
       sentence.passage = p;
       sentence.range = {chunk.overlap_begin + range.begin, chunk.overlap_begin + range.end};
       sentence.text = chunk.text.substr(range.begin, range.end - range.begin);
+      if (!chunk.heading_path.empty()) sentence.heading = chunk.heading_path.back();
       sentence.words = ReadWords(sentence.text);
       if (sentence.words.terms.empty()) continue;
       for (const std::string& term : sentence.words.terms) ++sentence_counts_[term];
@@ -76,12 +109,19 @@ void Evidence::Score(std::vector<std::vector<float>> vectors,
           0.5 * words + 0.5 * std::max(0.0, Cosine(sentence.vector, question_vector));
     }
   }
+  std::vector<double> worth;
+  for (const Sentence& sentence : sentences_) {
+    std::size_t fresh = 0;
+    for (const std::string& term : sentence.words.terms) fresh += question_.terms.count(term) == 0;
+    const auto missing =
+        static_cast<double>(kNewTermsOfAnAnswer - std::min(kNewTermsOfAnAnswer, fresh));
+    worth.push_back(sentence.relevance * (1 - kWorthPerMissingTerm * missing) *
+                    (IsWholeSentence(sentence.text) ? 1 : kWorthOfAFragment));
+  }
   by_relevance_.resize(sentences_.size());
   std::iota(by_relevance_.begin(), by_relevance_.end(), 0);
   std::stable_sort(by_relevance_.begin(), by_relevance_.end(),
-                   [this](std::size_t a, std::size_t b) {
-                     return sentences_[a].relevance > sentences_[b].relevance;
-                   });
+                   [&worth](std::size_t a, std::size_t b) { return worth[a] > worth[b]; });
 }
 
 }  // namespace ragmesh::answer

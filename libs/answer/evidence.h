@@ -19,10 +19,14 @@ struct Sentence {
   std::size_t passage = 0;  // index of its passage
   stages::ByteRange range;  // in the document's normalised text
   std::string text;         // exactly the bytes there
+  std::string heading;      // that it stands under, innermost; empty when there is none
   Words words;
-  std::vector<float> vector;  // unit length; empty without an embedder
+  std::vector<float> vector;  // of TextToEmbed, unit length; empty without an embedder
   double relevance = 0;       // to the question, about 0 to 1
 };
+
+// What the embedder reads of a sentence: it means more under its heading.
+std::string TextToEmbed(const Sentence& sentence);
 
 // Sentences of the passages with the question's view on them. Immutable after Score; reads are
 // thread-safe.
@@ -36,8 +40,8 @@ class Evidence {
   Evidence(absl::string_view question, absl::Span<const stages::StoredChunk> passages);
 
   // Sets each sentence's relevance: half meaning (cosine), half words (share of the question's
-  // terms, weighted by how rare they are here). `vectors` is one per sentence, or empty without an
-  // embedder: then words alone count.
+  // terms, weighted by how rare they are here). `vectors` is one per sentence, of its TextToEmbed,
+  // or empty without an embedder: then words alone count.
   void Score(std::vector<std::vector<float>> vectors, const std::vector<float>& question_vector);
 
   const std::vector<Sentence>& sentences() const { return sentences_; }
@@ -45,7 +49,8 @@ class Evidence {
   // Words of a whole passage with its headings and document name.
   const Words& passage_words(std::size_t passage) const { return passage_words_[passage]; }
   bool has_vectors() const { return has_vectors_; }
-  // Sentence indices, most relevant first; ties in order of the passages.
+  // Sentence indices, best to answer with first: by relevance, less for headings, table rows and
+  // lines of code, and for what adds few words to the question; ties in order of the passages.
   const std::vector<std::size_t>& by_relevance() const { return by_relevance_; }
 
   // Weight of a term: high when few of the sentences hold it.

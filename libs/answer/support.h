@@ -19,9 +19,9 @@ struct Support {
 };
 
 // `vector` is the sentence's own, empty without an embedder. Supported means: most of its content
-// words stand in one sentence of the evidence (what the passage around it says counts half), no
-// number or name is its own invention, and it does not deny what the evidence affirms, or the
-// reverse.
+// words stand in one sentence of the evidence (what the passage around it says counts half), words
+// that stand together stand near each other there, no number or name is its own invention, and it
+// does not deny what the evidence affirms, or the reverse.
 Support CheckSupport(absl::string_view generated, const std::vector<float>& vector,
                      const Evidence& evidence);
 

@@ -41,10 +41,12 @@ const std::map<std::string, std::string>& NumberWords() {
   return words;
 }
 
+// What turns a statement round, exceptions included.
 bool IsNegation(absl::string_view word) {
   return word == "not" || word == "no" || word == "never" || word == "none" || word == "neither" ||
          word == "nor" || word == "cannot" || word == "without" || word == "nobody" ||
-         word == "nothing" || absl::EndsWith(word, "n't") || absl::EndsWith(word, "n\xe2\x80\x99t");
+         word == "nothing" || word == "except" || word == "excluding" || word == "unless" ||
+         word == "hardly" || absl::EndsWith(word, "n't") || absl::EndsWith(word, "n\xe2\x80\x99t");
 }
 
 bool IsDigit(char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); }
@@ -83,7 +85,9 @@ Words ReadWords(absl::string_view text) {
   static const auto& analyzer = *new lexical::Analyzer("en");
   Words words;
   for (std::string& term : analyzer.Terms(text)) {
-    if (QuestionWords().count(term) == 0) words.terms.insert(std::move(term));
+    if (QuestionWords().count(term) != 0) continue;
+    words.terms.insert(term);
+    words.order.push_back(std::move(term));
   }
   bool first = true;
   for (std::size_t at = 0; at < text.size();) {

@@ -11,16 +11,17 @@
 namespace ragmesh::answer {
 
 struct Words {
-  std::set<std::string> terms;    // stemmed, without stop words and question words
-  std::set<std::string> numbers;  // "1234" for "1,234", "4" for "four"
-  std::set<std::string> names;    // lower case; capitalised words that do not begin the sentence
+  std::set<std::string> terms;     // stemmed, without stop words and question words
+  std::vector<std::string> order;  // the terms as they follow one another, repetitions included
+  std::set<std::string> numbers;   // "1234" for "1,234", "4" for "four"
+  std::set<std::string> names;     // lower case; capitalised words that do not begin the sentence
   bool negated = false;
 };
 
 // Thread-safe.
 Words ReadWords(absl::string_view text);
 
-// Everything but `negated` of both; a text's words are those of its sentences.
+// Everything but `order` and `negated` of both; a text's words are those of its sentences.
 void Merge(const Words& from, Words* into);
 
 }  // namespace ragmesh::answer

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/answer/evidence.h"
+#include "libs/answer/repetition.h"
 #include "libs/answer/support.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
@@ -119,7 +121,8 @@ class Asker::Run {
     evidence_.emplace(has_words ? request_.question : query_, chunks);
     if (query_vector_.empty() || evidence_->sentences().empty()) return absl::OkStatus();
     std::vector<std::string> texts;
-    for (const answer::Sentence& sentence : evidence_->sentences()) texts.push_back(sentence.text);
+    for (const answer::Sentence& sentence : evidence_->sentences())
+      texts.push_back(answer::TextToEmbed(sentence));
     auto vectors = Embed(std::move(texts));
     RAGMESH_RETURN_IF_ERROR(call_.Check());
     if (!vectors.ok()) {
@@ -234,6 +237,12 @@ class Asker::Run {
 
   // ---- Quoted answers ----
 
+  // Whether the quotes before hold most words of this one: documents repeat one another.
+  bool SaidAlready(const answer::Sentence& sentence) const {
+    constexpr double kMost = 0.8;
+    return !said_.empty() && evidence_->Coverage(sentence.words.terms, said_, {}) >= kMost;
+  }
+
   absl::Status Quote() {
     answer_.kind = AnswerKind::kExtractive;
     std::uint32_t quotes = 0;
@@ -242,6 +251,7 @@ class Asker::Run {
       const answer::Sentence& sentence = Best(rank);
       // A second sentence is worth its reading only when it is nearly as good as the first.
       if (quotes > 0 && sentence.relevance < 0.9 * Best().relevance) break;
+      if (SaidAlready(sentence)) continue;
       std::string text = sentence.text;
       if (quotes == 0) {
         const std::string lead = answer::ShortAnswer(request_.question, sentence, *evidence_);
@@ -250,7 +260,10 @@ class Asker::Run {
       const std::size_t before = answer_.text.size();
       RAGMESH_RETURN_IF_ERROR(
           EmitCited(text, evidence_->by_relevance()[rank], std::min(1.0, sentence.relevance)));
-      if (answer_.text.size() > before) ++quotes;
+      if (answer_.text.size() > before) {
+        ++quotes;
+        said_.insert(sentence.words.terms.begin(), sentence.words.terms.end());
+      }
       if (quotes > 0 && answer::KindOf(request_.question) != answer::QuestionKind::kOther) break;
     }
     return quotes > 0 ? absl::OkStatus() : SayNotFound();
@@ -296,6 +309,9 @@ class Asker::Run {
           usage_.completion_tokens +=
               static_cast<std::uint32_t>(std::max<std::size_t>(1, token.token_ids.size()));
           pending_ += token.text;
+          written_ += token.text;
+          looped_ = answer::EndsInLoop(written_);
+          if (looped_) return absl::CancelledError("the model repeats itself");
           const absl::Status status =
               gated ? ReleaseSupported(/*last=*/false) : ReleaseRaw(/*last=*/false);
           if (!status.ok()) sink_status_ = status;
@@ -311,6 +327,7 @@ class Asker::Run {
     const absl::Status status =
         gated ? ReleaseSupported(/*last=*/result.ok()) : ReleaseRaw(/*last=*/true);
     if (!status.ok()) sink_status_ = status;
+    if (looped_) stopped_ = true;
     return result.status();
   }
 
@@ -325,6 +342,11 @@ class Asker::Run {
       if (vectors.ok()) vector = std::move(vectors->front());
     }
     answer::Support support = answer::CheckSupport(sentence, vector, *evidence_);
+    // True, but no answer: the question in other words.
+    const answer::Words words = answer::ReadWords(sentence);
+    if (evidence_->Coverage(words.terms, evidence_->question().terms, {}) == 1) {
+      support.supported = false;
+    }
     // True, but not about what was asked: a small model likes to copy whatever stands first.
     if (support.supported && evidence_->sentences()[support.sentence].relevance <
                                  asker_.options_.evidence_share * Best().relevance) {
@@ -344,6 +366,10 @@ class Asker::Run {
               sentences[0].begin, sentences[0].end - sentences[0].begin))));
       pending_.erase(0, sentences[0].end);
       if (sentence.empty()) continue;
+      if (absl::StrContains(answer_.text, sentence)) {  // it has nothing more to say
+        stopped_ = true;
+        return absl::OkStatus();
+      }
       // Cut off by the token limit: half a sentence may lack the word that matters.
       const bool whole = sentences.size() > 1 || finish_reason_ != stages::FinishReason::kLength;
       const answer::Support support = whole ? Check(sentence) : answer::Support();
@@ -437,14 +463,17 @@ class Asker::Run {
   std::vector<float> query_vector_;
   std::vector<Passage> passages_;
   std::optional<answer::Evidence> evidence_;
+  std::set<std::string> said_;                  // terms of the quotes so far
   std::map<std::size_t, std::uint32_t> cited_;  // evidence sentence -> number
   std::map<std::string, std::optional<stages::StoredDocument>>
       documents_;  // nullopt: the store did not answer
 
   pipeline::Answer answer_;
-  std::string pending_;             // generated, not yet emitted
+  std::string written_;             // all that was generated
+  std::string pending_;             // the part of it that is not yet emitted
   std::size_t sentence_begin_ = 0;  // of the raw sentence under way, in answer_.text
   bool stopped_ = false;            // we ended the generation, not it
+  bool looped_ = false;             // because it repeated itself
   bool generator_called_ = false;
   absl::Status sink_status_;
   stages::Usage usage_;

@@ -13,11 +13,11 @@ namespace ragmesh::text {
 namespace {
 
 // Words after which a full stop seldom ends a sentence, lower case, without the stop.
-constexpr std::array<absl::string_view, 44> kAbbreviations = {
-    "adm",  "al",  "approx", "art", "capt", "cf",  "ch",  "col", "corp", "dept", "dr",
-    "e.g",  "eq",  "est",    "fig", "fl",   "gen", "gov", "i.e", "inc",  "jr",   "lt",
-    "ltd",  "maj", "mr",     "mrs", "ms",   "mt",  "no",  "nos", "p",    "pp",   "pres",
-    "prof", "ref", "rep",    "rev", "sec",  "sen", "sgt", "st",  "v",    "vol",  "vs"};
+constexpr std::array<absl::string_view, 48> kAbbreviations = {
+    "adm",  "al",  "approx", "art",  "capt", "cf",  "ch",  "col", "corp", "dept", "dr",   "e.g",
+    "eq",   "est", "etc",    "excl", "fig",  "fl",  "gen", "gov", "i.e",  "inc",  "incl", "jr",
+    "lt",   "ltd", "maj",    "mr",   "mrs",  "ms",  "mt",  "no",  "nos",  "p",    "pp",   "pres",
+    "prof", "ref", "rep",    "resp", "rev",  "sec", "sen", "sgt", "st",   "v",    "vol",  "vs"};
 
 bool IsBlank(char c) { return absl::ascii_isspace(static_cast<unsigned char>(c)); }
 
@@ -43,6 +43,28 @@ void Trim(absl::string_view text, SentenceRange* range) {
   while (range->end > range->begin && IsBlank(text[range->end - 1])) --range->end;
 }
 
+// Where a sentence ends within `range` although the next one begins with a small letter, as names
+// of files and commands do: at a full stop after a plain word that is no abbreviation.
+std::vector<SentenceRange> CutAtSmallLetters(absl::string_view text, const SentenceRange& range) {
+  constexpr std::size_t kShortestWord = 3;
+  std::vector<SentenceRange> pieces;
+  std::size_t begin = range.begin;
+  for (std::size_t at = text.find(". ", begin); at < range.end; at = text.find(". ", at + 1)) {
+    std::size_t next = at + 2;
+    while (next < range.end && text[next] == ' ') ++next;
+    if (next >= range.end || !absl::ascii_islower(static_cast<unsigned char>(text[next]))) continue;
+    std::size_t word = at;
+    while (word > begin && absl::ascii_islower(static_cast<unsigned char>(text[word - 1]))) --word;
+    const bool whole = word == begin || IsBlank(text[word - 1]);
+    if (!whole || at - word < kShortestWord) continue;
+    if (EndsWithAbbreviation(text.substr(word, at + 1 - word))) continue;
+    pieces.push_back({begin, at + 1});
+    begin = next;
+  }
+  pieces.push_back({begin, range.end});
+  return pieces;
+}
+
 }  // namespace
 
 std::vector<SentenceRange> SplitSentences(absl::string_view text) {
@@ -62,10 +84,13 @@ std::vector<SentenceRange> SplitSentences(absl::string_view text) {
       Trim(text, &range);
       begin = end;
       if (range.begin < range.end) {
-        if (join && !sentences.empty()) {
-          sentences.back().end = range.end;
-        } else {
-          sentences.push_back(range);
+        for (const SentenceRange& piece : CutAtSmallLetters(text, range)) {
+          if (join && !sentences.empty()) {
+            sentences.back().end = piece.end;
+          } else {
+            sentences.push_back(piece);
+          }
+          join = false;
         }
         join = EndsWithAbbreviation(text.substr(range.begin, range.end - range.begin));
       }

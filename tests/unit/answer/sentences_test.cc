@@ -30,6 +30,15 @@ TEST(SentencesTest, AbbreviationsAndInitialsGoOn) {
               ElementsAre("See Fig. 3 for e.g. Paris.", "Done."));
 }
 
+TEST(SentencesTest, NamesInSmallLettersBeginSentences) {
+  EXPECT_THAT(Split("It is installed. ragmesh pulls them. gateway.cc does the rest."),
+              ElementsAre("It is installed.", "ragmesh pulls them.", "gateway.cc does the rest."));
+  EXPECT_THAT(Split("Acme Inc. said so. Pumps, valves etc. are dear."),
+              ElementsAre("Acme Inc. said so.", "Pumps, valves etc. are dear."));
+  EXPECT_THAT(Split("He is no. one in the U.S. and v. good."),
+              ElementsAre("He is no. one in the U.S. and v. good."));
+}
+
 TEST(SentencesTest, NumbersWithPointsStayWhole) {
   EXPECT_THAT(Split("It weighs 3.5 kg. Heavy."), ElementsAre("It weighs 3.5 kg.", "Heavy."));
 }

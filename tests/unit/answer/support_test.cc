@@ -72,6 +72,20 @@ TEST_P(SupportTest, ADenialIsNot) {
   EXPECT_FALSE(Check("Tesla did not die on 7 January 1943.").supported);
   EXPECT_FALSE(Check("He married.").supported);
 }
+TEST_P(SupportTest, WordsOfAnEnumerationPutTogetherAnewAreNot) {
+  const Evidence list("Which licence does it have?",
+                      std::vector<stages::StoredChunk>{Passage(
+                          "It shows the name, role, licence, size, and whether it is installed, "
+                          "or pulls the defaults of the catalogue.")});
+  EXPECT_FALSE(CheckSupport("The default licence is the catalogue.", {}, list).supported);
+  EXPECT_TRUE(CheckSupport("It shows the name, role and licence.", {}, list).supported);
+}
+TEST_P(SupportTest, AnExceptionIsADenial) {
+  const Evidence rule("Which religions are outlawed?",
+                      std::vector<stages::StoredChunk>{
+                          Passage("All religions except Islam and Judaism are outlawed.")});
+  EXPECT_FALSE(CheckSupport("All religions are outlawed.", {}, rule).supported);
+}
 TEST_P(SupportTest, SomethingElseIsNot) {
   EXPECT_FALSE(Check("The moon is made of cheese.").supported);
   EXPECT_FALSE(Check("Yes.").supported);
@@ -83,6 +97,26 @@ TEST_P(SupportTest, NumberWordsEqualDigits) {
 
 TEST_P(SupportTest, TheSentenceThatAnswersIsMostRelevant) {
   EXPECT_EQ(evidence_.by_relevance()[0], 0u);
+}
+
+TEST(EvidenceTest, WholeSentencesGoBeforeHeadingsAndRows) {
+  const Evidence evidence(
+      "Where are model files kept?",
+      std::vector<stages::StoredChunk>{
+          Passage("model files | kept\nModel files\nModel files are kept in the cache folder.")});
+  EXPECT_EQ(evidence.by_relevance()[0], 2u);
+}
+TEST(EvidenceTest, ASentenceOfTheQuestionsWordsAloneComesLater) {
+  const Evidence evidence("What does the gateway do?",
+                          std::vector<stages::StoredChunk>{
+                              Passage("The gateway does it. The gateway calls all other stages.")});
+  EXPECT_EQ(evidence.by_relevance()[0], 1u);
+}
+TEST(EvidenceTest, TheEmbedderReadsASentenceUnderItsHeading) {
+  stages::StoredChunk chunk = Passage("Files live in the cache.");
+  chunk.chunk.heading_path = {"Operations", "Models"};
+  const Evidence evidence("Where?", std::vector<stages::StoredChunk>{chunk});
+  EXPECT_EQ(TextToEmbed(evidence.sentences()[0]), "Models: Files live in the cache.");
 }
 
 TEST(EvidenceTest, NoPassagesSupportNothing) {

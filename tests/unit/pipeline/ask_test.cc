@@ -106,6 +106,31 @@ TEST_F(AskTest, WhatFollowsASupportedSentenceUnsupportedIsLeftOut) {
   EXPECT_EQ(heard.text, "Tesla died on 7 January 1943. [1]");
 }
 
+TEST_F(AskTest, TheQuestionInOtherWordsIsNoAnswer) {
+  mesh_.generator.says = "Tesla died. That is all there is to know about it.";
+  const Heard heard = Ask("When did Tesla die?");
+  EXPECT_EQ(heard.answer.kind, AnswerKind::kExtractive);
+}
+
+TEST_F(AskTest, AModelThatRepeatsItselfIsStopped) {
+  mesh_.generator.says = "Tesla was";
+  for (int i = 0; i < 100; ++i) mesh_.generator.says += " a man who was";
+  const Heard gated = Ask("When did Tesla die?");
+  RAGMESH_ASSERT_OK(gated.status);
+  EXPECT_EQ(gated.answer.kind, AnswerKind::kExtractive);
+  EXPECT_LT(mesh_.generator.tokens_made, 30);
+
+  mesh_.generator.tokens_made = 0;
+  const Heard raw = Ask("When did Tesla die?", AnswerMode::kGenerated);
+  RAGMESH_ASSERT_OK(raw.status);
+  EXPECT_LT(mesh_.generator.tokens_made, 30);
+  EXPECT_EQ(raw.answer.sentences.size(), 1u);
+  EXPECT_TRUE(raw.degraded.empty());
+
+  mesh_.generator.says = "Tesla died on 7 January 1943. Tesla died on 7 January 1943. Over.";
+  EXPECT_EQ(Ask("When did Tesla die?").text, "Tesla died on 7 January 1943. [1]");
+}
+
 TEST_F(AskTest, MarksOfTheModelAreNotOurs) {
   mesh_.generator.says = "Tesla died on 7 January 1943 [7]. ";
   EXPECT_EQ(Ask("When did Tesla die?").citations.size(), 1u);
