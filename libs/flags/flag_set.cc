@@ -310,11 +310,32 @@ FlagSet& FlagSet::Subcommand(const std::string& name, const std::string& about,
   return *state_->children.back().second;
 }
 
+namespace {
+
+// The arguments last first, as CLI11 takes them. It would read "--name=" as "--name" and take the
+// next argument for the value; an empty value must be an argument of its own.
+std::vector<std::string> ForParser(int argc, const char* const* argv) {
+  std::vector<std::string> arguments;
+  for (int i = 1; i < argc; ++i) {
+    const absl::string_view argument = argv[i];
+    if (absl::StartsWith(argument, "--") && argument.find('=') == argument.size() - 1) {
+      arguments.emplace_back(argument.substr(0, argument.size() - 1));
+      arguments.emplace_back();
+    } else {
+      arguments.emplace_back(argument);
+    }
+  }
+  std::reverse(arguments.begin(), arguments.end());
+  return arguments;
+}
+
+}  // namespace
+
 absl::StatusOr<Parsed> FlagSet::Parse(int argc, const char* const* argv) {
   Parsed parsed;
   state_->Reset();
   try {
-    state_->app->parse(argc, argv);
+    state_->app->parse(ForParser(argc, argv));
     RAGMESH_RETURN_IF_ERROR(state_->Finish(*this, parsed));
   } catch (const StatusError& error) {
     return error.status;

@@ -1,22 +1,10 @@
 #include "libs/linalg/gemm.h"
 
-#include <cblas.h>
-
 #include <algorithm>
 
+#include "libs/linalg/open_blas.h"
+
 namespace ragmesh::linalg {
-namespace {
-
-// Parallelism is ours: one compute pool per process, one thread per product.
-void KeepOpenBlasToOneThread() {
-  static const bool done = [] {
-    openblas_set_num_threads(1);
-    return true;
-  }();
-  (void)done;
-}
-
-}  // namespace
 
 void PackedMatrix::Pack(const float* weights, std::size_t outputs, std::size_t inputs,
                         std::size_t output_stride, std::size_t input_stride) {
@@ -50,20 +38,11 @@ void PackedMatrix::Multiply(const float* a, std::size_t a_stride, std::size_t ro
                             const float* bias, float* out, std::size_t out_stride) const {
   if (rows == 0 || outputs_ == 0) return;
   if (kernels_->multiply_panel == nullptr) {
-    KeepOpenBlasToOneThread();
-    for (std::size_t r = 0; r < rows; ++r) {
-      float* row = out + r * out_stride;
-      if (bias == nullptr) {
-        std::fill_n(row, outputs_, 0.0f);
-      } else {
-        std::copy_n(bias, outputs_, row);
-      }
+    if (const Sgemm sgemm = OpenBlasSgemm(); sgemm != nullptr && inputs_ > 0) {
+      MultiplyByOpenBlas(sgemm, a, a_stride, rows, bias, out, out_stride);
+    } else {
+      MultiplyByDots(a, a_stride, rows, bias, out, out_stride);
     }
-    if (inputs_ == 0) return;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(rows),
-                static_cast<int>(outputs_), static_cast<int>(inputs_), 1.0f, a,
-                static_cast<int>(a_stride), packed_.data(), static_cast<int>(inputs_), 1.0f, out,
-                static_cast<int>(out_stride));
     return;
   }
   const std::size_t width = kernels_->panel_width;
@@ -77,6 +56,33 @@ void PackedMatrix::Multiply(const float* a, std::size_t a_stride, std::size_t ro
           a + r * a_stride, a_stride, std::min(block, rows - r), inputs_,
           packed_.data() + first * inputs_, bias == nullptr ? nullptr : bias + first,
           std::min(width, outputs_ - first), out + r * out_stride + first, out_stride);
+    }
+  }
+}
+
+void PackedMatrix::MultiplyByOpenBlas(Sgemm sgemm, const float* a, std::size_t a_stride,
+                                      std::size_t rows, const float* bias, float* out,
+                                      std::size_t out_stride) const {
+  for (std::size_t r = 0; r < rows; ++r) {
+    float* row = out + r * out_stride;
+    if (bias == nullptr) {
+      std::fill_n(row, outputs_, 0.0f);
+    } else {
+      std::copy_n(bias, outputs_, row);
+    }
+  }
+  sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(rows), static_cast<int>(outputs_),
+        static_cast<int>(inputs_), 1.0f, a, static_cast<int>(a_stride), packed_.data(),
+        static_cast<int>(inputs_), 1.0f, out, static_cast<int>(out_stride));
+}
+
+void PackedMatrix::MultiplyByDots(const float* a, std::size_t a_stride, std::size_t rows,
+                                  const float* bias, float* out, std::size_t out_stride) const {
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t o = 0; o < outputs_; ++o) {
+      out[r * out_stride + o] =
+          (bias == nullptr ? 0.0f : bias[o]) +
+          kernels_->dot(a + r * a_stride, packed_.data() + o * inputs_, inputs_);
     }
   }
 }

@@ -7,14 +7,15 @@
 #include <vector>
 
 #include "libs/linalg/kernels.h"
+#include "libs/linalg/open_blas.h"
 
 namespace ragmesh::linalg {
 
 // Holds W, `outputs` x `inputs`, in the order the kernel reads it. With a table that has
 // multiply_panel, a row of the product depends on that row of the input alone, bit for bit,
-// whatever the number of rows. Otherwise OpenBLAS, kept to the calling thread, does the work; then
-// a row may differ in the last bits between products of different height, so callers that promise
-// independence multiply one text at a time.
+// whatever the number of rows. Otherwise OpenBLAS does the work where it is installed; then a row
+// may differ in the last bits between products of different height, so callers that promise
+// independence multiply one text at a time. Without it, dot products do, slowly.
 //
 // Multiply is thread-safe; Pack is not.
 class PackedMatrix {
@@ -34,11 +35,18 @@ class PackedMatrix {
   std::size_t inputs() const { return inputs_; }
 
  private:
+  friend class PackedMatrixPeer;  // the tests of the two ways without multiply_panel
+
+  void MultiplyByOpenBlas(Sgemm sgemm, const float* a, std::size_t a_stride, std::size_t rows,
+                          const float* bias, float* out, std::size_t out_stride) const;
+  void MultiplyByDots(const float* a, std::size_t a_stride, std::size_t rows, const float* bias,
+                      float* out, std::size_t out_stride) const;
+
   const Kernels* kernels_;
   std::size_t outputs_ = 0;
   std::size_t inputs_ = 0;
-  std::vector<float>
-      packed_;  // panels of panel_width outputs, each input-major; or W as it is, for OpenBLAS
+  std::vector<float> packed_;  // panels of panel_width outputs, each input-major; or W as it is,
+                               // without multiply_panel
 };
 
 }  // namespace ragmesh::linalg

@@ -54,7 +54,7 @@ struct Kernels {
   // One panel of a matrix product; PackedMatrix in gemm.h prepares panels and is what callers use.
   // out[r][c] = start + sum over i, ascending, of a[r * a_stride + i] * panel[i * panel_width + c]
   // for c < columns, where start is bias[c], or 0 when `bias` is null. A row's result does not
-  // depend on the other rows. Null in tables that leave matrix products to OpenBLAS.
+  // depend on the other rows. Null in tables that leave matrix products to OpenBLAS or to dot.
   void (*multiply_panel)(const float* a, std::size_t a_stride, std::size_t rows, std::size_t inputs,
                          const float* panel, const float* bias, std::size_t columns, float* out,
                          std::size_t out_stride);

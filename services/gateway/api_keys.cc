@@ -17,6 +17,9 @@ namespace ragmesh::services {
 namespace {
 
 constexpr std::size_t kMaxFileBytes = 1 << 20;
+// As the stages bound them: a document without labels of its own gets those of who sent it.
+constexpr std::size_t kMaxLabels = 64;
+constexpr std::size_t kMaxLabelBytes = 128;
 
 bool EqualInConstantTime(absl::string_view a, absl::string_view b) {
   unsigned char difference = a.size() == b.size() ? 0 : 1;
@@ -80,10 +83,13 @@ absl::StatusOr<ApiKeys> ApiKeys::FromJson(absl::string_view json) {
     key.caller.labels.clear();
     if (labels == list[i].end() || !labels->is_array())
       return Bad(i, "needs \"labels\": a list of strings");
+    if (labels->size() > kMaxLabels) return Bad(i, "has more than 64 labels");
     for (const auto& label : *labels) {
       if (!label.is_string() || label.get<std::string>().empty() || label == stages::kAllLabels) {
         return Bad(i, "has a label that is empty, no string, or \"*\"");
       }
+      if (label.get<std::string>().size() > kMaxLabelBytes)
+        return Bad(i, "has a label of more than 128 bytes");
       key.caller.labels.push_back(label.get<std::string>());
     }
     keys.keys_.push_back(std::move(key));

@@ -44,6 +44,11 @@ TEST(ApiKeysTest, BadFilesNameTheEntry) {
   EXPECT_THAT(ApiKeys::FromJson("[1]"), HasReason("INVALID_FIELD"));
   EXPECT_THAT(ApiKeys::FromJson(File("[\"*\"]")), HasReason("INVALID_FIELD"));
   EXPECT_THAT(ApiKeys::FromJson(File("\"staff\"")), HasReason("INVALID_FIELD"));
+  EXPECT_THAT(ApiKeys::FromJson(File("[\"" + std::string(129, 'x') + "\"]")),
+              HasReason("INVALID_FIELD"));
+  std::string many = "\"x\"";
+  for (int i = 0; i < 64; ++i) many += ",\"x" + std::to_string(i) + "\"";
+  EXPECT_THAT(ApiKeys::FromJson(File("[" + many + "]")), HasReason("INVALID_FIELD"));
   EXPECT_THAT(ApiKeys::FromFile("/no/such/file"), HasReason("INVALID_FIELD"));
 }
 

@@ -84,6 +84,17 @@ TEST_F(FlagSetTest, ReadsEveryType) {
   EXPECT_EQ(level_, "debug");
 }
 
+// "--listen=" took the flag after it for its value.
+TEST_F(FlagSetTest, NothingAfterTheEqualsSignIsAnEmptyValue) {
+  ASSERT_THAT(Parse({"--listen=", "--workers=3"}), IsOk());
+  EXPECT_EQ(listen_, "");
+  EXPECT_EQ(workers_, 3);
+  ASSERT_THAT(Parse({"--workers=3", "--listen="}), IsOk());
+  EXPECT_EQ(listen_, "");
+  EXPECT_THAT(Parse({"--workers="}), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(Parse({"--keep_alive="}), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
 TEST_F(FlagSetTest, ReadsSwitchesInEveryForm) {
   ASSERT_THAT(Parse({"--keep-alive=off"}), IsOk());
   EXPECT_FALSE(keep_alive_);

@@ -8,6 +8,16 @@
 #include <vector>
 
 namespace ragmesh::linalg {
+
+class PackedMatrixPeer {
+ public:
+  static void MultiplyByDots(const PackedMatrix& packed, const float* a, std::size_t a_stride,
+                             std::size_t rows, const float* bias, float* out,
+                             std::size_t out_stride) {
+    packed.MultiplyByDots(a, a_stride, rows, bias, out, out_stride);
+  }
+};
+
 namespace {
 
 class GemmTest : public ::testing::TestWithParam<const Kernels*> {
@@ -85,6 +95,26 @@ TEST_P(GemmTest, ARowDoesNotDependOnTheOthers) {
 INSTANTIATE_TEST_SUITE_P(EveryTable, GemmTest,
                          ::testing::ValuesIn(SupportedKernels().begin(), SupportedKernels().end()),
                          [](const auto& info) { return std::string(info.param->name); });
+
+// The tests above go through OpenBLAS where it is installed; an image has none.
+TEST(GemmWithoutOpenBlasTest, AgreesWithOpenBlas) {
+  ASSERT_NE(OpenBlasSgemm(), nullptr) << "the build packages bring it";
+  const Kernels& scalar = **SelectKernels("scalar");
+  const std::size_t rows = 5, outputs = 17, inputs = 33;
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal;
+  std::vector<float> a(rows * inputs), w(outputs * inputs), bias(outputs);
+  for (auto* values : {&a, &w, &bias}) {
+    for (float& value : *values) value = normal(random);
+  }
+  PackedMatrix packed(scalar);
+  packed.Pack(w.data(), outputs, inputs, inputs, 1);
+  std::vector<float> expected(rows * outputs), out(rows * outputs);
+  packed.Multiply(a.data(), inputs, rows, bias.data(), expected.data(), outputs);
+  PackedMatrixPeer::MultiplyByDots(packed, a.data(), inputs, rows, bias.data(), out.data(),
+                                   outputs);
+  for (std::size_t i = 0; i < out.size(); ++i) EXPECT_NEAR(out[i], expected[i], 1e-5f) << i;
+}
 
 }  // namespace
 }  // namespace ragmesh::linalg
