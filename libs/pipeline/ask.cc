@@ -1,7 +1,6 @@
 #include "libs/pipeline/ask.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 #include <utility>
 
@@ -9,10 +8,12 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/answer/evidence.h"
+#include "libs/answer/generated_text.h"
 #include "libs/answer/repetition.h"
 #include "libs/answer/support.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/pipeline/citer.h"
 #include "libs/pipeline/prompt.h"
 #include "libs/text/sentences.h"
 
@@ -32,27 +33,6 @@ absl::Status Validate(const AskRequest& request) {
   return absl::OkStatus();
 }
 
-// Marks are ours: what looks like one in the model's text is taken out, so that nobody is led to a
-// source it has not.
-std::string WithoutMarks(absl::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '[') {
-      std::size_t end = i + 1;
-      while (end < text.size() && (absl::ascii_isdigit(static_cast<unsigned char>(text[end])) ||
-                                   text[end] == ',' || text[end] == ' ')) {
-        ++end;
-      }
-      if (end > i + 1 && end < text.size() && text[end] == ']') {
-        i = end;
-        continue;
-      }
-    }
-    out.push_back(text[i]);
-  }
-  return out;
-}
-
 }  // namespace
 
 // One answer under way.
@@ -60,7 +40,12 @@ class Asker::Run {
  public:
   Run(const Asker& asker, const Caller& caller, const AskRequest& request, AskSink sink,
       const CallContext& call)
-      : asker_(asker), caller_(caller), request_(request), sink_(sink), call_(call) {}
+      : asker_(asker),
+        caller_(caller),
+        request_(request),
+        sink_(sink),
+        call_(call),
+        citer_(asker.stages_.vector_store, caller, request.collection, call) {}
 
   absl::Status Answer() {
     RAGMESH_RETURN_IF_ERROR(Retrieve());
@@ -174,64 +159,20 @@ class Asker::Run {
 
   // ---- Citations ----
 
-  // The number under which the evidence's sentence is cited, newly or again; 0 when the stored
-  // document does not hold it (any more). `fresh` is set when the number is new.
-  absl::StatusOr<std::uint32_t> Cite(std::size_t sentence, double support,
-                                     std::optional<Citation>* fresh) {
-    const auto known = cited_.find(sentence);
-    if (known != cited_.end()) return known->second;
+  absl::StatusOr<Citer::Mark> Cite(std::size_t sentence, double support) {
     const answer::Sentence& source = evidence_->sentences()[sentence];
-    const Passage& passage = passages_[source.passage];
-    Citation citation;
-    citation.passage = passage.number;
-    citation.document_id = passage.chunk.document_id;
-    citation.document_version = passage.chunk.document_version;
-    citation.document_name = passage.chunk.document_name;
-    citation.page = passage.chunk.chunk.page_begin;
-    citation.range = source.range;
-    citation.quote = source.text;
-    citation.support = support;
-    RAGMESH_ASSIGN_OR_RETURN(const bool stands, StandsInDocument(&citation));
-    if (!stands) return 0;
-    citation.number = static_cast<std::uint32_t>(cited_.size() + 1);
-    cited_[sentence] = citation.number;
-    *fresh = std::move(citation);
-    return (*fresh)->number;
-  }
-
-  // Compares the quote with the bytes in the store. When the store has just gone, the chunk it sent
-  // is the proof.
-  absl::StatusOr<bool> StandsInDocument(Citation* citation) {
-    auto it = documents_.find(citation->document_id);
-    if (it == documents_.end()) {
-      auto document = asker_.stages_.vector_store.GetDocument({caller_.tenant, request_.collection},
-                                                              citation->document_id, caller_.labels,
-                                                              ShareOf(call_, 0.3));
-      RAGMESH_RETURN_IF_ERROR(call_.Check());
-      if (!document.ok() && absl::IsNotFound(document.status())) return false;
-      it = documents_
-               .emplace(citation->document_id,
-                        document.ok() ? std::optional(*std::move(document)) : std::nullopt)
-               .first;
-    }
-    if (!it->second.has_value()) return true;
-    const stages::StoredDocument& document = *it->second;
-    citation->document_version = document.version;  // the one that was compared
-    return citation->range.end <= document.text.size() &&
-           document.text.compare(citation->range.begin, citation->range.size(), citation->quote) ==
-               0;
+    return citer_.Cite(sentence, source, passages_[source.passage], support);
   }
 
   // Emits one whole sentence with its mark; nothing when its source has gone.
   absl::Status EmitCited(absl::string_view text, std::size_t source, double support) {
-    std::optional<Citation> fresh;
-    RAGMESH_ASSIGN_OR_RETURN(const std::uint32_t number, Cite(source, support, &fresh));
-    if (number == 0) return absl::OkStatus();
+    RAGMESH_ASSIGN_OR_RETURN(Citer::Mark mark, Cite(source, support));
+    if (mark.number == 0) return absl::OkStatus();
     const std::string gap = answer_.text.empty() ? "" : " ";
     const std::size_t begin = answer_.text.size() + gap.size();
-    RAGMESH_RETURN_IF_ERROR(EmitText(absl::StrCat(gap, text, " [", number, "]")));
-    if (fresh.has_value()) RAGMESH_RETURN_IF_ERROR(Emit(*std::move(fresh)));
-    answer_.sentences.push_back({{begin, answer_.text.size()}, true, support, {number}});
+    RAGMESH_RETURN_IF_ERROR(EmitText(absl::StrCat(gap, text, " [", mark.number, "]")));
+    if (mark.fresh.has_value()) RAGMESH_RETURN_IF_ERROR(Emit(*std::move(mark.fresh)));
+    answer_.sentences.push_back({{begin, answer_.text.size()}, true, support, {mark.number}});
     return absl::OkStatus();
   }
 
@@ -355,6 +296,18 @@ class Asker::Run {
     return support;
   }
 
+  // `sentence` as it is shown first: with "Yes: " or "No: " before it where its source answers the
+  // question so and it does not say that itself; nullopt when it says the opposite, or says so
+  // without ground.
+  std::optional<std::string> WithVerdict(const std::string& sentence, absl::string_view own_verdict,
+                                         const answer::Sentence& source) const {
+    if (answer::KindOf(request_.question) != answer::QuestionKind::kYesNo) return sentence;
+    const std::string verdict = answer::ShortAnswer(request_.question, source, *evidence_);
+    if (!own_verdict.empty())
+      return own_verdict == verdict ? std::optional(sentence) : std::nullopt;
+    return verdict.empty() ? sentence : absl::StrCat(verdict, ": ", sentence);
+  }
+
   // Auto: whole sentences leave once they are checked. The first that is not supported ends the
   // answer.
   absl::Status ReleaseSupported(bool last) {
@@ -362,7 +315,7 @@ class Asker::Run {
       const auto sentences = text::SplitSentences(pending_);
       if (sentences.empty() || (sentences.size() < 2 && !last)) return absl::OkStatus();
       const std::string sentence(
-          absl::StripAsciiWhitespace(WithoutMarks(absl::string_view(pending_).substr(
+          absl::StripAsciiWhitespace(answer::WithoutMarks(absl::string_view(pending_).substr(
               sentences[0].begin, sentences[0].end - sentences[0].begin))));
       pending_.erase(0, sentences[0].end);
       if (sentence.empty()) continue;
@@ -372,11 +325,17 @@ class Asker::Run {
       }
       // Cut off by the token limit: half a sentence may lack the word that matters.
       const bool whole = sentences.size() > 1 || finish_reason_ != stages::FinishReason::kLength;
-      const answer::Support support = whole ? Check(sentence) : answer::Support();
+      const auto [verdict, claim] = answer::SplitVerdict(sentence);
+      const answer::Support support = whole ? Check(std::string(claim)) : answer::Support();
       RAGMESH_RETURN_IF_ERROR(call_.Check());
       const std::size_t before = answer_.text.size();
-      if (support.supported)
-        RAGMESH_RETURN_IF_ERROR(EmitCited(sentence, support.sentence, support.score));
+      if (support.supported) {
+        std::optional<std::string> text = sentence;
+        if (before == 0)
+          text = WithVerdict(sentence, verdict, evidence_->sentences()[support.sentence]);
+        if (text.has_value())
+          RAGMESH_RETURN_IF_ERROR(EmitCited(*text, support.sentence, support.score));
+      }
       if (answer_.text.size() == before) stopped_ = true;
     }
     return absl::OkStatus();
@@ -393,7 +352,7 @@ class Asker::Run {
       pending_ = text.substr(open);
       text.resize(open);
     }
-    text = WithoutMarks(text);
+    text = answer::WithoutMarks(text);
     const std::size_t tail = answer_.text.size();
     const auto sentences =
         text::SplitSentences(absl::StrCat(answer_.text.substr(sentence_begin_), text));
@@ -420,14 +379,12 @@ class Asker::Run {
     const answer::Support support = Check(answer_.text.substr(begin, end - begin));
     AnswerSentence sentence{{begin, end}, false, support.score, {}};
     if (support.supported) {
-      std::optional<Citation> fresh;
-      RAGMESH_ASSIGN_OR_RETURN(const std::uint32_t number,
-                               Cite(support.sentence, support.score, &fresh));
-      if (number != 0) {
-        RAGMESH_RETURN_IF_ERROR(EmitText(absl::StrCat(" [", number, "]")));
-        if (fresh.has_value()) RAGMESH_RETURN_IF_ERROR(Emit(*std::move(fresh)));
+      RAGMESH_ASSIGN_OR_RETURN(Citer::Mark mark, Cite(support.sentence, support.score));
+      if (mark.number != 0) {
+        RAGMESH_RETURN_IF_ERROR(EmitText(absl::StrCat(" [", mark.number, "]")));
+        if (mark.fresh.has_value()) RAGMESH_RETURN_IF_ERROR(Emit(*std::move(mark.fresh)));
         sentence.supported = true;
-        sentence.citations.push_back(number);
+        sentence.citations.push_back(mark.number);
         sentence.range.end = answer_.text.size();
       }
     }
@@ -458,16 +415,13 @@ class Asker::Run {
   const AskSink sink_;
   const CallContext& call_;
   const absl::Time begun_ = absl::Now();
+  Citer citer_;
 
   std::string query_;
   std::vector<float> query_vector_;
   std::vector<Passage> passages_;
   std::optional<answer::Evidence> evidence_;
-  std::set<std::string> said_;                  // terms of the quotes so far
-  std::map<std::size_t, std::uint32_t> cited_;  // evidence sentence -> number
-  std::map<std::string, std::optional<stages::StoredDocument>>
-      documents_;  // nullopt: the store did not answer
-
+  std::set<std::string> said_;  // terms of the quotes so far
   pipeline::Answer answer_;
   std::string written_;             // all that was generated
   std::string pending_;             // the part of it that is not yet emitted

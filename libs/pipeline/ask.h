@@ -11,6 +11,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "libs/answer/question.h"
+#include "libs/pipeline/citer.h"
 #include "libs/pipeline/search.h"
 
 namespace ragmesh::pipeline {
@@ -28,19 +29,6 @@ struct AskRequest {
   double temperature = 0;
   std::optional<std::uint64_t> seed;
   std::vector<answer::Turn> history;
-};
-
-// A source, checked: `quote` stands at `range` in the stored document.
-struct Citation {
-  std::uint32_t number = 0;   // from 1, in order of first use
-  std::uint32_t passage = 0;  // number of its passage
-  std::string document_id;
-  std::uint64_t document_version = 0;
-  std::string document_name;
-  std::uint32_t page = 0;
-  stages::ByteRange range;
-  std::string quote;
-  double support = 0;
 };
 
 struct AnswerSentence {

@@ -131,6 +131,20 @@ TEST_F(AskTest, AModelThatRepeatsItselfIsStopped) {
   EXPECT_EQ(Ask("When did Tesla die?").text, "Tesla died on 7 January 1943. [1]");
 }
 
+TEST_F(AskTest, AYesOrNoQuestionGetsItsVerdictFromTheSource) {
+  mesh_.generator.says = "Tesla died in New York.";
+  EXPECT_EQ(Ask("Did Tesla die in New York?").text,
+            "Yes: Tesla died on 7 January 1943 in New York. [1]");
+  mesh_.generator.says = "Tesla died in New York on 7 January.";
+  EXPECT_EQ(Ask("Did Tesla die in New York?").text,
+            "Yes: Tesla died in New York on 7 January. [1]");
+  mesh_.generator.says = "Yes, Tesla died in New York on 7 January.";
+  EXPECT_EQ(Ask("Did Tesla die in New York?").text,
+            "Yes, Tesla died in New York on 7 January. [1]");
+  mesh_.generator.says = "No, Tesla died in New York on 7 January.";
+  EXPECT_EQ(Ask("Did Tesla die in New York?").answer.kind, AnswerKind::kExtractive);
+}
+
 TEST_F(AskTest, MarksOfTheModelAreNotOurs) {
   mesh_.generator.says = "Tesla died on 7 January 1943 [7]. ";
   EXPECT_EQ(Ask("When did Tesla die?").citations.size(), 1u);
