@@ -128,10 +128,11 @@ test('Status shows seven stages', async () => {
 
 test('Arrow keys move between the views', async () => {
   await page.getByRole('tab', {name: 'Status'}).focus();
+  const selected = (name) => page.locator('[role=tab][aria-selected=true]', {hasText: name}).waitFor();
   await page.keyboard.press('ArrowRight');
-  assert.equal(await page.locator('[role=tab][aria-selected=true]').innerText(), 'Ask');
+  await selected('Ask');
   await page.keyboard.press('End');
-  assert.equal(await page.locator('[role=tab][aria-selected=true]').innerText(), 'Status');
+  await selected('Status');
 });
 
 test('Dark mode and a narrow window keep to the rules', async () => {
