@@ -1,6 +1,7 @@
 // answers_bench: answer quality on question sets, in every mode. Each passage of a set is stored as
 // a document of its own; questions go through the gateway's pipeline as `ragmesh serve` builds it.
 //
+//   judged     questions that have an accepted answer; the next three are over these
 //   F1, EM     token F1 and exact match of the answer's text without citation marks (SQuAD)
 //   recall     share of the accepted answer's words that the answer contains
 //   supported  share of answer sentences that a cited passage supports, of answers that were given
@@ -37,8 +38,9 @@ using ragmesh::CallContext;
 constexpr std::size_t kEmbedBatch = 64;
 
 struct Figures {
-  double questions = 0, f1 = 0, exact = 0, recall = 0, found = 0, sentences = 0, supported = 0,
-         seconds = 0;
+  double questions = 0;
+  double judged = 0;  // questions with an accepted answer
+  double f1 = 0, exact = 0, recall = 0, found = 0, sentences = 0, supported = 0, seconds = 0;
 };
 
 // The text without its " [1]" marks.
@@ -154,6 +156,7 @@ class Bench {
     }
     ++sum->questions;
     if (question.answers.empty()) return;
+    ++sum->judged;
     const std::string text = found ? WithoutMarks(answer.text) : "";
     sum->f1 += bench::TokenF1(text, question.answers);
     sum->exact += bench::ExactMatch(text, question.answers);
@@ -184,18 +187,20 @@ constexpr ModeName kModes[] = {{pipeline::AnswerMode::kAuto, "auto"},
 
 void Print(const std::string& set, const char* mode, const Figures& f, double abstained,
            bool json) {
-  const double n = std::max(1.0, f.questions);
+  const double n = std::max(1.0, f.questions), judged = std::max(1.0, f.judged);
   const double supported = f.sentences > 0 ? f.supported / f.sentences : 0;
   if (json) {
     std::printf(
-        "{\"name\":\"answers, %s, %s\",\"unit\":\"share\",\"questions\":%.0f,\"f1\":%.4f,"
+        "{\"name\":\"answers, %s, "
+        "%s\",\"unit\":\"share\",\"questions\":%.0f,\"judged\":%.0f,\"f1\":%.4f,"
         "\"exact_match\":%.4f,\"recall\":%.4f,\"supported\":%.4f,\"found\":%.4f,"
         "\"abstained\":%.4f}\n",
-        set.c_str(), mode, f.questions, f.f1 / n, f.exact / n, f.recall / n, supported, f.found / n,
-        abstained);
+        set.c_str(), mode, f.questions, f.judged, f.f1 / judged, f.exact / judged,
+        f.recall / judged, supported, f.found / n, abstained);
   } else {
-    std::printf("%-20s %-11s %6.0f %7.4f %7.4f %7.4f %10.4f %7.4f %10s %8.2f\n", set.c_str(), mode,
-                f.questions, f.f1 / n, f.exact / n, f.recall / n, supported, f.found / n,
+    std::printf("%-20s %-11s %6.0f %6.0f %7.4f %7.4f %7.4f %10.4f %7.4f %10s %8.2f\n", set.c_str(),
+                mode, f.questions, f.judged, f.f1 / judged, f.exact / judged, f.recall / judged,
+                supported, f.found / n,
                 abstained < 0 ? "-" : absl::StrCat(abstained).substr(0, 6).c_str(), f.seconds / n);
   }
   std::fflush(stdout);
@@ -212,8 +217,8 @@ std::vector<bench::QaQuestion> EveryNth(const std::vector<bench::QaQuestion>& qu
 
 absl::Status RunAll(Bench& bench, const std::string& data, const Options& options) {
   if (!options.json) {
-    std::printf("%-20s %-11s %6s %7s %7s %7s %10s %7s %10s %8s\n", "", "mode", "asked", "F1", "EM",
-                "recall", "supported", "found", "abstained", "s/answer");
+    std::printf("%-20s %-11s %6s %6s %7s %7s %7s %10s %7s %10s %8s\n", "", "mode", "asked",
+                "judged", "F1", "EM", "recall", "supported", "found", "abstained", "s/answer");
   }
   RAGMESH_ASSIGN_OR_RETURN(const auto wikipedia,
                            bench::LoadMiniWikipedia(data + "/qa/rag-mini-wikipedia"));

@@ -66,6 +66,7 @@ absl::StatusOr<QaDataset> LoadMiniWikipedia(const std::string& folder) {
     const std::vector<std::string> fields =
         absl::StrSplit(absl::StripTrailingAsciiWhitespace(line), '\t');
     if (std::exchange(heading, false) || fields.size() < 3) continue;
+    if (fields[1].empty() || fields[1] == "NULL") continue;  // the set has a few rows without one
     QaQuestion question{.text = fields[1]};
     if (!fields[2].empty() && fields[2] != "NULL") question.answers.push_back(fields[2]);
     dataset.questions.push_back(std::move(question));
