@@ -5,8 +5,10 @@
 #include <numeric>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "libs/text/sentences.h"
 
@@ -29,13 +31,43 @@ bool IsWholeSentence(absl::string_view text) {
   }
   if (absl::StrContains(text, " | ")) return false;
   for (const absl::string_view stop :
-       {".", "!", "?", ":", ";", "\u3002", "\uff01", "\uff1f", "\u0964"}) {
+       {".", "!", "?", ":", ";", "\u2026", "\u3002", "\uff01", "\uff1f", "\u0964"}) {
     if (absl::EndsWith(text, stop)) return true;
   }
   return false;
 }
 
+// "It reads:", and what it reads: the end of the list that follows the sentence at `first`, or of
+// the sentence itself.
+std::size_t EndWithList(absl::string_view text, const std::vector<text::SentenceRange>& ranges,
+                        std::size_t first) {
+  constexpr std::size_t kMaxItems = 8, kMaxItemBytes = 160;
+  std::size_t end = ranges[first].end;
+  if (text[end - 1] != ':') return end;
+  for (std::size_t i = first + 1; i < ranges.size() && i <= first + kMaxItems; ++i) {
+    const absl::string_view item = text.substr(ranges[i].begin, ranges[i].end - ranges[i].begin);
+    const bool own_line = absl::StrContains(text.substr(end, ranges[i].begin - end), '\n');
+    if (!own_line || item.size() > kMaxItemBytes || IsWholeSentence(item) ||
+        ranges[i].end - ranges[first].begin > Evidence::kMaxSentenceBytes) {
+      break;
+    }
+    end = ranges[i].end;
+  }
+  return end;
+}
+
 }  // namespace
+
+std::string OnOneLine(absl::string_view text) {
+  std::string line;
+  for (const absl::string_view part : absl::StrSplit(text, '\n')) {
+    const absl::string_view item = absl::StripAsciiWhitespace(part);
+    if (item.empty()) continue;
+    if (!line.empty()) line += line.back() == ':' ? " " : "; ";
+    absl::StrAppend(&line, item);
+  }
+  return line;
+}
 
 std::string TextToEmbed(const Sentence& sentence) {
   if (sentence.heading.empty() || sentence.heading == sentence.text) return sentence.text;
@@ -54,8 +86,10 @@ Evidence::Evidence(absl::string_view question, absl::Span<const stages::StoredCh
   for (std::size_t p = 0; p < passages.size(); ++p) {
     const stages::Chunk& chunk = passages[p].chunk;
     Words around = ReadWords(absl::StrCat(chunk.context, "\n", passages[p].document_name));
-    for (const text::SentenceRange& range : text::SplitSentences(chunk.text)) {
+    const std::vector<text::SentenceRange> ranges = text::SplitSentences(chunk.text);
+    for (std::size_t i = 0; i < ranges.size(); ++i) {
       if (sentences_.size() == kMaxSentences) break;
+      const text::SentenceRange range{ranges[i].begin, EndWithList(chunk.text, ranges, i)};
       if (range.end - range.begin > kMaxSentenceBytes) continue;
       Sentence sentence;
       sentence.passage = p;

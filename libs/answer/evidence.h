@@ -14,7 +14,7 @@
 
 namespace ragmesh::answer {
 
-// One sentence of a passage.
+// One sentence of a passage; one that ends with a colon holds the list after it.
 struct Sentence {
   std::size_t passage = 0;  // index of its passage
   stages::ByteRange range;  // in the document's normalised text
@@ -24,6 +24,9 @@ struct Sentence {
   std::vector<float> vector;  // of TextToEmbed, unit length; empty without an embedder
   double relevance = 0;       // to the question, about 0 to 1
 };
+
+// A sentence as part of running text: the items of its list follow one another, "; " between them.
+std::string OnOneLine(absl::string_view text);
 
 // What the embedder reads of a sentence: it means more under its heading.
 std::string TextToEmbed(const Sentence& sentence);

@@ -193,7 +193,7 @@ class Asker::Run {
       // A second sentence is worth its reading only when it is nearly as good as the first.
       if (quotes > 0 && sentence.relevance < 0.9 * Best().relevance) break;
       if (SaidAlready(sentence)) continue;
-      std::string text = sentence.text;
+      std::string text = answer::OnOneLine(sentence.text);
       if (quotes == 0) {
         const std::string lead = answer::ShortAnswer(request_.question, sentence, *evidence_);
         if (!lead.empty()) text = absl::StrCat(lead, ": ", text);

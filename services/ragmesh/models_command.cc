@@ -1,4 +1,5 @@
 // ragmesh models list|pull|verify|path|rm.
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -20,6 +21,11 @@
 
 namespace ragmesh::cli {
 namespace {
+
+// "91 MB": sizes of downloads are told in millions of bytes, as everywhere.
+std::string Megabytes(std::int64_t bytes) {
+  return absl::StrCat(std::max<std::int64_t>(1, (bytes + 500'000) / 1'000'000), " MB");
+}
 
 namespace store = ragmesh::model_store;
 
@@ -107,8 +113,8 @@ class ModelsCommand final : public Command {
       const std::string mark = state.installed ? terminal.Good("here   ") : "absent ";
       std::printf("%s %s  %s%s, %s, %s\n", mark.c_str(), terminal.Bold(model.name).c_str(),
                   std::string(store::RoleName(model.role)).c_str(),
-                  model.is_default ? " (default)" : "",
-                  flags::FormatBytes(state.size_bytes).c_str(), model.licence.c_str());
+                  model.is_default ? " (default)" : "", Megabytes(state.size_bytes).c_str(),
+                  model.licence.c_str());
       std::printf("%s\n", terminal.Dim(Wrap(model.summary, terminal.columns, 8)).c_str());
     }
     return absl::OkStatus();
@@ -173,7 +179,7 @@ class ModelsCommand final : public Command {
     for (const store::Model* model : models) {
       RAGMESH_ASSIGN_OR_RETURN(const std::int64_t freed,
                                store::RemoveModel(catalogue_, cache, *model));
-      std::printf("%s: %s freed\n", model->name.c_str(), flags::FormatBytes(freed).c_str());
+      std::printf("%s: %s freed\n", model->name.c_str(), Megabytes(freed).c_str());
     }
     return absl::OkStatus();
   }

@@ -112,6 +112,15 @@ TEST(EvidenceTest, ASentenceOfTheQuestionsWordsAloneComesLater) {
                               Passage("The gateway does it. The gateway calls all other stages.")});
   EXPECT_EQ(evidence.by_relevance()[0], 1u);
 }
+TEST(EvidenceTest, AColonBringsTheListAfterIt) {
+  const std::string text = "Do not forget:\n\nSunglasses\n\nSun cream\n\nThis is another matter.";
+  const Evidence evidence("What?", std::vector<stages::StoredChunk>{Passage(text, 50)});
+  const Sentence& first = evidence.sentences()[0];
+  EXPECT_EQ(first.text, "Do not forget:\n\nSunglasses\n\nSun cream");
+  EXPECT_EQ(first.range, (stages::ByteRange{50, 50 + first.text.size()}));
+  EXPECT_EQ(OnOneLine(first.text), "Do not forget: Sunglasses; Sun cream");
+  EXPECT_EQ(evidence.sentences()[1].text, "Sunglasses");
+}
 TEST(EvidenceTest, TheEmbedderReadsASentenceUnderItsHeading) {
   stages::StoredChunk chunk = Passage("Files live in the cache.");
   chunk.chunk.heading_path = {"Operations", "Models"};
