@@ -6,6 +6,10 @@ if [ ! -d "$NODE_PATH/playwright-core" ]; then
   echo "skipped: no node modules in $NODE_PATH; ./dev test installs them"
   exit 77
 fi
+if ! command -v node >/dev/null; then
+  echo "skipped: no Node; install the package nodejs"
+  exit 77
+fi
 if [ ! -x "${CHROMIUM:-/usr/bin/chromium}" ]; then
   echo "skipped: no Chromium at ${CHROMIUM:-/usr/bin/chromium}; install the package chromium or set CHROMIUM"
   exit 77
