@@ -24,8 +24,8 @@ struct Peer {
   rpc::ClientTls tls;
 };
 
-// Each connects when first used and is thread-safe. INVALID_ARGUMENT on a target that is none and on
-// TLS files that cannot be used.
+// Each connects when first used and is thread-safe. INVALID_ARGUMENT on a target that is none and
+// on TLS files that cannot be used.
 absl::StatusOr<std::unique_ptr<stages::Loader>> ConnectLoader(const Peer& peer);
 absl::StatusOr<std::unique_ptr<stages::Splitter>> ConnectSplitter(const Peer& peer);
 absl::StatusOr<std::unique_ptr<stages::Embedder>> ConnectEmbedder(const Peer& peer);

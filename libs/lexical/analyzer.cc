@@ -5,7 +5,6 @@
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
 #include <unicode/unistr.h>
-#include <unicode/uscript.h>
 #include <unicode/utf16.h>
 #include <unicode/uversion.h>
 
@@ -15,6 +14,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "libs/text/scripts.h"
 
 namespace ragmesh::lexical {
 namespace {
@@ -28,22 +28,6 @@ const absl::flat_hash_set<std::string>& EnglishStopWords() {
       "in",  "into",  "is",   "it",    "no",    "not",  "of",   "on",  "or",  "such", "that",
       "the", "their", "then", "there", "these", "they", "this", "to",  "was", "will", "with"};
   return *words;
-}
-
-bool IsPairScript(UChar32 c) {
-  if (c < 0x1100)
-    return false;  // nothing below Hangul Jamo: the usual case, without a table look-up
-  UErrorCode error = U_ZERO_ERROR;
-  switch (uscript_getScript(c, &error)) {
-    case USCRIPT_HAN:
-    case USCRIPT_HIRAGANA:
-    case USCRIPT_KATAKANA:
-    case USCRIPT_HANGUL:
-      return true;
-    default:
-      // The long-vowel mark belongs to both kana and so to neither script.
-      return c == 0x30FC;
-  }
 }
 
 // True when the word is to be cut at unit `i`.
@@ -98,7 +82,7 @@ class Analyzer::Session {
          begin = end, end = words_->next()) {
       if (words_->getRuleStatus() < UBRK_WORD_NONE_LIMIT) continue;
       const icu::UnicodeString word = utf16.tempSubStringBetween(begin, end);
-      if (IsPairScript(word.char32At(0))) {
+      if (text::IsIdeographic(word.char32At(0))) {
         if (begin != run_end) EmitPairs(emit);
         run_.append(word);
         run_end = end;

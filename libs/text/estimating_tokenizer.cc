@@ -1,31 +1,16 @@
 #include "libs/text/estimating_tokenizer.h"
 
 #include <unicode/uchar.h>
-#include <unicode/uscript.h>
 
 #include <cstdint>
 
+#include "libs/text/scripts.h"
 #include "libs/text/utf8.h"
 
 namespace ragmesh::text {
 namespace {
 
 constexpr int kWordCharactersPerToken = 4;
-
-// Scripts written without spaces, in which one character carries about as much as a short word.
-bool StandsAlone(UChar32 character) {
-  if (character < 0x1100) return false;  // no such script begins below; most text is decided here
-  UErrorCode error = U_ZERO_ERROR;
-  switch (uscript_getScript(character, &error)) {
-    case USCRIPT_HAN:
-    case USCRIPT_HIRAGANA:
-    case USCRIPT_KATAKANA:
-    case USCRIPT_HANGUL:
-      return true;
-    default:
-      return false;
-  }
-}
 
 bool IsOfAWord(UChar32 character) {
   constexpr std::uint32_t kMarks = U_GC_M_MASK;
@@ -44,7 +29,7 @@ void EstimatingTokenizer::Encode(absl::string_view text, std::vector<Token>* tok
     const auto end = static_cast<std::uint32_t>(at);
     if (u_isUWhiteSpace(character)) {
       room = 0;
-    } else if (StandsAlone(character) || !IsOfAWord(character)) {
+    } else if (IsIdeographic(read.value) || !IsOfAWord(character)) {
       tokens->push_back({0, begin, end});
       room = 0;
     } else if (room > 0) {
