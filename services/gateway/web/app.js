@@ -423,7 +423,8 @@ function failUpload(row, message) {
 function showProgress(row, entry) {
   if (entry.state === 'JOB_STATE_FAILED') return failUpload(row, sentence(entry.error || {}));
   if (entry.state === 'JOB_STATE_SUCCEEDED') {
-    row.state.textContent = entry.unchanged ? 'unchanged' : `${entry.chunksDone} chunks`;
+    row.state.textContent = entry.unchanged ? 'unchanged'
+      : Number(entry.chunksDone) === 1 ? '1 chunk' : `${entry.chunksDone} chunks`;
     row.state.classList.add('done');
     row.bar.hidden = true;
     return;
