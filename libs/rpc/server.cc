@@ -13,6 +13,7 @@
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/rpc/credentials.h"
+#include "libs/rpc/undecodable.h"
 
 namespace ragmesh::rpc {
 namespace {
@@ -73,6 +74,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   std::unique_ptr<Server> self(new Server(std::move(names)));
   grpc::ServerBuilder builder;
   Limit(options, builder);
+  ExplainUndecodableRequests(builder);
   std::vector<int> ports(options.listen.size(), 0);
   for (std::size_t i = 0; i < options.listen.size(); ++i) {
     const std::string& address = options.listen[i];

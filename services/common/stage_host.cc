@@ -1,5 +1,6 @@
 #include "services/common/stage_host.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -50,6 +51,9 @@ StageHost::StageHost(std::string stage, std::string service, rpc::ServerOptions 
   const sigset_t signals = EndSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  // It prints a line of plain text for each string that is not UTF-8, between our lines of JSON;
+  // the caller gets a typed error for it.
+  google::protobuf::SetLogHandler(nullptr);
   spans_ = std::make_unique<LogExporter>(log_);
   workers_ = std::make_unique<ThreadPool>(stage_, static_cast<int>(options_.workers),
                                           static_cast<std::size_t>(options_.max_queued));

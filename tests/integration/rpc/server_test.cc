@@ -1,6 +1,7 @@
 // What the server runner promises whatever the stage: queue bound, slow readers, drain, health,
 // reflection, addresses.
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <ragmesh/embedder/v1/embedder.grpc.pb.h>
@@ -42,6 +43,27 @@ TEST(ServerTest, RefusesWithRetryInfoWhenTheQueueIsFull) {
   held.Cancel();
   EXPECT_THAT(first.get(), StatusIs(absl::StatusCode::kCancelled));
   EXPECT_THAT(second.get(), StatusIs(absl::StatusCode::kCancelled));
+}
+
+// gRPC itself answers UNIMPLEMENTED, without a word.
+TEST(ServerTest, AMessageThatCannotBeDecodedIsAnInvalidArgument) {
+  StageServer server(StageServer::Options{});
+  grpc::GenericStub stub(
+      grpc::CreateChannel(server.peer().target, grpc::InsecureChannelCredentials()));
+  for (const std::string bytes : {"\xff\xff\xff", "\x0a\x03q\xff\xfe"}) {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
+    const grpc::Slice slice(bytes);
+    const grpc::ByteBuffer request(&slice, 1);
+    grpc::ByteBuffer response;
+    std::promise<grpc::Status> done;
+    stub.UnaryCall(&context, "/ragmesh.embedder.v1.EmbedderService/Embed", {}, &request, &response,
+                   [&done](const grpc::Status& status) { done.set_value(status); });
+    const absl::Status status = rpc::FromGrpcStatus(done.get_future().get());
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument));
+    EXPECT_THAT(status, HasReason("INVALID_FIELD"));
+    EXPECT_EQ(GetErrorDetail(status)->field, "message");
+  }
 }
 
 TEST(ServerTest, EndsACallWhoseReaderStopsReading) {
