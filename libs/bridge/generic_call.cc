@@ -15,6 +15,7 @@
 #include "grpcpp/impl/codegen/proto_utils.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/rpc/callback_queue.h"
 
 namespace ragmesh::bridge {
 namespace {
@@ -215,6 +216,7 @@ std::string TraceParent(const http::RequestHead& head) {
 
 std::shared_ptr<GenericCall> GenericCall::Start(const std::shared_ptr<grpc::Channel>& channel,
                                                 const CallParameters& parameters, Events events) {
+  rpc::KeepCallbackQueue();  // a call may end as the last owner of its channel
   auto call = std::make_shared<ReactorCall>(channel, parameters, std::move(events));
   call->Begin(call);
   return call;

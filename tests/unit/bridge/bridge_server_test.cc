@@ -402,6 +402,8 @@ TEST_F(BridgeServerTest, UploadsForms) {
               HasSubstr("event: job\ndata: {\"job\":{\"id\":\"job1\""));
 }
 
+// Run often it also shows that a call may be the last owner of its channel when the bridge is gone:
+// gRPC then ended its callback threads from one of them, and the process aborted.
 TEST_F(BridgeServerTest, RefusesBadUploads) {
   const std::string path = "/v1/collections/c/documents:upload";
   EXPECT_THAT(Send("POST", path, "x"), HasSubstr("name is missing"));
