@@ -33,7 +33,8 @@ Verdict SplitVerdict(absl::string_view text) {
     // "No" may also begin "Nobody", "No one" and "No pump": a stop or a comma tells the verdict.
     const std::size_t stop = rest.find_first_not_of(' ');
     if (stop == absl::string_view::npos) return {word, rest};
-    if (!absl::StrContains(",.:;!-", rest[stop])) continue;
+    const bool dash = rest[stop] == '-' && stop > 0;  // "No - it is not.", not "No-one"
+    if (!dash && !absl::StrContains(",.:;!", rest[stop])) continue;
     return {word, absl::StripLeadingAsciiWhitespace(rest.substr(stop + 1))};
   }
   return {{}, text};

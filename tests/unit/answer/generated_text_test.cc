@@ -19,11 +19,13 @@ void ExpectVerdict(absl::string_view text, absl::string_view verdict, absl::stri
 TEST(GeneratedTextTest, AVerdictIsSplitOff) {
   ExpectVerdict("Yes, it is.", "Yes", "it is.");
   ExpectVerdict("no. It is not.", "No", "It is not.");
+  ExpectVerdict("No - it is not.", "No", "it is not.");
   ExpectVerdict("Yes", "Yes", "");
 }
 
 TEST(GeneratedTextTest, AWordThatBeginsLikeAVerdictIsNone) {
-  for (const char* text : {"Nobody came.", "No pump runs.", "Yesterday it ran.", "It is.", ""}) {
+  for (const char* text :
+       {"Nobody came.", "No-one came.", "No pump runs.", "Yesterday it ran.", "It is.", ""}) {
     ExpectVerdict(text, "", text);
   }
 }
