@@ -1,6 +1,5 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -24,21 +23,6 @@ TEST_F(StoreDurabilityTest, SecondOpenOfADirectoryIsRefused) {
   StoreOptions options;
   options.path = (dir.path() / "store").string();
   EXPECT_THAT(Store::Open(options), HasReason("STORE_LOCKED"));
-}
-
-TEST_F(StoreDurabilityTest, AnotherProcessIsRefused) {
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    StoreOptions options;
-    options.path = (dir.path() / "store").string();
-    const auto opened = Store::Open(options);
-    const auto detail = GetErrorDetail(opened.status());
-    _exit(detail.has_value() && detail->reason == "STORE_LOCKED" ? 0 : 1);
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_EQ(status, 0);
 }
 
 TEST_F(StoreDurabilityTest, NewerFormatIsRefusedAndLeftAlone) {
