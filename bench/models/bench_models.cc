@@ -17,8 +17,9 @@ absl::StatusOr<store::InstalledModel> Find(absl::string_view name) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<embedding::BertEmbedder>> OpenEmbedder(Executor& compute,
-                                                                      const std::string& kernel) {
+absl::StatusOr<std::unique_ptr<embedding::BertEmbedder>> OpenEmbedder(
+    Executor& compute, const std::string& kernel, std::optional<linalg::Precision> precision,
+    int threads) {
   RAGMESH_ASSIGN_OR_RETURN(const auto model, Find("all-minilm-l6-v2"));
   embedding::BertEmbedder::Options options;
   options.name = model.model->name;
@@ -27,6 +28,8 @@ absl::StatusOr<std::unique_ptr<embedding::BertEmbedder>> OpenEmbedder(Executor& 
   options.encoder.digest = model.weights_digest();
   options.encoder.facts.max_tokens = model.model->facts.max_tokens;
   options.encoder.kernel = kernel;
+  options.encoder.precision = precision;
+  options.encoder.batcher.max_parallel = threads;
   return embedding::BertEmbedder::Create(options, compute);
 }
 

@@ -4,6 +4,7 @@
 #define RAGMESH_BENCH_MODELS_BENCH_MODELS_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -13,9 +14,11 @@
 
 namespace ragmesh::bench {
 
-// MODEL_NOT_INSTALLED with the command that obtains the model.
-absl::StatusOr<std::unique_ptr<embedding::BertEmbedder>> OpenEmbedder(Executor& compute,
-                                                                      const std::string& kernel);
+// `kernel` and `precision` as embedding::TextEncoder::Options has them. MODEL_NOT_INSTALLED with
+// the command that obtains the model.
+absl::StatusOr<std::unique_ptr<embedding::BertEmbedder>> OpenEmbedder(
+    Executor& compute, const std::string& kernel, std::optional<linalg::Precision> precision,
+    int threads);
 absl::StatusOr<std::unique_ptr<stages::Generator>> OpenGenerator(int threads);
 
 }  // namespace ragmesh::bench

@@ -71,13 +71,14 @@ int Complain(const absl::Status& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string cache = "build/bench-cache", only, split = "test";
+  std::string only, split = "test", precision = "auto";
   std::int64_t candidates = 100;
   bool json = false, special = true;
   ragmesh::flags::FlagSet flags("quality_bench", "Measures retrieval quality.", "quality_bench");
-  flags.String("cache", &cache, "Folder that keeps document vectors between runs.");
   flags.String("only", &only, "Only the data set with this in its name.");
   flags.Choice("split", &split, {"test", "train"}, "SciFact queries to ask.");
+  flags.Choice("precision", &precision, {"auto", "f32", "bf16", "int8"},
+               "What the encoder computes in, as --embedder_precision of the embedder.");
   flags.Int("candidates", &candidates, {1, 512}, "passages", "Candidates handed to the reranker.");
   flags.Bool("special_tokens", &special, "Compare [CLS] and [SEP] in late interaction too.");
   flags.Bool("json", &json, "One JSON object a line.");
@@ -93,7 +94,8 @@ int main(int argc, char** argv) {
   }
 
   ragmesh::ThreadPool compute("compute", ragmesh::AvailableCpus(), 4096);
-  auto embedder = ragmesh::bench::OpenEmbedder(compute, "auto");
+  auto embedder = ragmesh::bench::OpenEmbedder(
+      compute, "auto", ragmesh::linalg::ParsePrecision(precision), ragmesh::AvailableCpus());
   if (!embedder.ok()) return Complain(embedder.status());
   ragmesh::rerank::LateInteractionReranker::Options rerank;
   rerank.include_special_tokens = special;
@@ -106,7 +108,7 @@ int main(int argc, char** argv) {
   {
     auto store = ragmesh::vector_store::Store::Open({.path = folder});
     if (!store.ok()) return Complain(store.status());
-    ragmesh::bench::QualityOptions options{.cache_folder = cache};
+    ragmesh::bench::QualityOptions options;
     options.rerank_candidates = static_cast<std::uint32_t>(candidates);
     absl::Time shown = absl::Now();
     options.on_progress = [&shown](const std::string& what, std::size_t done, std::size_t total) {

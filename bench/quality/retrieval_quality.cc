@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -48,14 +46,6 @@ class Run {
   void Progress(const std::string& what, std::size_t done, std::size_t total) {
     if (options_.on_progress) options_.on_progress(what, done, total);
   }
-  std::string CachePath() const {
-    return options_.cache_folder.empty()
-               ? ""
-               : absl::StrCat(options_.cache_folder, "/", collection_.name, "-",
-                              info_.model.digest.substr(0, 16), ".f32");
-  }
-  bool ReadCache(std::vector<float>* vectors) const;
-  void WriteCache(const std::vector<float>& vectors) const;
   absl::StatusOr<std::vector<float>> EmbedDocuments();
   absl::Status Fill(const std::vector<float>& vectors);
   absl::StatusOr<stages::SearchResult> Search(const IrQuery& query,
@@ -76,27 +66,8 @@ class Run {
   const CallContext call_{absl::InfiniteFuture()};
 };
 
-bool Run::ReadCache(std::vector<float>* vectors) const {
-  std::ifstream file(CachePath(), std::ios::binary | std::ios::ate);
-  const std::size_t bytes = dataset_.documents.size() * info_.model.dimension * sizeof(float);
-  if (!file || static_cast<std::size_t>(file.tellg()) != bytes) return false;
-  vectors->resize(bytes / sizeof(float));
-  file.seekg(0);
-  return static_cast<bool>(
-      file.read(reinterpret_cast<char*>(vectors->data()), static_cast<std::streamsize>(bytes)));
-}
-
-void Run::WriteCache(const std::vector<float>& vectors) const {
-  if (options_.cache_folder.empty()) return;
-  std::filesystem::create_directories(options_.cache_folder);
-  std::ofstream(CachePath(), std::ios::binary)
-      .write(reinterpret_cast<const char*>(vectors.data()),
-             static_cast<std::streamsize>(vectors.size() * sizeof(float)));
-}
-
 absl::StatusOr<std::vector<float>> Run::EmbedDocuments() {
   std::vector<float> vectors;
-  if (ReadCache(&vectors)) return vectors;
   const auto& documents = dataset_.documents;
   for (std::size_t begin = 0; begin < documents.size(); begin += kEmbedBatch) {
     stages::EmbedRequest request;
@@ -109,7 +80,6 @@ absl::StatusOr<std::vector<float>> Run::EmbedDocuments() {
     }
     Progress("embedding documents", begin + request.texts.size(), documents.size());
   }
-  WriteCache(vectors);
   return vectors;
 }
 

@@ -25,7 +25,6 @@ struct QualityRow {
 };
 
 struct QualityOptions {
-  std::string cache_folder;               // keeps document vectors between runs; empty: no cache
   std::uint32_t rerank_candidates = 100;  // of the reciprocal-rank list, as the reference did
   std::function<void(const std::string& what, std::size_t done, std::size_t total)> on_progress;
 };

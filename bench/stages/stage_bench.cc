@@ -210,7 +210,9 @@ absl::Status MeasureGenerator() {
 absl::Status MeasureAll() {
   {
     ragmesh::ThreadPool compute("compute", ragmesh::AvailableCpus(), 4096);
-    RAGMESH_ASSIGN_OR_RETURN(const auto embedder, ragmesh::bench::OpenEmbedder(compute, "auto"));
+    RAGMESH_ASSIGN_OR_RETURN(
+        const auto embedder,
+        ragmesh::bench::OpenEmbedder(compute, "auto", std::nullopt, ragmesh::AvailableCpus()));
     RAGMESH_RETURN_IF_ERROR(MeasureEmbedder(*embedder));
     RAGMESH_RETURN_IF_ERROR(MeasureReranker(embedder->encoder()));
   }

@@ -7,8 +7,8 @@
 
 namespace ragmesh::embedding {
 
-Batcher::Batcher(const Options& options, Executor& compute)
-    : options_(options), compute_(compute) {}
+Batcher::Batcher(const Options& options, Executor& compute, Worker worker)
+    : options_(options), compute_(compute), worker_(std::move(worker)) {}
 
 Batcher::~Batcher() {
   absl::MutexLock lock(&mutex_);
@@ -32,8 +32,10 @@ absl::Status Batcher::Submit(std::vector<Item> items) {
   const int wanted = std::min(std::max(1, options_.max_parallel), pumps_ + static_cast<int>(count));
   while (pumps_ < wanted && compute_.TrySubmit([this] { Pump(); })) ++pumps_;
   if (pumps_ == 0) return QueueFull(absl::Milliseconds(100));
-  for (Item& item : items)
-    queues_[static_cast<std::size_t>(item.priority)].push_back(std::move(item));
+  for (Item& item : items) {
+    queued_tokens_[static_cast<std::size_t>(item.priority)] += item.tokens;
+    queue(item.priority).push_back(std::move(item));
+  }
   return absl::OkStatus();
 }
 
@@ -44,42 +46,64 @@ Batcher::Stats Batcher::stats() const {
   return stats;
 }
 
-std::vector<Batcher::Item> Batcher::TakeBatch() {
-  std::vector<Item> batch;
-  auto& queue = queues_[0].empty() ? queues_[1] : queues_[0];
+Priority Batcher::NextPriority() {
+  if (queue(Priority::kQuery).empty()) return Priority::kPassage;
+  if (queue(Priority::kPassage).empty()) return Priority::kQuery;
+  return query_batches_ < kQueryBatchesInARow ? Priority::kQuery : Priority::kPassage;
+}
+
+Batcher::Batch Batcher::TakeBatch(Priority priority) {
+  Batch batch{.priority = priority, .alone = pumps_ == 1};
+  auto& waiting = queue(priority);
+  std::size_t& waiting_tokens = queued_tokens_[static_cast<std::size_t>(priority)];
+  query_batches_ = priority == Priority::kQuery ? query_batches_ + 1 : 0;
+  // An equal share for every thread, so that none is left without work at the end of a call.
+  const std::size_t share =
+      waiting_tokens / static_cast<std::size_t>(std::max(1, options_.max_parallel)) + 1;
+  const std::size_t budget = std::min(options_.max_batch_tokens, std::max(share, kMinBatchTokens));
   std::size_t tokens = 0;
-  // At least one item, however long it is.
-  while (!queue.empty() &&
-         (batch.empty() || tokens + queue.front().tokens <= options_.max_batch_tokens)) {
-    tokens += queue.front().tokens;
-    batch.push_back(std::move(queue.front()));
-    queue.pop_front();
+  while (!waiting.empty() && (tokens == 0 || tokens + waiting.front().tokens <= budget)) {
+    Item item = std::move(waiting.front());
+    waiting.pop_front();
+    waiting_tokens -= item.tokens;
+    absl::Status status = item.call.Check();
+    if (!status.ok()) {
+      batch.dropped.emplace_back(std::move(item), std::move(status));
+      continue;
+    }
+    tokens += item.tokens;
+    batch.items.push_back(std::move(item));
   }
+  ++stats_.batches;
+  stats_.items += batch.items.size();
+  stats_.dropped += batch.dropped.size();
+  stats_.tokens += tokens;
   return batch;
 }
 
 void Batcher::Pump() {
   while (true) {
-    std::vector<Item> batch;
+    Batch batch;
     {
       absl::MutexLock lock(&mutex_);
-      batch = TakeBatch();
-      if (batch.empty()) {
+      if (queues_[0].empty() && queues_[1].empty()) {
         --pumps_;
         return;
       }
-      ++stats_.batches;
+      batch = TakeBatch(NextPriority());
     }
-    for (Item& item : batch) {
-      absl::Status status = item.call.Check();
-      {
-        absl::MutexLock lock(&mutex_);
-        status.ok() ? ++stats_.items : ++stats_.dropped;
-        if (status.ok()) stats_.tokens += item.tokens;
-      }
-      std::move(item.run)(std::move(status));
-    }
+    worker_(std::move(batch));
   }
+}
+
+void Batcher::RunWaitingQueries() {
+  Batch batch;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (queue(Priority::kQuery).empty()) return;
+    batch = TakeBatch(Priority::kQuery);
+  }
+  worker_(std::move(batch));
 }
 
 }  // namespace ragmesh::embedding

@@ -6,10 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "libs/base/call_context.h"
@@ -20,17 +22,27 @@ namespace ragmesh::embedding {
 // A query has a person waiting for it; passages come by the thousand.
 enum class Priority { kQuery, kPassage };
 
-// Takes items, each one text to run through the model, and runs them on `compute` in batches of a
+// Takes items, each one text to run through the model, and hands them to `compute` in batches of a
 // bounded number of tokens. A batch holds texts of one priority, oldest first, from as many calls
-// as there are; between two batches a waiting query goes before any passage. An item whose call was
-// cancelled or is late is dropped when its turn comes. At most `max_parallel` batches run at a
-// time. Thread-safe. The destructor waits for accepted items to end.
+// as there are.
+//
+// A batch never waits for company: it takes what is there when a thread is free, so a lone text
+// starts at once, and under load the next batch forms while the last one runs. That costs nothing,
+// since products reach their full speed with a few dozen rows. Waiting for more, as on an
+// accelerator, would only add to every answer.
+//
+// Queries go before passages, and a batch of passages lets them in between (RunWaitingQueries), so
+// a query waits for a part of a batch at most. After kQueryBatchesInARow batches of queries one of
+// passages has its turn, if any wait.
+//
+// At most `max_parallel` batches run at a time, not counting those let in between. Thread-safe. The
+// destructor waits for accepted items to end.
 class Batcher {
  public:
   struct Options {
     std::size_t max_queued_items = 4096;
-    std::size_t max_batch_tokens =
-        512;  // about 50 ms of one core with a 6-layer encoder: how long a query may wait
+    // About 10 ms of one core with a 6-layer encoder in int8. More would not be faster.
+    std::size_t max_batch_tokens = 256;
     int max_parallel = 1;  // threads of `compute` to keep busy
   };
 
@@ -38,10 +50,20 @@ class Batcher {
     std::size_t tokens = 0;
     Priority priority = Priority::kPassage;
     CallContext call;
-    // Called once: with OK to do the work, on a compute thread, or with why the item is dropped. It
-    // must not submit to this batcher and wait.
-    absl::AnyInvocable<void(absl::Status) &&> run;
+    std::shared_ptr<void> owner;  // what the worker makes of the item, and which part of it
+    std::size_t index = 0;
   };
+
+  struct Batch {
+    Priority priority = Priority::kPassage;
+    std::vector<Item> items;
+    // Items whose call was cancelled or late when their turn came, and why they are not run.
+    std::vector<std::pair<Item, absl::Status>> dropped;
+    bool alone = false;  // no other batch was running as this one began
+  };
+
+  // Runs a batch on a compute thread. It must not submit to this batcher and wait.
+  using Worker = std::function<void(Batch batch)>;
 
   struct Stats {
     std::size_t queued_items = 0;
@@ -51,26 +73,43 @@ class Batcher {
     std::uint64_t tokens = 0;   // of the items run
   };
 
+  static constexpr int kQueryBatchesInARow = 16;
+  // A call that is spread over several threads leaves each of them at least this many tokens, if it
+  // has them: fewer rows would leave a product below its speed.
+  static constexpr std::size_t kMinBatchTokens = 48;
+
   // `compute` is borrowed and must outlive the batcher.
-  Batcher(const Options& options, Executor& compute);
+  Batcher(const Options& options, Executor& compute, Worker worker);
   ~Batcher();
 
   // Takes all of `items` or none. RESOURCE_EXHAUSTED / QUEUE_FULL when they do not fit;
   // LIMIT_EXCEEDED when they never could.
   absl::Status Submit(std::vector<Item> items);
 
+  // For a worker in the middle of a batch of passages: runs the batch of queries that is next, if
+  // there is one, on this thread.
+  void RunWaitingQueries();
+
   Stats stats() const;
 
  private:
   // Runs batches until there is nothing left.
   void Pump();
-  std::vector<Item> TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Priority NextPriority() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // At least one item, if there is one.
+  Batch TakeBatch(Priority priority) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Idle() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return pumps_ == 0; }
+  std::deque<Item>& queue(Priority priority) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return queues_[static_cast<std::size_t>(priority)];
+  }
 
   const Options options_;
   Executor& compute_;
+  const Worker worker_;
   mutable absl::Mutex mutex_;
   std::deque<Item> queues_[2] ABSL_GUARDED_BY(mutex_);  // by Priority
+  std::size_t queued_tokens_[2] ABSL_GUARDED_BY(mutex_) = {0, 0};
+  int query_batches_ ABSL_GUARDED_BY(mutex_) = 0;  // in a row, while passages wait
   int pumps_ ABSL_GUARDED_BY(mutex_) = 0;  // Pump calls accepted by `compute_` and not ended
   Stats stats_ ABSL_GUARDED_BY(mutex_);
 };

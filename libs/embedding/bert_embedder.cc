@@ -1,38 +1,24 @@
 #include "libs/embedding/bert_embedder.h"
 
-#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/embedding/pooling.h"
 
 namespace ragmesh::embedding {
 namespace {
 
-absl::Status TextTooLong(std::size_t index, std::size_t limit) {
+absl::Status TextTooLong(std::size_t index, std::size_t tokens, std::size_t limit) {
   const std::string field = absl::StrCat("texts[", index, "]");
-  return MakeError(absl::StatusCode::kInvalidArgument,
-                   absl::StrCat(field, " has more tokens than the model reads, which is ", limit),
-                   {.reason = "TEXT_TOO_LONG",
-                    .field = field,
-                    .next_step = "Split the text, or set truncate.",
-                    .metadata = {{"max_tokens", absl::StrCat(limit)}}});
-}
-
-// One vector of unit length out of `tokens` rows. A vector of zeros stays so.
-std::vector<float> Pool(Pooling pooling, const linalg::Kernels& kernels, std::size_t tokens,
-                        absl::Span<const float> hidden) {
-  const std::size_t width = hidden.size() / tokens;
-  std::vector<float> pooled(hidden.begin(), hidden.begin() + static_cast<std::ptrdiff_t>(width));
-  if (pooling == Pooling::kMean) {
-    for (std::size_t t = 1; t < tokens; ++t)
-      kernels.add_scaled(1.0f, hidden.data() + t * width, pooled.data(), width);
-    kernels.scale(1.0f / static_cast<float>(tokens), pooled.data(), width);
-  }
-  const float norm = std::sqrt(kernels.dot(pooled.data(), pooled.data(), width));
-  if (norm > 0) kernels.scale(1.0f / norm, pooled.data(), width);
-  return pooled;
+  return MakeError(
+      absl::StatusCode::kInvalidArgument,
+      absl::StrCat(field, " has ", tokens, " tokens, more than the ", limit, " the model reads"),
+      {.reason = "TEXT_TOO_LONG",
+       .field = field,
+       .next_step = "Split the text, or set truncate.",
+       .metadata = {{"tokens", absl::StrCat(tokens)}, {"max_tokens", absl::StrCat(limit)}}});
 }
 
 }  // namespace
@@ -68,8 +54,8 @@ absl::StatusOr<std::vector<EncoderInput>> BertEmbedder::Prepare(
                            "Split the text first.");
     }
     inputs.push_back(prefix.empty() ? encoder_->Prepare(text) : encoder_->Prepare(prefix + text));
-    if (inputs.back().truncated && !request.truncate)
-      return TextTooLong(i, encoder_->model().config().max_tokens);
+    if (inputs.back().truncated() && !request.truncate)
+      return TextTooLong(i, inputs.back().full_size, encoder_->model().config().max_tokens);
   }
   return inputs;
 }
@@ -80,16 +66,12 @@ absl::StatusOr<std::vector<stages::Embedding>> BertEmbedder::Embed(
   std::vector<stages::Embedding> embeddings(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     embeddings[i].token_count = static_cast<std::uint32_t>(inputs[i].ids.size());
-    embeddings[i].truncated = inputs[i].truncated;
+    embeddings[i].truncated = inputs[i].truncated();
   }
   const Priority priority =
       request.input_type == stages::InputType::kQuery ? Priority::kQuery : Priority::kPassage;
-  const EncoderModel& model = encoder_->model();
-  const auto reduce = [pooling = model.config().pooling, &kernels = model.kernels()](
-                          std::size_t tokens, absl::Span<const float> hidden) {
-    return Pool(pooling, kernels, tokens, hidden);
-  };
-  RAGMESH_ASSIGN_OR_RETURN(auto vectors, encoder_->Run(std::move(inputs), priority, reduce, call));
+  RAGMESH_ASSIGN_OR_RETURN(auto vectors, encoder_->Run(std::move(inputs), priority,
+                                                       SentenceVectors(encoder_->model()), call));
   for (std::size_t i = 0; i < vectors.size(); ++i) embeddings[i].values = std::move(vectors[i]);
   return embeddings;
 }
@@ -104,7 +86,7 @@ absl::StatusOr<stages::StageInfo> BertEmbedder::Info(const CallContext& call) {
   info.model = {.name = options_.name,
                 .digest = encoder_->digest(),
                 .architecture = "bert",
-                .precision = "f32",
+                .precision = std::string(linalg::ToString(encoder_->model().precision())),
                 .dimension = static_cast<std::uint32_t>(config.hidden),
                 .max_tokens = static_cast<std::uint32_t>(config.max_tokens)};
   info.limits = {{"max_batch_texts", static_cast<std::int64_t>(options_.max_batch_texts)},

@@ -1,7 +1,7 @@
 #include "libs/embedding/encoder_model.h"
 
+#include <algorithm>
 #include <cmath>
-#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,189 +9,217 @@
 #include "libs/base/status_macros.h"
 
 namespace ragmesh::embedding {
+namespace {
 
-using model_files::FloatTensor;
-using model_files::Safetensors;
+// Rows that share one pass over a layer's weights. More would push the feed-forward part out of a
+// 1 MiB second-level cache; fewer would read weights from the third level more often than it bears.
+constexpr std::size_t kBlockRows = 48;
 
-// What one forward pass writes besides its result.
-struct EncoderModel::Scratch {
-  Scratch(const EncoderConfig& config, const linalg::Kernels& kernels, std::size_t tokens)
-      : query_key_value(tokens * 3 * config.hidden),
-        scores(tokens * tokens),
-        context(tokens * config.hidden),
-        update(tokens * config.hidden),
-        intermediate(tokens * config.intermediate),
-        keys(kernels),
-        values(kernels) {}
+// work(item, thread) for every item, on the threads of `pool` or on this one.
+void ForEach(ComputePool* pool, std::size_t items,
+             absl::FunctionRef<void(std::size_t item, int thread)> work) {
+  if (pool != nullptr) return pool->Run(items, work);
+  for (std::size_t item = 0; item < items; ++item) work(item, 0);
+}
 
-  std::vector<float> query_key_value, scores, context, update, intermediate;
-  linalg::PackedMatrix keys, values;  // of one head
-};
+// The whole product for `count` rows from `first`, its panels divided among the threads.
+void Multiply(const LinearWeights& linear, const linalg::PackedRows& rows, std::size_t first,
+              std::size_t count, ComputePool* pool, float* out, std::size_t out_stride) {
+  ForEach(pool, linear.matrix.panels(), [&](std::size_t panel, int) {
+    linear.matrix.MultiplyPanel(rows, first, count, panel, linear.bias.data(), out, out_stride);
+  });
+}
+
+}  // namespace
+
+EncoderWorkspace::EncoderWorkspace(const EncoderModel& model)
+    : model_(model),
+      rows_(model.kernels(), model.precision(), model.config().hidden),
+      inner_rows_(model.kernels(), model.precision(), model.config().intermediate) {}
+
+absl::Span<const float> EncoderWorkspace::hidden(std::size_t index) const {
+  const std::size_t width = model_.config().hidden;
+  return {row(hidden_, starts_[index], width), (starts_[index + 1] - starts_[index]) * width};
+}
+
+void EncoderWorkspace::Reset(absl::Span<const EncoderText> texts, int threads) {
+  const EncoderConfig& config = model_.config();
+  starts_.assign(1, 0);
+  std::size_t longest = 0;
+  for (const EncoderText& text : texts) {
+    starts_.push_back(starts_.back() + text.ids.size());
+    longest = std::max(longest, text.ids.size());
+  }
+  const std::size_t tokens = starts_.back();
+  block_rows_ = model_.rows_are_independent() ? std::min(tokens, kBlockRows) : tokens;
+  const auto reserve = [](linalg::AlignedBytes* bytes, std::size_t rows, std::size_t width) {
+    bytes->Reserve(rows * width * sizeof(float));
+  };
+  reserve(&hidden_, tokens, config.hidden);
+  reserve(&query_key_value_, tokens, 3 * config.hidden);
+  reserve(&context_, tokens, config.hidden);
+  reserve(&inner_, block_rows_, config.intermediate);
+  reserve(&update_, block_rows_, config.hidden);
+  rows_.Reset(tokens);
+  inner_rows_.Reset(block_rows_);
+  attention_bytes_ = model_.attention_.scratch_bytes(longest, config.hidden / config.heads);
+  attention_bytes_ = (attention_bytes_ + 63) / 64 * 64;
+  attention_.Reserve(attention_bytes_ * static_cast<std::size_t>(threads));
+}
+
+EncoderModel::EncoderModel(const EncoderConfig& config, const linalg::Kernels& kernels,
+                           linalg::Precision precision, EncoderWeights weights)
+    : config_(config),
+      kernels_(kernels),
+      precision_(precision),
+      attention_(precision == linalg::Precision::kF32 || kernels.bf16_attention.attend == nullptr
+                     ? kernels.f32_attention
+                     : kernels.bf16_attention),
+      rows_are_independent_(linalg::PackedMatrix(kernels, precision).rows_are_independent()),
+      weights_(std::move(weights)) {}
 
 absl::StatusOr<std::shared_ptr<const EncoderModel>> EncoderModel::Load(
-    const std::shared_ptr<const Safetensors>& file, const EncoderConfig& config,
-    const linalg::Kernels& kernels) {
-  std::shared_ptr<EncoderModel> model(new EncoderModel(config, kernels));
-  RAGMESH_RETURN_IF_ERROR(model->LoadWeights(file));
-  return model;
+    const std::shared_ptr<const model_files::Safetensors>& file, const EncoderConfig& config,
+    const linalg::Kernels& kernels, linalg::Precision precision, const Calibration* calibration) {
+  RAGMESH_ASSIGN_OR_RETURN(EncoderWeights weights,
+                           EncoderWeights::Load(file, config, kernels, precision, calibration));
+  return std::shared_ptr<const EncoderModel>(
+      new EncoderModel(config, kernels, precision, std::move(weights)));
 }
 
-absl::Status EncoderModel::LoadWeights(const std::shared_ptr<const Safetensors>& file) {
-  const std::string name = absl::StrCat(config_.prefix, "embeddings.");
-  const std::size_t width = config_.hidden;
-  RAGMESH_ASSIGN_OR_RETURN(words_, FloatTensor::Read(file, name + "word_embeddings.weight",
-                                                     {config_.vocabulary, width}));
-  RAGMESH_ASSIGN_OR_RETURN(positions_, FloatTensor::Read(file, name + "position_embeddings.weight",
-                                                         {config_.positions, width}));
-  RAGMESH_ASSIGN_OR_RETURN(types_, FloatTensor::Read(file, name + "token_type_embeddings.weight",
-                                                     {config_.token_types, width}));
-  RAGMESH_ASSIGN_OR_RETURN(embedding_norm_.gain,
-                           FloatTensor::Read(file, name + "LayerNorm.weight", {width}));
-  RAGMESH_ASSIGN_OR_RETURN(embedding_norm_.offset,
-                           FloatTensor::Read(file, name + "LayerNorm.bias", {width}));
-  layers_.reserve(config_.layers);
-  for (std::size_t i = 0; i < config_.layers; ++i) RAGMESH_RETURN_IF_ERROR(LoadLayer(file, i));
-  return absl::OkStatus();
-}
-
-absl::Status EncoderModel::LoadLayer(const std::shared_ptr<const Safetensors>& file,
-                                     std::size_t index) {
-  const std::string prefix = absl::StrCat(config_.prefix, "encoder.layer.", index, ".");
-  const std::size_t width = config_.hidden;
-  Layer layer(kernels_);
-  // Several linear parts that read the same input become one product, their outputs side by side.
-  const auto load = [&](std::initializer_list<const char*> parts, std::size_t outputs,
-                        std::size_t inputs, Linear* linear) -> absl::Status {
-    std::vector<float> weights;
-    weights.reserve(parts.size() * outputs * inputs);
-    for (const char* part : parts) {
-      RAGMESH_ASSIGN_OR_RETURN(
-          const auto weight,
-          FloatTensor::Read(file, absl::StrCat(prefix, part, ".weight"), {outputs, inputs}));
-      RAGMESH_ASSIGN_OR_RETURN(
-          const auto bias, FloatTensor::Read(file, absl::StrCat(prefix, part, ".bias"), {outputs}));
-      weights.insert(weights.end(), weight.values().begin(), weight.values().end());
-      linear->bias.insert(linear->bias.end(), bias.values().begin(), bias.values().end());
-    }
-    linear->weights.Pack(weights.data(), parts.size() * outputs, inputs, inputs, 1);
-    return absl::OkStatus();
-  };
-  const auto load_norm = [&](const char* part, Norm* norm) -> absl::Status {
-    RAGMESH_ASSIGN_OR_RETURN(
-        norm->gain, FloatTensor::Read(file, absl::StrCat(prefix, part, ".weight"), {width}));
-    RAGMESH_ASSIGN_OR_RETURN(norm->offset,
-                             FloatTensor::Read(file, absl::StrCat(prefix, part, ".bias"), {width}));
-    return absl::OkStatus();
-  };
-  RAGMESH_RETURN_IF_ERROR(
-      load({"attention.self.query", "attention.self.key", "attention.self.value"}, width, width,
-           &layer.query_key_value));
-  RAGMESH_RETURN_IF_ERROR(load({"attention.output.dense"}, width, width, &layer.attention_output));
-  RAGMESH_RETURN_IF_ERROR(
-      load({"intermediate.dense"}, config_.intermediate, width, &layer.intermediate));
-  RAGMESH_RETURN_IF_ERROR(load({"output.dense"}, width, config_.intermediate, &layer.output));
-  RAGMESH_RETURN_IF_ERROR(load_norm("attention.output.LayerNorm", &layer.attention_norm));
-  RAGMESH_RETURN_IF_ERROR(load_norm("output.LayerNorm", &layer.output_norm));
-  layers_.push_back(std::move(layer));
-  return absl::OkStatus();
-}
-
-absl::Status EncoderModel::Forward(absl::Span<const std::uint32_t> ids,
-                                   absl::Span<const std::uint8_t> types, std::vector<float>* hidden,
-                                   const CallContext& call) const {
-  return Forward(
-      ids, types, [](std::size_t, absl::Span<const float>) {}, hidden, call);
-}
-
-absl::Status EncoderModel::Forward(absl::Span<const std::uint32_t> ids,
-                                   absl::Span<const std::uint8_t> types, Observer observer,
-                                   std::vector<float>* hidden, const CallContext& call) const {
-  if (ids.empty() || ids.size() > config_.positions) {
+absl::Status EncoderModel::Check(const EncoderText& text) const {
+  if (text.ids.empty() || text.ids.size() > config_.positions) {
     return InvalidField(
-        "ids", absl::StrCat("must be 1 to ", config_.positions, " tokens, not ", ids.size()));
+        "ids", absl::StrCat("must be 1 to ", config_.positions, " tokens, not ", text.ids.size()));
   }
-  if (!types.empty() && types.size() != ids.size())
+  if (!text.types.empty() && text.types.size() != text.ids.size())
     return InvalidField("types", "must be as many as ids");
-  for (const std::uint32_t id : ids) {
+  for (const std::uint32_t id : text.ids) {
     if (id >= config_.vocabulary)
       return InvalidField("ids", absl::StrCat("has ", id, ", which the model does not know"));
   }
-  for (const std::uint8_t type : types) {
+  for (const std::uint8_t type : text.types) {
     if (type >= config_.token_types)
       return InvalidField("types", absl::StrCat("has ", type, ", which the model does not know"));
-  }
-  RAGMESH_RETURN_IF_ERROR(call.Check());
-  Scratch scratch(config_, kernels_, ids.size());
-  hidden->resize(ids.size() * config_.hidden);
-  Embed(ids, types, hidden->data());
-  observer(0, *hidden);
-  for (std::size_t i = 0; i < layers_.size(); ++i) {
-    RAGMESH_RETURN_IF_ERROR(call.Check());
-    Attend(layers_[i], ids.size(), &scratch, hidden->data());
-    FeedForward(layers_[i], ids.size(), &scratch, hidden->data());
-    observer(i + 1, *hidden);
   }
   return absl::OkStatus();
 }
 
-void EncoderModel::Embed(absl::Span<const std::uint32_t> ids, absl::Span<const std::uint8_t> types,
-                         float* hidden) const {
+bool EncoderModel::Forward(absl::Span<const EncoderText> texts, ComputePool* pool,
+                           EncoderWorkspace* workspace, GoOn go_on) const {
+  workspace->Reset(texts, pool == nullptr ? 1 : pool->threads());
+  Embed(texts, workspace);
+  const std::size_t tokens = workspace->starts_.back();
+  for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
+    if (!go_on(i)) return false;
+    ProjectAndAttend(i, pool, workspace);
+    for (std::size_t first = 0; first < tokens; first += workspace->block_rows_) {
+      FinishBlock(i, first, std::min(workspace->block_rows_, tokens - first), pool, workspace);
+    }
+  }
+  return go_on(weights_.layers.size());
+}
+
+void EncoderModel::Embed(absl::Span<const EncoderText> texts, EncoderWorkspace* workspace) const {
   const std::size_t width = config_.hidden;
-  for (std::size_t t = 0; t < ids.size(); ++t) {
-    const float* word = words_.data() + ids[t] * width;
-    const float* position = positions_.data() + t * width;
-    const float* type = types_.data() + (types.empty() ? 0 : types[t]) * width;
-    float* row = hidden + t * width;
-    for (std::size_t i = 0; i < width; ++i) row[i] = word[i] + type[i] + position[i];
-    kernels_.layer_norm(embedding_norm_.gain.data(), embedding_norm_.offset.data(),
-                        config_.layer_norm_epsilon, row, width);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    for (std::size_t t = 0; t < texts[i].ids.size(); ++t) {
+      const float* word = weights_.words.data() + texts[i].ids[t] * width;
+      const float* position = weights_.positions.data() + t * width;
+      const float* type =
+          weights_.types.data() + (texts[i].types.empty() ? 0 : texts[i].types[t]) * width;
+      const std::size_t at = workspace->starts_[i] + t;
+      float* row = workspace->row(workspace->hidden_, at, width);
+      for (std::size_t c = 0; c < width; ++c) row[c] = word[c] + type[c] + position[c];
+      kernels_.add_layer_norm(nullptr, weights_.embedding_norm.gain.data(),
+                              weights_.embedding_norm.offset.data(), config_.layer_norm_epsilon,
+                              row, width);
+      Feed(0, LayerProduct::kQueryKeyValue, at, row, workspace);
+    }
   }
 }
 
-void EncoderModel::Attend(const Layer& layer, std::size_t tokens, Scratch* scratch,
-                          float* hidden) const {
-  const std::size_t width = config_.hidden, stride = 3 * width, head_width = width / config_.heads;
-  float* rows = scratch->query_key_value.data();
-  layer.query_key_value.weights.Multiply(hidden, width, tokens, layer.query_key_value.bias.data(),
-                                         rows, stride);
-  const float scale = 1.0f / std::sqrt(static_cast<float>(head_width));
-  for (std::size_t t = 0; t < tokens; ++t)
-    kernels_.scale(scale, rows + t * stride, width);  // the queries
-  for (std::size_t head = 0; head < config_.heads; ++head) {
-    const float* queries = rows + head * head_width;
-    scratch->keys.Pack(queries + width, tokens, head_width, stride, 1);
-    scratch->keys.Multiply(queries, stride, tokens, nullptr, scratch->scores.data(), tokens);
-    for (std::size_t t = 0; t < tokens; ++t)
-      kernels_.softmax(scratch->scores.data() + t * tokens, tokens);
-    scratch->values.Pack(queries + 2 * width, head_width, tokens, 1, stride);
-    scratch->values.Multiply(scratch->scores.data(), tokens, tokens, nullptr,
-                             scratch->context.data() + head * head_width, width);
+void EncoderModel::ProjectAndAttend(std::size_t index, ComputePool* pool,
+                                    EncoderWorkspace* workspace) const {
+  const LayerWeights& layer = weights_.layers[index];
+  const std::size_t width = config_.hidden, stride = 3 * width;
+  const std::size_t tokens = workspace->starts_.back();
+  float* const projected = workspace->row(workspace->query_key_value_, 0, stride);
+  for (std::size_t first = 0; first < tokens; first += workspace->block_rows_) {
+    const std::size_t count = std::min(workspace->block_rows_, tokens - first);
+    Multiply(layer.query_key_value, workspace->rows_, first, count, pool,
+             projected + first * stride, stride);
   }
-  layer.attention_output.weights.Multiply(scratch->context.data(), width, tokens,
-                                          layer.attention_output.bias.data(),
-                                          scratch->update.data(), width);
-  AddAndNormalise(layer.attention_norm, tokens, scratch->update.data(), hidden);
+  const std::size_t head_width = width / config_.heads;
+  ForEach(pool, (workspace->starts_.size() - 1) * config_.heads, [&](std::size_t item, int thread) {
+    const std::size_t text = item / config_.heads, head = item % config_.heads;
+    const std::size_t first = workspace->starts_[text];
+    const float* const queries = projected + first * stride + head * head_width;
+    attention_.attend({.queries = queries,
+                       .keys = queries + width,
+                       .values = queries + 2 * width,
+                       .stride = stride,
+                       .tokens = workspace->starts_[text + 1] - first,
+                       .width = head_width,
+                       .scale = 1.0f / std::sqrt(static_cast<float>(head_width)),
+                       .out = workspace->row(workspace->context_, first, width) + head * head_width,
+                       .out_stride = width,
+                       .scratch = workspace->attention_.data() +
+                                  static_cast<std::size_t>(thread) * workspace->attention_bytes_});
+  });
 }
 
-void EncoderModel::FeedForward(const Layer& layer, std::size_t tokens, Scratch* scratch,
-                               float* hidden) const {
-  const std::size_t width = config_.hidden, inner = config_.intermediate;
-  layer.intermediate.weights.Multiply(hidden, width, tokens, layer.intermediate.bias.data(),
-                                      scratch->intermediate.data(), inner);
-  kernels_.gelu(scratch->intermediate.data(), tokens * inner);
-  layer.output.weights.Multiply(scratch->intermediate.data(), inner, tokens,
-                                layer.output.bias.data(), scratch->update.data(), width);
-  AddAndNormalise(layer.output_norm, tokens, scratch->update.data(), hidden);
+void EncoderModel::FinishBlock(std::size_t index, std::size_t first, std::size_t count,
+                               ComputePool* pool, EncoderWorkspace* workspace) const {
+  const LayerWeights& layer = weights_.layers[index];
+  const std::size_t width = config_.hidden, inner_width = config_.intermediate;
+  float* const update = workspace->row(workspace->update_, 0, width);
+  float* const inner = workspace->row(workspace->inner_, 0, inner_width);
+
+  for (std::size_t r = first; r < first + count; ++r)
+    Feed(index, LayerProduct::kAttentionOutput, r, workspace->row(workspace->context_, r, width),
+         workspace);
+  Multiply(layer.attention_output, workspace->rows_, first, count, pool, update, width);
+  AddAndNormalise(layer.attention_norm, index, LayerProduct::kIntermediate, first, count,
+                  workspace);
+
+  const linalg::PackedMatrix& up = layer.intermediate.matrix;
+  ForEach(pool, up.panels(), [&](std::size_t panel, int) {
+    up.MultiplyPanel(workspace->rows_, first, count, panel, layer.intermediate.bias.data(), inner,
+                     inner_width);
+    // While the panel's results are in the nearest cache.
+    const std::size_t column = panel * up.panel_width();
+    const std::size_t columns = std::min(up.panel_width(), inner_width - column);
+    for (std::size_t r = 0; r < count; ++r)
+      kernels_.gelu(inner + r * inner_width + column, columns);
+  });
+  for (std::size_t r = 0; r < count; ++r)
+    Feed(index, LayerProduct::kOutput, r, inner + r * inner_width, workspace);
+  Multiply(layer.output, workspace->inner_rows_, 0, count, pool, update, width);
+  AddAndNormalise(layer.output_norm, index + 1, LayerProduct::kQueryKeyValue, first, count,
+                  workspace);
 }
 
-void EncoderModel::AddAndNormalise(const Norm& norm, std::size_t tokens, const float* update,
-                                   float* hidden) const {
+void EncoderModel::AddAndNormalise(const NormWeights& norm, std::size_t layer, LayerProduct product,
+                                   std::size_t first, std::size_t count,
+                                   EncoderWorkspace* workspace) const {
   const std::size_t width = config_.hidden;
-  kernels_.add_scaled(1.0f, update, hidden, tokens * width);
-  for (std::size_t t = 0; t < tokens; ++t) {
-    kernels_.layer_norm(norm.gain.data(), norm.offset.data(), config_.layer_norm_epsilon,
-                        hidden + t * width, width);
+  for (std::size_t r = 0; r < count; ++r) {
+    float* const row = workspace->row(workspace->hidden_, first + r, width);
+    kernels_.add_layer_norm(workspace->row(workspace->update_, r, width), norm.gain.data(),
+                            norm.offset.data(), config_.layer_norm_epsilon, row, width);
+    Feed(layer, product, first + r, row, workspace);
   }
+}
+
+void EncoderModel::Feed(std::size_t layer, LayerProduct product, std::size_t row,
+                        const float* values, EncoderWorkspace* workspace) const {
+  if (layer == weights_.layers.size()) return;
+  linalg::PackedRows& rows =
+      product == LayerProduct::kOutput ? workspace->inner_rows_ : workspace->rows_;
+  if (workspace->observer_ != nullptr) workspace->observer_(layer, product, {values, rows.width()});
+  const std::vector<float>& factors = weights_.layers[layer].product(product).input_factors;
+  rows.Set(row, values, factors.empty() ? nullptr : factors.data());
 }
 
 }  // namespace ragmesh::embedding

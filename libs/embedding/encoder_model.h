@@ -4,85 +4,123 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "libs/base/call_context.h"
+#include "libs/concurrency/compute_pool.h"
 #include "libs/embedding/encoder_config.h"
+#include "libs/embedding/encoder_weights.h"
 #include "libs/linalg/gemm.h"
 #include "libs/linalg/kernels.h"
-#include "libs/model_files/float_tensor.h"
-#include "libs/model_files/safetensors.h"
 
 namespace ragmesh::embedding {
 
-// Weights and arithmetic in float32, post-layer-norm as BERT was published. One text at a time,
-// without padding, on the calling thread: so a result depends on the text and the kernel table
-// alone, bit for bit, and never on what else is being computed. Immutable and thread-safe. Weights
-// of the layers are kept in packed form beside the mapped file.
+class EncoderModel;
+
+// One text or pair on its way through the model.
+struct EncoderText {
+  absl::Span<const std::uint32_t> ids;   // special tokens included
+  absl::Span<const std::uint8_t> types;  // as many, or empty: all 0
+};
+
+// The memory of a forward pass. It grows to what the largest pass so far needed and allocates
+// nothing below that. For one pass at a time.
+class EncoderWorkspace {
+ public:
+  explicit EncoderWorkspace(const EncoderModel& model);
+
+  // Sees every row that a product reads, before it is rounded.
+  using Observer =
+      std::function<void(std::size_t layer, LayerProduct product, absl::Span<const float> values)>;
+  void set_observer(Observer observer) { observer_ = std::move(observer); }
+
+  // After EncoderModel::Forward: the last hidden states of its text `index`, row after row.
+  absl::Span<const float> hidden(std::size_t index) const;
+
+ private:
+  friend class EncoderModel;
+
+  void Reset(absl::Span<const EncoderText> texts, int threads);
+  float* row(const linalg::AlignedBytes& bytes, std::size_t index, std::size_t width) const {
+    return reinterpret_cast<float*>(bytes.data()) + index * width;
+  }
+
+  const EncoderModel& model_;
+  Observer observer_;                // most often none
+  std::vector<std::size_t> starts_;  // first row of each text, and the number of rows
+  std::size_t block_rows_ = 0;       // rows that go through the parts after attention together
+  linalg::AlignedBytes hidden_, query_key_value_, context_;  // a row for every token
+  linalg::AlignedBytes inner_, update_;                      // a row for every token of a block
+  linalg::PackedRows rows_;        // what the next product reads, of width hidden
+  linalg::PackedRows inner_rows_;  // the same for the second half of the feed-forward part
+  std::size_t attention_bytes_ = 0;
+  linalg::AlignedBytes attention_;  // attention_bytes_ for each thread
+};
+
+// Post-layer-norm, as BERT was published. Texts lie end to end, without padding; each attends to
+// itself alone, and every row of a product depends on its own row alone: so a text's result depends
+// on the text, the kernel table and the precision, bit for bit, and never on its company or on the
+// number of threads. Immutable and thread-safe.
 class EncoderModel {
  public:
-  // Checks every tensor: present, of the right shape, finite. DATA_LOSS naming the one at fault.
+  // Errors as EncoderWeights::Load. `kernels` must support `precision`; attention runs in bfloat16
+  // where the table has it, unless the precision is f32.
   static absl::StatusOr<std::shared_ptr<const EncoderModel>> Load(
       const std::shared_ptr<const model_files::Safetensors>& file, const EncoderConfig& config,
-      const linalg::Kernels& kernels);
+      const linalg::Kernels& kernels, linalg::Precision precision,
+      const Calibration* calibration = nullptr);
 
-  // Sees the hidden states after the embeddings (layer 0) and after each layer; for tests.
-  using Observer = absl::FunctionRef<void(std::size_t layer, absl::Span<const float> hidden)>;
+  // Asked before each layer, with its index, and after the last; false ends the pass. Between, the
+  // hidden states are complete, for those who look.
+  using GoOn = absl::FunctionRef<bool(std::size_t layer)>;
 
-  // Sets `hidden` to ids.size() rows of config().hidden values. `ids` are 1 to config().positions,
-  // each below config().vocabulary; `types` are as many, each below config().token_types, or empty
-  // for all 0. INVALID_ARGUMENT otherwise. Ends with call's status within one layer of its
-  // cancellation.
-  absl::Status Forward(absl::Span<const std::uint32_t> ids, absl::Span<const std::uint8_t> types,
-                       std::vector<float>* hidden, const CallContext& call) const;
-  absl::Status Forward(absl::Span<const std::uint32_t> ids, absl::Span<const std::uint8_t> types,
-                       Observer observer, std::vector<float>* hidden,
-                       const CallContext& call) const;
+  // Leaves the hidden states of `texts` in `workspace`; false when `go_on` ended it. Every text
+  // must pass Check(). `pool` is for the caller alone meanwhile, or null.
+  bool Forward(absl::Span<const EncoderText> texts, ComputePool* pool, EncoderWorkspace* workspace,
+               GoOn go_on) const;
+
+  // INVALID_ARGUMENT unless ids are 1 to config().positions, each below config().vocabulary, and
+  // types fit them and are below config().token_types.
+  absl::Status Check(const EncoderText& text) const;
 
   const EncoderConfig& config() const { return config_; }
   const linalg::Kernels& kernels() const { return kernels_; }
+  linalg::Precision precision() const { return precision_; }
+  std::size_t packed_bytes() const { return weights_.packed_bytes(); }
+
+  // False where OpenBLAS multiplies: then only a pass over one text keeps the promise above.
+  bool rows_are_independent() const { return rows_are_independent_; }
 
  private:
-  struct Norm {
-    model_files::FloatTensor gain, offset;
-  };
-  struct Linear {
-    explicit Linear(const linalg::Kernels& kernels) : weights(kernels) {}
-    linalg::PackedMatrix weights;
-    std::vector<float> bias;
-  };
-  struct Layer {
-    explicit Layer(const linalg::Kernels& k)
-        : query_key_value(k), attention_output(k), intermediate(k), output(k) {}
-    Linear query_key_value, attention_output, intermediate, output;
-    Norm attention_norm, output_norm;
-  };
-  struct Scratch;
+  friend class EncoderWorkspace;
 
-  EncoderModel(const EncoderConfig& config, const linalg::Kernels& kernels)
-      : config_(config), kernels_(kernels) {}
+  EncoderModel(const EncoderConfig& config, const linalg::Kernels& kernels,
+               linalg::Precision precision, EncoderWeights weights);
 
-  absl::Status LoadWeights(const std::shared_ptr<const model_files::Safetensors>& file);
-  absl::Status LoadLayer(const std::shared_ptr<const model_files::Safetensors>& file,
-                         std::size_t index);
-  void Embed(absl::Span<const std::uint32_t> ids, absl::Span<const std::uint8_t> types,
-             float* hidden) const;
-  void Attend(const Layer& layer, std::size_t tokens, Scratch* scratch, float* hidden) const;
-  void FeedForward(const Layer& layer, std::size_t tokens, Scratch* scratch, float* hidden) const;
-  // hidden = norm(hidden + update), row by row.
-  void AddAndNormalise(const Norm& norm, std::size_t tokens, const float* update,
-                       float* hidden) const;
+  void Embed(absl::Span<const EncoderText> texts, EncoderWorkspace* workspace) const;
+  void ProjectAndAttend(std::size_t layer, ComputePool* pool, EncoderWorkspace* workspace) const;
+  // The parts of a layer behind attention, for rows `first` to `first + count`.
+  void FinishBlock(std::size_t layer, std::size_t first, std::size_t count, ComputePool* pool,
+                   EncoderWorkspace* workspace) const;
+  // row = norm(row + update), for the block's rows, which `product` of `layer` reads next.
+  void AddAndNormalise(const NormWeights& norm, std::size_t layer, LayerProduct product,
+                       std::size_t first, std::size_t count, EncoderWorkspace* workspace) const;
+  // Makes `values` what the product reads in its row `row`. Behind the last layer it does nothing.
+  void Feed(std::size_t layer, LayerProduct product, std::size_t row, const float* values,
+            EncoderWorkspace* workspace) const;
 
   const EncoderConfig config_;
   const linalg::Kernels& kernels_;
-  model_files::FloatTensor words_, positions_, types_;
-  Norm embedding_norm_;
-  std::vector<Layer> layers_;
+  const linalg::Precision precision_;
+  const linalg::AttentionKernel& attention_;
+  const bool rows_are_independent_;
+  const EncoderWeights weights_;
 };
 
 }  // namespace ragmesh::embedding

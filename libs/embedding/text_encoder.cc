@@ -9,6 +9,8 @@
 #include "libs/base/mapped_file.h"
 #include "libs/base/sha256.h"
 #include "libs/base/status_macros.h"
+#include "libs/embedding/calibration_texts.h"
+#include "libs/embedding/quantization.h"
 
 namespace ragmesh::embedding {
 
@@ -46,6 +48,67 @@ struct TextEncoder::Job {
   absl::Status status ABSL_GUARDED_BY(mutex);  // the first failure
 };
 
+namespace {
+
+// [CLS] text [SEP], `max_tokens` in all.
+EncoderInput Frame(const text::WordPieceTokenizer& tokenizer, absl::string_view text,
+                   std::size_t max_tokens) {
+  std::vector<text::Token> tokens;
+  tokenizer.Encode(text, &tokens);
+  EncoderInput input;
+  const std::size_t room = std::max<std::size_t>(max_tokens, 2) - 2;
+  input.full_size = tokens.size() + 2;
+  tokens.resize(std::min(tokens.size(), room));
+  input.ids.reserve(tokens.size() + 2);
+  input.ids.push_back(tokenizer.cls_id());
+  for (const text::Token& token : tokens) input.ids.push_back(token.id);
+  input.ids.push_back(tokenizer.sep_id());
+  return input;
+}
+
+std::vector<TokenIds> IdsOf(const text::WordPieceTokenizer& tokenizer, std::size_t max_tokens,
+                            absl::Span<const absl::string_view> texts) {
+  std::vector<TokenIds> ids;
+  for (const absl::string_view text : texts) ids.push_back(Frame(tokenizer, text, max_tokens).ids);
+  return ids;
+}
+
+absl::StatusOr<std::shared_ptr<const EncoderModel>> LoadModel(
+    const std::shared_ptr<const model_files::Safetensors>& file, const EncoderConfig& config,
+    const linalg::Kernels& kernels, std::optional<linalg::Precision> precision,
+    const text::WordPieceTokenizer& tokenizer) {
+  using linalg::Precision;
+  if (precision.has_value() && !linalg::Supports(kernels, *precision)) {
+    return InvalidField("precision",
+                        absl::StrCat(linalg::ToString(*precision), " is not in the kernels \"",
+                                     kernels.name, "\" that this process uses"),
+                        "Use f32, or auto.");
+  }
+  if (precision.has_value() && *precision != Precision::kInt8)
+    return EncoderModel::Load(file, config, kernels, *precision);
+  const Precision otherwise =
+      linalg::Supports(kernels, Precision::kBf16) && kernels.bf16_attention.attend != nullptr
+          ? Precision::kBf16
+          : Precision::kF32;
+  RAGMESH_ASSIGN_OR_RETURN(const auto exact,
+                           EncoderModel::Load(file, config, kernels, Precision::kF32));
+  // The table without float panels is the one that no processor with better instructions uses; its
+  // products of bytes are for comparison, not for speed.
+  if (!precision.has_value() && kernels.f32.multiply == nullptr) return exact;
+  const auto calibration =
+      Calibration::Measure(*exact, IdsOf(tokenizer, config.max_tokens, CalibrationTexts()));
+  RAGMESH_ASSIGN_OR_RETURN(
+      auto rounded, EncoderModel::Load(file, config, kernels, Precision::kInt8, &calibration));
+  if (precision.has_value() ||
+      Compare(*exact, *rounded, IdsOf(tokenizer, config.max_tokens, ComparisonTexts())).mean >=
+          TextEncoder::kLeastAgreement) {
+    return rounded;
+  }
+  return EncoderModel::Load(file, config, kernels, otherwise);
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<TextEncoder>> TextEncoder::Create(const Options& options,
                                                                  Executor& compute) {
   RAGMESH_ASSIGN_OR_RETURN(const linalg::Kernels* kernels, linalg::SelectKernels(options.kernel));
@@ -65,7 +128,8 @@ absl::StatusOr<std::unique_ptr<TextEncoder>> TextEncoder::Create(const Options& 
                                      config.vocabulary, " tokens"),
                         "Use the tokenizer.json and the weights of one model.");
   }
-  RAGMESH_ASSIGN_OR_RETURN(auto model, EncoderModel::Load(file, config, *kernels));
+  RAGMESH_ASSIGN_OR_RETURN(auto model,
+                           LoadModel(file, config, *kernels, options.precision, *tokenizer));
   std::string digest = options.digest.empty() ? Sha256Hex(file->bytes()) : options.digest;
   return std::unique_ptr<TextEncoder>(new TextEncoder(options.batcher, compute, std::move(model),
                                                       std::move(tokenizer), std::move(digest)));
@@ -77,7 +141,8 @@ TextEncoder::TextEncoder(const Batcher::Options& options, Executor& compute,
     : model_(std::move(model)),
       tokenizer_(std::move(tokenizer)),
       digest_(std::move(digest)),
-      batcher_(options, compute) {}
+      pool_(options.max_parallel),
+      batcher_(options, compute, [this](Batcher::Batch batch) { RunBatch(std::move(batch)); }) {}
 
 std::size_t TextEncoder::LimitOf(std::size_t max_tokens) const {
   const std::size_t own = model_->config().max_tokens;
@@ -85,17 +150,7 @@ std::size_t TextEncoder::LimitOf(std::size_t max_tokens) const {
 }
 
 EncoderInput TextEncoder::Prepare(absl::string_view text, std::size_t max_tokens) const {
-  std::vector<text::Token> tokens;
-  tokenizer_->Encode(text, &tokens);
-  EncoderInput input;
-  const std::size_t room = std::max<std::size_t>(LimitOf(max_tokens), 2) - 2;
-  input.truncated = tokens.size() > room;
-  tokens.resize(std::min(tokens.size(), room));
-  input.ids.reserve(tokens.size() + 2);
-  input.ids.push_back(tokenizer_->cls_id());
-  for (const text::Token& token : tokens) input.ids.push_back(token.id);
-  input.ids.push_back(tokenizer_->sep_id());
-  return input;
+  return Frame(*tokenizer_, text, LimitOf(max_tokens));
 }
 
 EncoderInput TextEncoder::PreparePair(absl::string_view a, absl::string_view b,
@@ -106,8 +161,8 @@ EncoderInput TextEncoder::PreparePair(absl::string_view a, absl::string_view b,
   EncoderInput input;
   const std::size_t room = std::max<std::size_t>(LimitOf(max_tokens), 3) - 3;
   std::size_t first_size = first.size(), second_size = second.size();
+  input.full_size = first_size + second_size + 3;
   if (first_size + second_size > room) {
-    input.truncated = true;
     // Longest first, one by one, comes to this: the shorter side keeps up to half of the room,
     // rounded down.
     if (first_size <= second_size) {
@@ -142,8 +197,8 @@ absl::StatusOr<std::vector<std::vector<float>>> TextEncoder::Run(std::vector<Enc
   std::vector<Batcher::Item> items;
   items.reserve(job->inputs.size());
   for (std::size_t i = 0; i < job->inputs.size(); ++i) {
-    items.push_back({job->inputs[i].ids.size(), priority, work,
-                     [this, job, i](const absl::Status& turn) { RunOne(*model_, job, i, turn); }});
+    RAGMESH_RETURN_IF_ERROR(model_->Check({job->inputs[i].ids, job->inputs[i].types}));
+    items.push_back({job->inputs[i].ids.size(), priority, work, job, i});
   }
   RAGMESH_RETURN_IF_ERROR(batcher_.Submit(std::move(items)));
   absl::StatusOr<std::vector<std::vector<float>>> results;
@@ -162,16 +217,66 @@ absl::StatusOr<std::vector<std::vector<float>>> TextEncoder::Run(std::vector<Enc
   return results;
 }
 
-void TextEncoder::RunOne(const EncoderModel& model, const std::shared_ptr<Job>& job,
-                         std::size_t index, const absl::Status& turn) {
-  if (!turn.ok()) return job->Finish(index, turn);
-  if (job->Failed())
-    return job->Finish(index, absl::CancelledError("another text of the call failed"));
-  const EncoderInput& input = job->inputs[index];
-  std::vector<float> hidden;
-  const absl::Status status = model.Forward(input.ids, input.types, &hidden, job->call);
-  if (!status.ok()) return job->Finish(index, status);
-  job->Finish(index, job->reduce(input.ids.size(), hidden));
+void TextEncoder::RunBatch(Batcher::Batch batch) {
+  for (auto& [item, status] : batch.dropped)
+    static_cast<Job*>(item.owner.get())->Finish(item.index, std::move(status));
+  // What the rest of its call no longer needs is not worth running.
+  std::vector<Batcher::Item> items;
+  items.reserve(batch.items.size());
+  for (Batcher::Item& item : batch.items) {
+    Job& job = *static_cast<Job*>(item.owner.get());
+    if (job.Failed()) {
+      job.Finish(item.index, absl::CancelledError("another text of the call failed"));
+    } else {
+      items.push_back(std::move(item));
+    }
+  }
+  if (items.empty()) return;
+  ComputePool* const pool = batch.alone && pool_mutex_.TryLock() ? &pool_ : nullptr;
+  // Where rows are not independent, neither may texts share a product.
+  const std::size_t together = model_->rows_are_independent() ? items.size() : 1;
+  for (std::size_t first = 0; first < items.size(); first += together)
+    RunTexts(absl::MakeConstSpan(items).subspan(first, together), batch.priority, pool);
+  if (pool != nullptr) pool_mutex_.Unlock();
+}
+
+void TextEncoder::RunTexts(absl::Span<const Batcher::Item> items, Priority priority,
+                           ComputePool* pool) {
+  std::vector<EncoderText> texts;
+  texts.reserve(items.size());
+  for (const Batcher::Item& item : items) {
+    const EncoderInput& input = static_cast<Job*>(item.owner.get())->inputs[item.index];
+    texts.push_back({input.ids, input.types});
+  }
+  const auto go_on = [&](std::size_t) {
+    if (priority == Priority::kPassage) batcher_.RunWaitingQueries();
+    return std::any_of(items.begin(), items.end(),
+                       [](const Batcher::Item& item) { return item.call.Check().ok(); });
+  };
+  auto workspace = TakeWorkspace();
+  const bool done = model_->Forward(texts, pool, workspace.get(), go_on);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    Job& job = *static_cast<Job*>(items[i].owner.get());
+    if (done) {
+      job.Finish(items[i].index, job.reduce(texts[i].ids.size(), workspace->hidden(i)));
+    } else {
+      job.Finish(items[i].index, items[i].call.Check());
+    }
+  }
+  PutWorkspaceBack(std::move(workspace));
+}
+
+std::unique_ptr<EncoderWorkspace> TextEncoder::TakeWorkspace() {
+  absl::MutexLock lock(&workspaces_mutex_);
+  if (workspaces_.empty()) return std::make_unique<EncoderWorkspace>(*model_);
+  auto workspace = std::move(workspaces_.back());
+  workspaces_.pop_back();
+  return workspace;
+}
+
+void TextEncoder::PutWorkspaceBack(std::unique_ptr<EncoderWorkspace> workspace) {
+  absl::MutexLock lock(&workspaces_mutex_);
+  workspaces_.push_back(std::move(workspace));
 }
 
 }  // namespace ragmesh::embedding

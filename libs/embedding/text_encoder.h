@@ -5,18 +5,22 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "libs/base/call_context.h"
+#include "libs/concurrency/compute_pool.h"
 #include "libs/concurrency/executor.h"
 #include "libs/embedding/batcher.h"
 #include "libs/embedding/encoder_model.h"
+#include "libs/embedding/pooling.h"
 #include "libs/text/wordpiece_tokenizer.h"
 
 namespace ragmesh::embedding {
@@ -25,7 +29,8 @@ namespace ragmesh::embedding {
 struct EncoderInput {
   std::vector<std::uint32_t> ids;   // special tokens included
   std::vector<std::uint8_t> types;  // empty: all 0
-  bool truncated = false;
+  std::size_t full_size = 0;        // of ids before the text was cut to fit
+  bool truncated() const { return full_size > ids.size(); }
 };
 
 // Thread-safe; calls share the batcher. The destructor waits for work in progress.
@@ -38,13 +43,13 @@ class TextEncoder {
     std::string digest;  // SHA-256 of the weights when the caller has checked it; else computed
     EncoderFacts facts;
     Batcher::Options batcher;
-    std::string kernel = "auto";
+    std::string kernel = "auto";  // as linalg::SelectKernels
+    // Empty: int8 if the vectors of some texts keep a mean cosine of kLeastAgreement to those in
+    // f32, else bf16 where the processor has it, else f32.
+    std::optional<linalg::Precision> precision = linalg::Precision::kF32;
   };
 
-  // Turns the hidden states of one text, `tokens` rows, into what the caller wants of them. Runs on
-  // a compute thread, possibly after the caller has given up: it must own or outlive what it uses.
-  using Reduce =
-      std::function<std::vector<float>(std::size_t tokens, absl::Span<const float> hidden)>;
+  static constexpr double kLeastAgreement = 0.999;
 
   // Loads and checks the model. `compute` is borrowed and must outlive the encoder.
   static absl::StatusOr<std::unique_ptr<TextEncoder>> Create(const Options& options,
@@ -80,12 +85,20 @@ class TextEncoder {
               std::unique_ptr<text::WordPieceTokenizer> tokenizer, std::string digest);
 
   std::size_t LimitOf(std::size_t max_tokens) const;
-  static void RunOne(const EncoderModel& model, const std::shared_ptr<Job>& job, std::size_t index,
-                     const absl::Status& turn);
+  void RunBatch(Batcher::Batch batch);
+  void RunTexts(absl::Span<const Batcher::Item> items, Priority priority, ComputePool* pool);
+  std::unique_ptr<EncoderWorkspace> TakeWorkspace();
+  void PutWorkspaceBack(std::unique_ptr<EncoderWorkspace> workspace);
 
   const std::shared_ptr<const EncoderModel> model_;
   const std::unique_ptr<const text::WordPieceTokenizer> tokenizer_;
   const std::string digest_;
+  // Divides a batch that is alone among all threads. One batch at a time has it.
+  ComputePool pool_;
+  absl::Mutex pool_mutex_;
+  absl::Mutex workspaces_mutex_;
+  // Those not in use: at most two a thread, since a batch of passages lets one of queries in.
+  std::vector<std::unique_ptr<EncoderWorkspace>> workspaces_ ABSL_GUARDED_BY(workspaces_mutex_);
   Batcher batcher_;  // last: its destructor waits for work that uses the rest
 };
 

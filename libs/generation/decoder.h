@@ -9,7 +9,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "libs/generation/compute_pool.h"
+#include "libs/concurrency/compute_pool.h"
 #include "libs/generation/kv_cache.h"
 #include "libs/generation/model_config.h"
 #include "libs/gguf/gguf.h"

@@ -13,6 +13,7 @@ struct CpuFeatures {
   bool avx512 = false;    // F, BW, DQ, VL
   bool avx512_vnni = false;
   bool avx512_bf16 = false;
+  bool amx = false;  // tile registers for int8 and bfloat16, with all of AVX-512 above
   bool neon_dotprod = false;
 };
 

@@ -1,5 +1,7 @@
 #include "libs/linalg/kernels.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -11,11 +13,24 @@
 namespace ragmesh::linalg {
 namespace {
 
+// Tables that this build has for some processor.
+constexpr absl::string_view kNames[] = {"scalar", "avx2",        "avx2-vnni",
+                                        "avx512", "avx512-vnni", "avx512-bf16",
+                                        "amx",    "neon",        "neon-dotprod"};
+
 std::vector<const Kernels*> FindSupported() {
   std::vector<const Kernels*> tables = {&kScalarKernels};
 #if defined(__x86_64__)
   if (GetCpuFeatures().avx2) tables.push_back(&kAvx2Kernels);
+  if (GetCpuFeatures().avx_vnni) tables.push_back(&kAvx2VnniKernels);
   if (GetCpuFeatures().avx512) tables.push_back(&kAvx512Kernels);
+  if (GetCpuFeatures().avx512_vnni) tables.push_back(&kAvx512VnniKernels);
+  if (GetCpuFeatures().avx512_vnni && GetCpuFeatures().avx512_bf16)
+    tables.push_back(&kAvx512Bf16Kernels);
+  if (GetCpuFeatures().amx) tables.push_back(&kAmxKernels);
+#elif defined(__aarch64__)
+  tables.push_back(&kNeonKernels);
+  if (GetCpuFeatures().neon_dotprod) tables.push_back(&kNeonDotprodKernels);
 #endif
   return tables;
 }
@@ -40,7 +55,7 @@ absl::StatusOr<const Kernels*> SelectKernels(absl::string_view name) {
   for (const Kernels* table : SupportedKernels()) {
     if (name == table->name) return table;
   }
-  const bool known = name == "avx2" || name == "avx512";
+  const bool known = std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
   return InvalidField(
       "kernel",
       known ? absl::StrCat("\"", name, "\" cannot run on this processor, which offers ",

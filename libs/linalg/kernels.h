@@ -16,10 +16,74 @@
 
 namespace ragmesh::linalg {
 
+// How a row of bytes stands for floats: value b for offset + scale * b.
+struct QuantizedRow {
+  float scale = 0;
+  float offset = 0;
+  std::int32_t sum = 0;  // of the bytes
+};
+
+// Some rows of activations times one panel of packed weights. Rows may lie at any byte; a row is
+// read up to `groups` whole groups, so it ends in zeros where the inputs do not fill the last one.
+struct PanelProduct {
+  const void* a = nullptr;         // float, bfloat16 or int8, as the kernel's precision says
+  std::size_t a_stride_bytes = 0;  // from one row to the next
+  std::size_t rows = 0;
+  std::size_t groups = 0;
+  const void* panel = nullptr;  // groups x width x group weights
+  std::size_t columns = 0;      // how many of the panel's are wanted, 1 to width
+  const float* bias = nullptr;  // one per column; null: zeros
+  float* out = nullptr;
+  std::size_t out_stride = 0;  // floats
+  // int8 only: the values of row r stand for offset + scale * value, the weights of column c for
+  // column_scales[c] * weight, and column_sums[c] is the sum of what they stand for.
+  const QuantizedRow* quantized_rows = nullptr;
+  const float* column_scales = nullptr;
+  const float* column_sums = nullptr;
+};
+
+// A matrix product in one precision. Weights lie in panels of `width` columns; inside a panel,
+// `group` successive inputs of one column lie together: four bytes, what one lane takes in one
+// instruction. PackedMatrix in gemm.h makes panels and is what callers use.
+struct PanelKernel {
+  std::size_t width = 0;  // 0: the table has no product in this precision
+  std::size_t group = 0;
+  int weight_offset = 0;  // int8: what is added to a weight before it is stored, as a byte
+  // out[r][c] = bias[c] + sum of products, for c < columns, each value one chain of operations in
+  // the order of the inputs: it depends on its row and column alone. `groups` is at least 1. bf16
+  // may take denormals for 0.
+  // int8: the sums are exact, and with `sum` of row r and column c, the row's scale s and offset o
+  // the result is fma(float(sum) * s, column_scales[c], fma(o, column_sums[c], bias[c])): the same
+  // bits in every table.
+  void (*multiply)(const PanelProduct& product) = nullptr;
+};
+
+// One head of attention over the tokens of one text:
+// out[t] = sum over u of softmax over u (scale * queries[t] . keys[u]) * values[u].
+struct Attention {
+  const float* queries = nullptr;  // `tokens` rows of `width` values; so are keys and values
+  const float* keys = nullptr;
+  const float* values = nullptr;
+  std::size_t stride = 0;  // of those three, in floats
+  std::size_t tokens = 0;
+  std::size_t width = 0;
+  float scale = 1;  // positive
+  float* out = nullptr;
+  std::size_t out_stride = 0;  // floats
+  void* scratch = nullptr;     // scratch_bytes(tokens, width) bytes at a multiple of 64
+};
+
+struct AttentionKernel {
+  std::size_t (*scratch_bytes)(std::size_t tokens, std::size_t width) = nullptr;
+  // Null: the table has no attention in this precision. A NaN in an operand spreads to the rows
+  // that see it.
+  void (*attend)(const Attention& head) = nullptr;
+};
+
 // Pointers need no alignment beyond their type's. Inputs and outputs must not overlap unless a
 // comment allows it. NaN and infinity propagate as IEEE 754 says; denormals are not flushed.
 struct Kernels {
-  const char* name;  // "scalar", "avx2", "avx512"
+  const char* name;  // as SelectKernels takes it
 
   // Sum of a[i] * b[i]. Error: at most n * 2^-23 times the sum of |a[i] * b[i]|. 0 for n == 0.
   float (*dot)(const float* a, const float* b, std::size_t n);
@@ -39,26 +103,36 @@ struct Kernels {
   // x[i] *= scale, exact to the last bit.
   void (*scale)(float scale, float* x, std::size_t n);
 
-  // x[i] = exp(x[i] - max) / sum of those. Error: 2^-20 relative, for n up to 4096. Not finite in,
-  // NaN out.
-  void (*softmax)(float* x, std::size_t n);
-
   // x[i] = x[i] * Phi(x[i]), the exact (erf) form of GELU. Error: 2^-21 * (1 + |x[i]|).
   void (*gelu)(float* x, std::size_t n);
 
-  // x = (x - mean) / sqrt(variance + epsilon) * gain + offset over n values. Error: 2^-18 * (|gain|
-  // + |offset|) per value for inputs whose deviation is not tiny beside their mean.
-  void (*layer_norm)(const float* gain, const float* offset, float epsilon, float* x,
-                     std::size_t n);
+  // x = (y - mean(y)) / sqrt(variance(y) + epsilon) * gain + offset for y = x + update, over n
+  // values. `update` may be null, for zeros. Error: 2^-18 * (|gain| + |offset|) per value for y
+  // whose deviation is not tiny beside its mean.
+  void (*add_layer_norm)(const float* update, const float* gain, const float* offset, float epsilon,
+                         float* x, std::size_t n);
 
-  // One panel of a matrix product; PackedMatrix in gemm.h prepares panels and is what callers use.
-  // out[r][c] = start + sum over i, ascending, of a[r * a_stride + i] * panel[i * panel_width + c]
-  // for c < columns, where start is bias[c], or 0 when `bias` is null. A row's result does not
-  // depend on the other rows. Null in tables that leave matrix products to OpenBLAS or to dot.
-  void (*multiply_panel)(const float* a, std::size_t a_stride, std::size_t rows, std::size_t inputs,
-                         const float* panel, const float* bias, std::size_t columns, float* out,
-                         std::size_t out_stride);
-  std::size_t panel_width;  // columns in a panel; 0 when there is no multiply_panel
+  // Eight bits a value, of v[i] = x[i] * factors[i], or of x[i] when `factors` is null:
+  // out[i] = (v[i] - offset) * (254 / spread) to the nearest integer, ties to even, where offset is
+  // half of the largest plus half of the smallest v, and spread their difference. So v[i] is about
+  // offset + out[i] * scale with scale = spread / 254. When spread is below 2^-14 of the largest
+  // magnitude, the row counts as constant: scale and every out[i] are 0. With a NaN or an infinity
+  // in v, or a spread that overflows, scale and offset are NaN and out is 0. The same bits in every
+  // table.
+  void (*quantize)(const float* x, const float* factors, std::size_t n, std::int8_t* out,
+                   QuantizedRow* row);
+
+  // out[i] = x[i] rounded to bfloat16, ties to even; NaN stays NaN, denormals may become 0.
+  void (*to_bf16)(const float* x, std::size_t n, std::uint16_t* out);
+
+  // Matrix products by precision of both operands. f32 is in every table but the scalar one, which
+  // leaves it to OpenBLAS or to dot; the others where the processor has instructions for them, and
+  // in the scalar one.
+  PanelKernel f32, bf16, int8;
+
+  // Attention by precision of its operands; softmax is float32 in both. bf16 is in the tables
+  // that have bf16 products.
+  AttentionKernel f32_attention, bf16_attention;
 };
 
 // 2^31 / 128^2: more products of the largest magnitude would overflow 32 bits.
@@ -67,8 +141,9 @@ inline constexpr std::size_t kMaxDotInt8 = 131071;
 // The fastest table this processor can run.
 const Kernels& DefaultKernels();
 
-// By name: "auto", "scalar", "avx2" or "avx512". INVALID_ARGUMENT on another name and on a table
-// this processor cannot run. The table lives as long as the process.
+// By name: "auto" or that of a table, slowest first: "scalar"; "avx2", "avx2-vnni", "avx512",
+// "avx512-vnni", "avx512-bf16", "amx"; "neon", "neon-dotprod". INVALID_ARGUMENT on another name and
+// on a table this processor cannot run. The table lives as long as the process.
 absl::StatusOr<const Kernels*> SelectKernels(absl::string_view name);
 
 // Every table this processor can run, scalar first, fastest last.

@@ -6,33 +6,13 @@
 #include <immintrin.h>
 
 #include "libs/linalg/kernel_tables.h"
-
-#define RAGMESH_AVX2 __attribute__((target("avx2,fma")))
+#include "libs/linalg/math_avx2.h"
 
 namespace ragmesh::linalg {
 namespace {
 
-// Lane i of the mask for `left` values is set when i < left; left is below 8.
-alignas(32) constexpr std::int32_t kTailMask[16] = {-1, -1, -1, -1, -1, -1, -1, -1,
-                                                    0,  0,  0,  0,  0,  0,  0,  0};
-
-RAGMESH_AVX2 inline __m256i TailMask(std::size_t left) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kTailMask + 8 - left));
-}
-
-RAGMESH_AVX2 inline float Sum(__m256 v) {
-  __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-  half = _mm_add_ps(half, _mm_movehl_ps(half, half));
-  half = _mm_add_ss(half, _mm_movehdup_ps(half));
-  return _mm_cvtss_f32(half);
-}
-
-RAGMESH_AVX2 inline std::int32_t Sum(__m256i v) {
-  __m128i half = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-  half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4E));
-  half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0xB1));
-  return _mm_cvtsi128_si32(half);
-}
+using avx2::Lanes;
+using avx2::Sum;
 
 // Four sums hide the latency of the multiply-add.
 RAGMESH_AVX2 inline float DotInline(const float* a, const float* b, std::size_t n) {
@@ -47,7 +27,7 @@ RAGMESH_AVX2 inline float DotInline(const float* a, const float* b, std::size_t 
   for (; i + 8 <= n; i += 8)
     s0 = _mm256_fmadd_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i), s0);
   if (i < n) {
-    const __m256i mask = TailMask(n - i);
+    const __m256i mask = Lanes(n - i);
     s1 = _mm256_fmadd_ps(_mm256_maskload_ps(a + i, mask), _mm256_maskload_ps(b + i, mask), s1);
   }
   return Sum(_mm256_add_ps(_mm256_add_ps(s0, s1), _mm256_add_ps(s2, s3)));
@@ -95,7 +75,7 @@ RAGMESH_AVX2 void AddScaled(float scale, const float* x, float* y, std::size_t n
     _mm256_storeu_ps(y + i, _mm256_fmadd_ps(s, _mm256_loadu_ps(x + i), _mm256_loadu_ps(y + i)));
   }
   if (i < n) {
-    const __m256i mask = TailMask(n - i);
+    const __m256i mask = Lanes(n - i);
     const __m256 sum =
         _mm256_fmadd_ps(s, _mm256_maskload_ps(x + i, mask), _mm256_maskload_ps(y + i, mask));
     _mm256_maskstore_ps(y + i, mask, sum);
@@ -109,19 +89,31 @@ RAGMESH_AVX2 void Scale(float scale, float* x, std::size_t n) {
   for (; i < n; ++i) x[i] *= scale;
 }
 
+constexpr Kernels MakeTable(const char* name, int weight_offset,
+                            void (*multiply_int8)(const PanelProduct&)) {
+  return {.name = name,
+          .dot = Dot,
+          .dot_rows = DotRows,
+          .dot_i8 = DotInt8,
+          .add_scaled = AddScaled,
+          .scale = Scale,
+          .gelu = avx2::Gelu,
+          .add_layer_norm = avx2::AddLayerNorm,
+          .quantize = avx2::Quantize,
+          .to_bf16 = avx2::ToBf16,
+          .f32 = {.width = avx2::kPanelWidth, .group = 1, .multiply = avx2::MultiplyF32},
+          .int8 = {.width = avx2::kPanelWidth,
+                   .group = 4,
+                   .weight_offset = weight_offset,
+                   .multiply = multiply_int8},
+          .f32_attention = {avx2::AttentionBytes, avx2::Attend}};
+}
+
 }  // namespace
 
-const Kernels kAvx2Kernels = {.name = "avx2",
-                              .dot = Dot,
-                              .dot_rows = DotRows,
-                              .dot_i8 = DotInt8,
-                              .add_scaled = AddScaled,
-                              .scale = Scale,
-                              .softmax = avx2::Softmax,
-                              .gelu = avx2::Gelu,
-                              .layer_norm = avx2::LayerNorm,
-                              .multiply_panel = avx2::MultiplyPanel,
-                              .panel_width = 16};
+const Kernels kAvx2Kernels = MakeTable("avx2", 0, avx2::MultiplyInt8);
+const Kernels kAvx2VnniKernels =
+    MakeTable("avx2-vnni", avx2::kVnniWeightOffset, avx2::MultiplyInt8Vnni);
 
 }  // namespace ragmesh::linalg
 

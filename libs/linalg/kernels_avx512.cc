@@ -9,25 +9,13 @@
 #include <immintrin.h>
 
 #include "libs/linalg/kernel_tables.h"
-
-#define RAGMESH_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
+#include "libs/linalg/math_avx512.h"
 
 namespace ragmesh::linalg {
 namespace {
 
-// The lowest `left` lanes; left is below 16.
-RAGMESH_AVX512 inline __mmask16 TailMask(std::size_t left) {
-  return static_cast<__mmask16>((1u << left) - 1);
-}
-
-// Pairwise, always in the same order.
-RAGMESH_AVX512 inline float Sum(__m512 v) {
-  const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
-  __m128 quarter = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
-  quarter = _mm_add_ps(quarter, _mm_movehl_ps(quarter, quarter));
-  quarter = _mm_add_ss(quarter, _mm_movehdup_ps(quarter));
-  return _mm_cvtss_f32(quarter);
-}
+using avx512::Lanes;
+using avx512::Sum;
 
 RAGMESH_AVX512 inline float DotInline(const float* a, const float* b, std::size_t n) {
   __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
@@ -41,7 +29,7 @@ RAGMESH_AVX512 inline float DotInline(const float* a, const float* b, std::size_
   for (; i + 16 <= n; i += 16)
     s0 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i), s0);
   if (i < n) {
-    const __mmask16 mask = TailMask(n - i);
+    const __mmask16 mask = Lanes(n - i);
     s1 =
         _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, a + i), _mm512_maskz_loadu_ps(mask, b + i), s1);
   }
@@ -81,7 +69,7 @@ RAGMESH_AVX512 std::int32_t DotInt8(const std::int8_t* a, const std::int8_t* b, 
 RAGMESH_AVX512 void AddScaled(float scale, const float* x, float* y, std::size_t n) {
   const __m512 s = _mm512_set1_ps(scale);
   for (std::size_t i = 0; i < n; i += 16) {
-    const __mmask16 mask = n - i >= 16 ? __mmask16{0xFFFF} : TailMask(n - i);
+    const __mmask16 mask = Lanes(n - i);
     const __m512 sum =
         _mm512_fmadd_ps(s, _mm512_maskz_loadu_ps(mask, x + i), _mm512_maskz_loadu_ps(mask, y + i));
     _mm512_mask_storeu_ps(y + i, mask, sum);
@@ -91,24 +79,48 @@ RAGMESH_AVX512 void AddScaled(float scale, const float* x, float* y, std::size_t
 RAGMESH_AVX512 void Scale(float scale, float* x, std::size_t n) {
   const __m512 s = _mm512_set1_ps(scale);
   for (std::size_t i = 0; i < n; i += 16) {
-    const __mmask16 mask = n - i >= 16 ? __mmask16{0xFFFF} : TailMask(n - i);
+    const __mmask16 mask = Lanes(n - i);
     _mm512_mask_storeu_ps(x + i, mask, _mm512_mul_ps(s, _mm512_maskz_loadu_ps(mask, x + i)));
   }
 }
 
+constexpr Kernels MakeTable(const char* name, bool vnni, bool bf16) {
+  Kernels table{.name = name,
+                .dot = Dot,
+                .dot_rows = DotRows,
+                .dot_i8 = DotInt8,
+                .add_scaled = AddScaled,
+                .scale = Scale,
+                .gelu = avx512::Gelu,
+                .add_layer_norm = avx512::AddLayerNorm,
+                .quantize = avx512::Quantize,
+                .to_bf16 = avx512::ToBf16};
+  table.f32 = {.width = avx512::kPanelWidth, .group = 1, .multiply = avx512::MultiplyF32};
+  table.f32_attention = {avx512::AttentionBytesF32, avx512::AttendF32};
+  table.int8 = {.width = avx512::kPanelWidth,
+                .group = 4,
+                .weight_offset = vnni ? avx512::kVnniWeightOffset : 0,
+                .multiply = vnni ? avx512::MultiplyInt8Vnni : avx512::MultiplyInt8};
+  if (bf16) {
+    table.bf16 = {.width = avx512::kPanelWidth, .group = 2, .multiply = avx512::MultiplyBf16};
+    table.bf16_attention = {avx512::AttentionBytesBf16, avx512::AttendBf16};
+  }
+  return table;
+}
+
+constexpr Kernels MakeAmxTable() {
+  Kernels table = MakeTable("amx", true, true);
+  table.bf16.multiply = amx::MultiplyBf16;
+  table.int8.multiply = amx::MultiplyInt8;
+  return table;
+}
+
 }  // namespace
 
-const Kernels kAvx512Kernels = {.name = "avx512",
-                                .dot = Dot,
-                                .dot_rows = DotRows,
-                                .dot_i8 = DotInt8,
-                                .add_scaled = AddScaled,
-                                .scale = Scale,
-                                .softmax = avx512::Softmax,
-                                .gelu = avx512::Gelu,
-                                .layer_norm = avx512::LayerNorm,
-                                .multiply_panel = avx512::MultiplyPanel,
-                                .panel_width = 32};
+const Kernels kAvx512Kernels = MakeTable("avx512", false, false);
+const Kernels kAvx512VnniKernels = MakeTable("avx512-vnni", true, false);
+const Kernels kAvx512Bf16Kernels = MakeTable("avx512-bf16", true, true);
+const Kernels kAmxKernels = MakeAmxTable();
 
 }  // namespace ragmesh::linalg
 

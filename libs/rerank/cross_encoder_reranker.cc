@@ -89,7 +89,7 @@ absl::StatusOr<stages::StageInfo> CrossEncoderReranker::Info(const CallContext& 
   info.model = {.name = options_.name,
                 .digest = encoder_->digest(),
                 .architecture = "bert",
-                .precision = "f32",
+                .precision = std::string(linalg::ToString(encoder_->model().precision())),
                 .max_tokens = static_cast<std::uint32_t>(encoder_->model().config().max_tokens)};
   info.limits = {
       {"max_candidates", static_cast<std::int64_t>(options_.limits.max_candidates)},

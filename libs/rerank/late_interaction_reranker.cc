@@ -127,7 +127,7 @@ absl::StatusOr<stages::StageInfo> LateInteractionReranker::Info(const CallContex
   info.model = {.name = options_.name,
                 .digest = encoder_->digest(),
                 .architecture = "bert",
-                .precision = "f32",
+                .precision = std::string(linalg::ToString(encoder_->model().precision())),
                 .dimension = static_cast<std::uint32_t>(config.hidden),
                 .max_tokens = static_cast<std::uint32_t>(config.max_tokens)};
   info.limits = {

@@ -45,7 +45,9 @@ void AddServerFlags(flags::FlagSet& flags, rpc::ServerOptions* options) {
 
 void AddKernelFlag(flags::FlagSet& flags, std::string* kernel) {
   flags.Group("Compute");
-  flags.Choice("kernel", kernel, {"auto", "scalar", "avx2", "avx512"},
+  flags.Choice("kernel", kernel,
+               {"auto", "scalar", "avx2", "avx2-vnni", "avx512", "avx512-vnni", "avx512-bf16",
+                "amx", "neon", "neon-dotprod"},
                "Instruction set of the compute kernels; auto takes the best this processor has.");
 }
 

@@ -8,6 +8,9 @@ namespace ragmesh::services {
 void EmbedderConfig::Declare(flags::FlagSet& flags) {
   flags.Group("Models");
   flags.String("embedder_model", &model, "Catalogue name of the encoder.");
+  flags.Choice("embedder_precision", &precision, {"auto", "f32", "bf16", "int8"},
+               "What the encoder computes in; auto takes int8 if that keeps the vectors of sample "
+               "texts to a mean cosine of 0.999 with f32, else bf16 or f32.");
   flags.Int("embedder_max_batch", &max_batch_texts, {1, 4096}, "texts", "Most texts of one batch.");
 }
 
@@ -30,6 +33,7 @@ absl::StatusOr<std::shared_ptr<embedding::BertEmbedder>> MakeEmbedder(
   options.encoder.facts.max_tokens = facts.max_tokens;
   options.encoder.batcher.max_parallel = threads;
   options.encoder.kernel = kernel;
+  options.encoder.precision = linalg::ParsePrecision(config.precision);
   RAGMESH_ASSIGN_OR_RETURN(std::shared_ptr<embedding::BertEmbedder> embedder,
                            embedding::BertEmbedder::Create(options, compute));
   return embedder;

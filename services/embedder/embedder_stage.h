@@ -16,6 +16,7 @@ namespace ragmesh::services {
 
 struct EmbedderConfig {
   std::string model = "all-minilm-l6-v2";
+  std::string precision = "auto";
   std::int64_t max_batch_texts = 256;
 
   void Declare(flags::FlagSet& flags);

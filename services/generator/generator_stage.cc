@@ -40,8 +40,8 @@ absl::StatusOr<std::shared_ptr<stages::Generator>> MakeGenerator(const Generator
   options.mode =
       config.mode == "exact" ? generation::ComputeMode::kExact : generation::ComputeMode::kFast;
   options.threads = threads;
-  // "avx512" has no quantised kernels of its own yet; the best of the machine is used then.
-  options.kernel = kernel == "auto" || kernel == "avx512" ? "" : kernel;
+  // The other tables have no quantised kernels of their own; the best of the machine is used then.
+  options.kernel = kernel == "scalar" || kernel == "avx2" ? kernel : "";
   RAGMESH_ASSIGN_OR_RETURN(std::shared_ptr<stages::Generator> generator,
                            generation::LoadGenerator(options));
   return generator;

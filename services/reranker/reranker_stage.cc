@@ -9,7 +9,8 @@
 namespace ragmesh::services {
 namespace {
 
-embedding::TextEncoder::Options EncoderOptions(const model_store::InstalledModel& installed,
+embedding::TextEncoder::Options EncoderOptions(const RerankerConfig& config,
+                                               const model_store::InstalledModel& installed,
                                                const std::string& kernel, int threads) {
   embedding::TextEncoder::Options options;
   options.weights_path = installed.path("model.safetensors");
@@ -18,6 +19,7 @@ embedding::TextEncoder::Options EncoderOptions(const model_store::InstalledModel
   options.facts.max_tokens = installed.model->facts.max_tokens;
   options.batcher.max_parallel = threads;
   options.kernel = kernel;
+  options.precision = linalg::ParsePrecision(config.precision);
   return options;
 }
 
@@ -27,6 +29,9 @@ void RerankerConfig::Declare(flags::FlagSet& flags) {
   flags.Group("Models");
   flags.String("reranker_model", &model,
                "Catalogue name: an embedder for late interaction, or a cross-encoder.");
+  flags.Choice("reranker_precision", &precision, {"auto", "f32", "bf16", "int8"},
+               "What the encoder computes in; auto takes int8 if that keeps the vectors of sample "
+               "texts to a mean cosine of 0.999 with f32, else bf16 or f32.");
   flags.Bytes("reranker_cache", &cache_bytes, {0, std::int64_t{1} << 40},
               "Memory for the token vectors of passages seen before (late interaction).");
 }
@@ -39,7 +44,7 @@ absl::StatusOr<std::shared_ptr<stages::Reranker>> MakeReranker(
   if (installed.model->role == model_store::Role::kReranker) {
     rerank::CrossEncoderReranker::Options options;
     options.name = config.model;
-    options.encoder = EncoderOptions(installed, kernel, threads);
+    options.encoder = EncoderOptions(config, installed, kernel, threads);
     RAGMESH_ASSIGN_OR_RETURN(std::shared_ptr<stages::Reranker> reranker,
                              rerank::CrossEncoderReranker::Create(options, compute));
     return reranker;
@@ -48,8 +53,9 @@ absl::StatusOr<std::shared_ptr<stages::Reranker>> MakeReranker(
   options.name = config.model;
   options.cache_bytes = static_cast<std::size_t>(config.cache_bytes);
   if (shared == nullptr || shared->digest() != installed.weights_digest()) {
-    RAGMESH_ASSIGN_OR_RETURN(shared, embedding::TextEncoder::Create(
-                                         EncoderOptions(installed, kernel, threads), compute));
+    RAGMESH_ASSIGN_OR_RETURN(
+        shared, embedding::TextEncoder::Create(EncoderOptions(config, installed, kernel, threads),
+                                               compute));
   }
   return std::shared_ptr<stages::Reranker>(
       std::make_shared<rerank::LateInteractionReranker>(options, std::move(shared)));

@@ -17,15 +17,16 @@ namespace ragmesh::services {
 
 struct RerankerConfig {
   std::string model = "all-minilm-l6-v2";
+  std::string precision = "auto";
   std::int64_t cache_bytes = std::int64_t{64} << 20;
 
   void Declare(flags::FlagSet& flags);
 };
 
 // A model of the catalogue with the role reranker is a cross-encoder; an embedder is used for late
-// interaction. `shared` is an encoder of the same model that is loaded already, or null. `compute`
-// is borrowed and outlives the reranker, which keeps `threads` of it busy. FAILED_PRECONDITION /
-// MODEL_NOT_INSTALLED without the model.
+// interaction. `shared` is an encoder that is loaded already, or null; it is used when its model is
+// the same, whatever its precision. `compute` is borrowed and outlives the reranker, which keeps
+// `threads` of it busy. FAILED_PRECONDITION / MODEL_NOT_INSTALLED without the model.
 absl::StatusOr<std::shared_ptr<stages::Reranker>> MakeReranker(
     const RerankerConfig& config, const ModelOptions& models, const std::string& kernel,
     Executor& compute, int threads, std::shared_ptr<embedding::TextEncoder> shared,

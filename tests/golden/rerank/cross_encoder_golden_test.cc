@@ -10,6 +10,7 @@
 #include "libs/rerank/cross_encoder_reranker.h"
 #include "libs/testing/status_matchers.h"
 #include "tests/unit/embedding/tiny_encoder.h"
+#include "tests/unit/linalg/tables.h"
 
 namespace ragmesh::rerank {
 namespace {
@@ -51,7 +52,7 @@ TEST_P(CrossEncoderGoldenTest, PairsAndLogitsEqualTransformers) {
 INSTANTIATE_TEST_SUITE_P(EveryTable, CrossEncoderGoldenTest,
                          ::testing::ValuesIn(linalg::SupportedKernels().begin(),
                                              linalg::SupportedKernels().end()),
-                         [](const auto& info) { return std::string(info.param->name); });
+                         [](const auto& info) { return linalg::TableName(*info.param); });
 
 }  // namespace
 }  // namespace ragmesh::rerank

@@ -23,15 +23,29 @@ class BatcherTest : public ::testing::Test {
  protected:
   Batcher::Item Item(const std::string& name, Priority priority = Priority::kPassage,
                      std::size_t tokens = 10) {
-    return {tokens, priority, call_, [this, name](const absl::Status& turn) {
-              log_.push_back(turn.ok() ? name : name + " dropped");
-            }};
+    return {tokens, priority, call_, std::make_shared<std::string>(name), 0};
+  }
+  static const std::string& NameOf(const Batcher::Item& item) {
+    return *static_cast<const std::string*>(item.owner.get());
   }
   template <typename... Items>
   static std::vector<Batcher::Item> List(Items... items) {
     std::vector<Batcher::Item> list;
     (list.push_back(std::move(items)), ...);
     return list;
+  }
+  std::unique_ptr<Batcher> Make(const Batcher::Options& options, Executor& compute) {
+    return std::make_unique<Batcher>(options, compute,
+                                     [this](Batcher::Batch batch) { Work(std::move(batch)); });
+  }
+  // Notes a batch as "a+b", and what was dropped from it.
+  void Work(Batcher::Batch batch) {
+    std::string names;
+    for (const auto& item : batch.items) names += (names.empty() ? "" : "+") + NameOf(item);
+    for (const auto& [item, status] : batch.dropped) log_.push_back(NameOf(item) + " dropped");
+    if (!names.empty()) log_.push_back(names);
+    alone_.push_back(batch.alone);
+    if (during_) during_(batch);
   }
   void RunAll() {
     while (compute_.RunOne()) {
@@ -42,86 +56,148 @@ class BatcherTest : public ::testing::Test {
   CallContext call_{clock_.Now() + absl::Seconds(10), "", clock_};
   testing::ManualExecutor compute_;
   std::vector<std::string> log_;
+  std::vector<bool> alone_;
+  std::function<void(const Batcher::Batch&)> during_;
 };
 
 TEST_F(BatcherTest, RunsQueriesBeforePassagesAndElseInOrder) {
-  Batcher batcher({}, compute_);
-  ASSERT_THAT(batcher.Submit(List(Item("p1"), Item("p2"))), IsOk());
-  ASSERT_THAT(batcher.Submit(List(Item("q", Priority::kQuery))), IsOk());
-  ASSERT_THAT(batcher.Submit(List(Item("p3"))), IsOk());
+  const auto batcher = Make({}, compute_);
+  ASSERT_THAT(batcher->Submit(List(Item("p1"), Item("p2"))), IsOk());
+  ASSERT_THAT(batcher->Submit(List(Item("q", Priority::kQuery))), IsOk());
+  ASSERT_THAT(batcher->Submit(List(Item("p3"))), IsOk());
   RunAll();
-  EXPECT_THAT(log_, ElementsAre("q", "p1", "p2", "p3"));
+  EXPECT_THAT(log_, ElementsAre("q", "p1+p2+p3"));
 }
 
 TEST_F(BatcherTest, AQueryGoesBetweenTwoBatchesOfPassages) {
-  Batcher batcher({.max_batch_tokens = 20}, compute_);
-  auto first = Item("p1");
-  first.run = [&](const absl::Status&) {
-    log_.push_back("p1");
-    EXPECT_THAT(batcher.Submit(List(Item("q", Priority::kQuery))), IsOk());
+  const auto batcher = Make({.max_batch_tokens = 20}, compute_);
+  during_ = [&](const Batcher::Batch& batch) {
+    if (NameOf(batch.items[0]) != "p1") return;
+    EXPECT_THAT(batcher->Submit(List(Item("q", Priority::kQuery))), IsOk());
   };
-  ASSERT_THAT(batcher.Submit(List(std::move(first), Item("p2"), Item("p3"))), IsOk());
+  ASSERT_THAT(batcher->Submit(List(Item("p1"), Item("p2"), Item("p3"))), IsOk());
   RunAll();
-  EXPECT_THAT(log_, ElementsAre("p1", "p2", "q", "p3"));
-  EXPECT_EQ(batcher.stats().batches, 3u);
+  EXPECT_THAT(log_, ElementsAre("p1+p2", "q", "p3"));
+  EXPECT_EQ(batcher->stats().batches, 3u);
+}
+
+TEST_F(BatcherTest, ABatchOfPassagesLetsQueriesInBetween) {
+  const auto batcher = Make({}, compute_);
+  during_ = [&](const Batcher::Batch& batch) {
+    if (batch.priority == Priority::kQuery) return;
+    batcher->RunWaitingQueries();  // none yet
+    log_.push_back("half of the passages");
+    EXPECT_THAT(batcher->Submit(List(Item("q1", Priority::kQuery), Item("q2", Priority::kQuery))),
+                IsOk());
+    batcher->RunWaitingQueries();
+    log_.push_back("the other half");
+  };
+  ASSERT_THAT(batcher->Submit(List(Item("p"))), IsOk());
+  RunAll();
+  EXPECT_THAT(log_, ElementsAre("p", "half of the passages", "q1+q2", "the other half"));
+}
+
+TEST_F(BatcherTest, PassagesHaveTheirTurnUnderAStreamOfQueries) {
+  const auto batcher = Make({.max_batch_tokens = 48}, compute_);
+  int queries = 0;
+  during_ = [&](const Batcher::Batch&) {
+    if (++queries > 100) return;
+    EXPECT_THAT(batcher->Submit(List(Item("q", Priority::kQuery, 48))), IsOk());
+  };
+  ASSERT_THAT(batcher->Submit(List(Item("q", Priority::kQuery, 48), Item("p"))), IsOk());
+  RunAll();
+  const auto turn = std::find(log_.begin(), log_.end(), "p") - log_.begin();
+  EXPECT_EQ(turn, Batcher::kQueryBatchesInARow);
 }
 
 TEST_F(BatcherTest, AnItemOverTheTokenBudgetIsABatchOfItsOwn) {
-  Batcher batcher({.max_batch_tokens = 20}, compute_);
-  ASSERT_THAT(batcher.Submit(List(Item("big", Priority::kPassage, 500), Item("small"))), IsOk());
+  const auto batcher = Make({.max_batch_tokens = 20}, compute_);
+  ASSERT_THAT(batcher->Submit(List(Item("big", Priority::kPassage, 500), Item("small"))), IsOk());
   RunAll();
   EXPECT_THAT(log_, ElementsAre("big", "small"));
-  EXPECT_EQ(batcher.stats().batches, 2u);
-  EXPECT_EQ(batcher.stats().tokens, 510u);
+  EXPECT_EQ(batcher->stats().batches, 2u);
+  EXPECT_EQ(batcher->stats().tokens, 510u);
+}
+
+TEST_F(BatcherTest, DividesACallAmongTheThreads) {
+  const auto batcher = Make({.max_batch_tokens = 1000, .max_parallel = 2}, compute_);
+  ASSERT_THAT(
+      batcher->Submit(List(Item("a", Priority::kPassage, 100), Item("b", Priority::kPassage, 100),
+                           Item("c", Priority::kPassage, 100), Item("d", Priority::kPassage, 100))),
+      IsOk());
+  ASSERT_TRUE(compute_.RunOne());  // this one takes all there is in the end, by shares
+  EXPECT_THAT(log_, ElementsAre("a+b", "c", "d"));
+  RunAll();
+}
+
+TEST_F(BatcherTest, DoesNotDivideWhatIsTooLittle) {
+  const auto batcher = Make({.max_parallel = 8}, compute_);
+  ASSERT_THAT(batcher->Submit(List(Item("a", Priority::kPassage, 24),
+                                   Item("b", Priority::kPassage, 24), Item("c"))),
+              IsOk());
+  RunAll();
+  EXPECT_THAT(log_, ElementsAre("a+b", "c"));
+}
+
+TEST_F(BatcherTest, SaysWhenABatchIsAlone) {
+  const auto batcher = Make({.max_parallel = 2}, compute_);
+  ASSERT_THAT(batcher->Submit(List(Item("a"))), IsOk());
+  RunAll();
+  ASSERT_THAT(batcher->Submit(List(Item("b", Priority::kQuery))), IsOk());
+  ASSERT_THAT(batcher->Submit(List(Item("c"))), IsOk());
+  RunAll();
+  EXPECT_THAT(log_, ElementsAre("a", "b", "c"));
+  EXPECT_THAT(alone_, ElementsAre(true, false, false));
 }
 
 TEST_F(BatcherTest, TakesAllItemsOfACallOrNone) {
-  Batcher batcher({.max_queued_items = 3}, compute_);
-  ASSERT_THAT(batcher.Submit(List(Item("a"), Item("b"))), IsOk());
-  const absl::Status refused = batcher.Submit(List(Item("c"), Item("d")));
+  const auto batcher = Make({.max_queued_items = 3}, compute_);
+  ASSERT_THAT(batcher->Submit(List(Item("a"), Item("b"))), IsOk());
+  const absl::Status refused = batcher->Submit(List(Item("c"), Item("d")));
   EXPECT_THAT(refused, HasReason("QUEUE_FULL"));
   EXPECT_TRUE(GetErrorDetail(refused)->retry_after.has_value());
-  EXPECT_EQ(batcher.stats().queued_items, 2u);
-  EXPECT_THAT(batcher.Submit(List(Item("1"), Item("2"), Item("3"), Item("4"))),
+  EXPECT_EQ(batcher->stats().queued_items, 2u);
+  EXPECT_THAT(batcher->Submit(List(Item("1"), Item("2"), Item("3"), Item("4"))),
               HasReason("LIMIT_EXCEEDED"));
   RunAll();
-  EXPECT_THAT(log_, ElementsAre("a", "b"));
+  EXPECT_THAT(log_, ElementsAre("a+b"));
 }
 
 TEST_F(BatcherTest, RefusesWhenTheComputeThreadsTakeNothing) {
   testing::ManualExecutor full(/*capacity=*/0);
-  Batcher batcher({}, full);
-  EXPECT_THAT(batcher.Submit(List(Item("a"))), HasReason("QUEUE_FULL"));
+  const auto batcher = Make({}, full);
+  EXPECT_THAT(batcher->Submit(List(Item("a"))), HasReason("QUEUE_FULL"));
 }
 
 TEST_F(BatcherTest, DropsWhatWasCancelledOrIsLateWhenItsTurnComes) {
-  Batcher batcher({}, compute_);
+  const auto batcher = Make({}, compute_);
   const CallContext cancelled = call_.Child(absl::InfiniteFuture());
   auto item = Item("cancelled");
   item.call = cancelled;
   auto late = Item("late");
   late.call = call_.Child(clock_.Now() + absl::Seconds(1));
-  ASSERT_THAT(batcher.Submit(List(std::move(item), std::move(late), Item("kept"))), IsOk());
+  ASSERT_THAT(batcher->Submit(List(std::move(item), std::move(late), Item("kept"))), IsOk());
   cancelled.Cancel();
   clock_.Advance(absl::Seconds(2));
   RunAll();
   EXPECT_THAT(log_, ElementsAre("cancelled dropped", "late dropped", "kept"));
-  EXPECT_EQ(batcher.stats().dropped, 2u);
-  EXPECT_EQ(batcher.stats().items, 1u);
+  EXPECT_EQ(batcher->stats().dropped, 2u);
+  EXPECT_EQ(batcher->stats().items, 1u);
 }
 
 TEST_F(BatcherTest, KeepsAsManyThreadsBusyAsItMay) {
-  Batcher batcher({.max_parallel = 2}, compute_);
-  ASSERT_THAT(batcher.Submit(List(Item("a"), Item("b"), Item("c"))), IsOk());
+  const auto batcher = Make({.max_parallel = 2}, compute_);
+  ASSERT_THAT(batcher->Submit(List(Item("a"), Item("b"), Item("c"))), IsOk());
   EXPECT_EQ(compute_.queue_depth(), 2u);
   RunAll();
 }
 
 TEST(BatcherThreadsTest, RunsEveryItemOnceUnderConcurrentCalls) {
-  std::atomic<int> runs{0};
+  std::atomic<std::size_t> runs{0};
   {
     ThreadPool compute("compute", 3, 16);
-    Batcher batcher({.max_batch_tokens = 8, .max_parallel = 3}, compute);
+    Batcher batcher({.max_batch_tokens = 8, .max_parallel = 3}, compute,
+                    [&runs](const Batcher::Batch& batch) { runs += batch.items.size(); });
     {
       ThreadPool submitters("submit", 4, 64);
       for (int i = 0; i < 32; ++i) {
@@ -129,15 +205,14 @@ TEST(BatcherThreadsTest, RunsEveryItemOnceUnderConcurrentCalls) {
           std::vector<Batcher::Item> items;
           for (int k = 0; k < 20; ++k) {
             items.push_back({3, k % 3 == 0 ? Priority::kQuery : Priority::kPassage,
-                             CallContext(absl::InfiniteFuture()),
-                             [&runs](const absl::Status&) { ++runs; }});
+                             CallContext(absl::InfiniteFuture()), nullptr, 0});
           }
           EXPECT_THAT(batcher.Submit(std::move(items)), IsOk());
         }));
       }
     }
   }
-  EXPECT_EQ(runs, 640);
+  EXPECT_EQ(runs, 640u);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "libs/embedding/absent_embedder.h"
 #include "libs/testing/status_matchers.h"
 #include "tests/unit/embedding/tiny_encoder.h"
+#include "tests/unit/linalg/tables.h"
 
 namespace ragmesh::embedding {
 namespace {
@@ -78,8 +79,11 @@ TEST_P(BertEmbedderTest, PoolsAsItIsTold) {
   auto mean = Make(compute_);
   auto cls = Make(compute_, {.encoder = {.facts = {.pooling = Pooling::kCls}}});
   const EncoderInput input = mean->encoder()->Prepare("a b");
-  std::vector<float> hidden;
-  RAGMESH_ASSERT_OK(mean->encoder()->model().Forward(input.ids, input.types, &hidden, call_));
+  const EncoderText text{input.ids, input.types};
+  EncoderWorkspace workspace(mean->encoder()->model());
+  ASSERT_TRUE(mean->encoder()->model().Forward({&text, 1}, nullptr, &workspace,
+                                               [](std::size_t) { return true; }));
+  const absl::Span<const float> hidden = workspace.hidden(0);
   const auto expect_direction = [](const std::vector<float>& unit,
                                    const std::vector<double>& direction) {
     double norm = 0;
@@ -116,6 +120,7 @@ TEST_P(BertEmbedderTest, ATextOverTheLimitIsCutOrRefused) {
   const auto refused = embedder->Embed({.texts = {"a", text}, .truncate = false}, call_);
   EXPECT_THAT(refused, HasReason("TEXT_TOO_LONG"));
   EXPECT_EQ(GetErrorDetail(refused.status())->field, "texts[1]");
+  EXPECT_EQ(GetErrorDetail(refused.status())->metadata.at("tokens"), "65");
 }
 
 TEST_P(BertEmbedderTest, RefusesNoTextsTooManyAndTooLarge) {
@@ -147,7 +152,7 @@ TEST_P(BertEmbedderTest, InfoNamesTheModelByItsDigest) {
 INSTANTIATE_TEST_SUITE_P(EveryTable, BertEmbedderTest,
                          ::testing::ValuesIn(linalg::SupportedKernels().begin(),
                                              linalg::SupportedKernels().end()),
-                         [](const auto& info) { return std::string(info.param->name); });
+                         [](const auto& info) { return linalg::TableName(*info.param); });
 
 TEST(AbsentEmbedderTest, SaysWhatIsMissingAndHowToGetIt) {
   AbsentEmbedder embedder("the model all-minilm-l6-v2 was not pulled",

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/synchronization/notification.h"
+#include "libs/base/error.h"
 #include "libs/concurrency/thread_pool.h"
 #include "libs/testing/manual_executor.h"
 #include "libs/testing/status_matchers.h"
@@ -36,15 +37,15 @@ TEST_F(TextEncoderTest, FramesATextAndCutsItsEnd) {
   EXPECT_THAT(encoder_->Prepare("").ids, ElementsAre(2, 3));
   const EncoderInput cut = encoder_->Prepare("a b c", 4);
   EXPECT_THAT(cut.ids, ElementsAre(2, 5, 6, 3));
-  EXPECT_TRUE(cut.truncated);
-  EXPECT_FALSE(encoder_->Prepare("a b", 4).truncated);
+  EXPECT_TRUE(cut.truncated());
+  EXPECT_FALSE(encoder_->Prepare("a b", 4).truncated());
 }
 
 TEST_F(TextEncoderTest, FramesAPairWithItsTypes) {
   const EncoderInput pair = encoder_->PreparePair("a b", "c");
   EXPECT_THAT(pair.ids, ElementsAre(2, 5, 6, 3, 7, 3));
   EXPECT_THAT(pair.types, ElementsAre(0, 0, 0, 0, 1, 1));
-  EXPECT_FALSE(pair.truncated);
+  EXPECT_FALSE(pair.truncated());
 }
 
 // The definition: the longer side loses its last token until there is room, on a tie the side that
@@ -69,7 +70,7 @@ TEST_F(TextEncoderTest, CutsTheLongerSideOfAPairFirst) {
         const auto kept_b =
             static_cast<std::size_t>(std::count(pair.ids.begin(), pair.ids.end(), 6u));
         EXPECT_EQ(std::pair(kept_a, kept_b), expected) << a << " " << b << " room " << room;
-        EXPECT_EQ(pair.truncated, a + b > room);
+        EXPECT_EQ(pair.truncated(), a + b > room);
       }
     }
   }
@@ -110,6 +111,44 @@ TEST_F(TextEncoderTest, RefusesATokenizerOfAnotherModel) {
   const TinyEncoderFiles files(ToSafetensors(tensors));
   EXPECT_THAT(TextEncoder::Create(files.options(), compute_),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("has id 39")));
+}
+
+TEST_F(TextEncoderTest, TakesAPrecisionByItself) {
+  TextEncoder::Options options = files_.options();
+  options.precision.reset();
+  for (const linalg::Kernels* kernels : linalg::SupportedKernels()) {
+    options.kernel = kernels->name;
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto encoder, TextEncoder::Create(options, compute_));
+    EXPECT_TRUE(linalg::Supports(*kernels, encoder->model().precision())) << kernels->name;
+  }
+  // Without float kernels nothing is gained by fewer bits.
+  options.kernel = "scalar";
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto scalar, TextEncoder::Create(options, compute_));
+  EXPECT_EQ(scalar->model().precision(), linalg::Precision::kF32);
+}
+
+TEST_F(TextEncoderTest, RefusesAPrecisionItsKernelsLack) {
+  TextEncoder::Options options = files_.options();
+  options.precision = linalg::Precision::kBf16;
+  for (const linalg::Kernels* kernels : linalg::SupportedKernels()) {
+    options.kernel = kernels->name;
+    const auto encoder = TextEncoder::Create(options, compute_);
+    if (linalg::Supports(*kernels, linalg::Precision::kBf16)) {
+      EXPECT_EQ((*encoder)->model().precision(), linalg::Precision::kBf16);
+    } else {
+      EXPECT_THAT(encoder, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("bf16")));
+      EXPECT_EQ(GetErrorDetail(encoder.status())->field, "precision");
+    }
+  }
+}
+
+TEST_F(TextEncoderTest, TellsHowLongATextWasBeforeItWasCut) {
+  const EncoderInput cut = encoder_->Prepare("a b c d", 4);
+  EXPECT_EQ(cut.ids.size(), 4u);
+  EXPECT_EQ(cut.full_size, 6u);
+  const EncoderInput pair = encoder_->PreparePair("a b c", "d e", 6);
+  EXPECT_EQ(pair.ids.size(), 6u);
+  EXPECT_EQ(pair.full_size, 8u);
 }
 
 }  // namespace

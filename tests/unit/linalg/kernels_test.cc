@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "libs/testing/status_matchers.h"
+#include "tests/unit/linalg/tables.h"
 
 namespace ragmesh::linalg {
 namespace {
@@ -147,7 +149,7 @@ TEST_P(KernelsTest, AddScaledAndScaleTouchOnlyTheirLength) {
 
 INSTANTIATE_TEST_SUITE_P(EveryTable, KernelsTest,
                          ::testing::ValuesIn(SupportedKernels().begin(), SupportedKernels().end()),
-                         [](const auto& info) { return std::string(info.param->name); });
+                         [](const auto& info) { return TableName(*info.param); });
 
 TEST(SelectKernelsTest, FindsEverySupportedTableByName) {
   for (const Kernels* table : SupportedKernels())
@@ -157,6 +159,27 @@ TEST(SelectKernelsTest, FindsEverySupportedTableByName) {
 TEST(SelectKernelsTest, AutoIsTheFastest) {
   EXPECT_THAT(SelectKernels("auto"), testing::IsOkAndHolds(&DefaultKernels()));
   EXPECT_EQ(SupportedKernels().back(), &DefaultKernels());
+}
+
+TEST(SelectKernelsTest, TablesComeSlowestFirst) {
+  const std::vector<std::string> order = {"scalar", "avx2",        "avx2-vnni",
+                                          "avx512", "avx512-vnni", "avx512-bf16",
+                                          "amx",    "neon",        "neon-dotprod"};
+  auto at = order.begin();
+  for (const Kernels* table : SupportedKernels()) {
+    at = std::find(at, order.end(), table->name);
+    ASSERT_NE(at, order.end()) << table->name;
+  }
+}
+
+TEST(SelectKernelsTest, TheTableOfAnotherProcessorIsRefusedAsSuch) {
+#if defined(__aarch64__)
+  const auto selected = SelectKernels("avx2");
+#else
+  const auto selected = SelectKernels("neon");
+#endif
+  EXPECT_THAT(selected, HasReason("INVALID_FIELD"));
+  EXPECT_THAT(std::string(selected.status().message()), ::testing::HasSubstr("cannot run"));
 }
 
 TEST(SelectKernelsTest, UnknownNameIsRefusedWithTheChoices) {

@@ -42,8 +42,11 @@ class LateInteractionRerankerTest : public ::testing::Test {
 
   std::vector<std::vector<double>> Rows(const std::string& text, bool special) {
     const embedding::EncoderInput input = encoder_->Prepare(text);
-    std::vector<float> hidden;
-    EXPECT_THAT(encoder_->model().Forward(input.ids, input.types, &hidden, call_), testing::IsOk());
+    const embedding::EncoderText one{input.ids, input.types};
+    embedding::EncoderWorkspace workspace(encoder_->model());
+    EXPECT_TRUE(encoder_->model().Forward({&one, 1}, nullptr, &workspace,
+                                          [](std::size_t) { return true; }));
+    const absl::Span<const float> hidden = workspace.hidden(0);
     std::vector<std::vector<double>> rows;
     for (std::size_t t = 0; t < input.ids.size(); ++t)
       rows.emplace_back(hidden.begin() + 32 * t, hidden.begin() + 32 * (t + 1));

@@ -1,9 +1,9 @@
-#include "libs/generation/compute_pool.h"
+#include "libs/concurrency/compute_pool.h"
 
 #include <pthread.h>
 #include <sched.h>
 
-namespace ragmesh::generation {
+namespace ragmesh {
 namespace {
 
 // About 50 microseconds: longer than the serial steps between two loops of a forward pass, shorter
@@ -23,7 +23,7 @@ inline void Pause() {
 ComputePool::ComputePool(int threads) {
   for (int i = 1; i < threads; ++i) {
     helpers_.emplace_back([this, i] { Help(i); });
-    pthread_setname_np(helpers_.back().native_handle(), "gen-compute");
+    pthread_setname_np(helpers_.back().native_handle(), "compute-helper");
   }
 }
 
@@ -86,4 +86,4 @@ void ComputePool::Help(int thread) {
   }
 }
 
-}  // namespace ragmesh::generation
+}  // namespace ragmesh

@@ -1,7 +1,7 @@
 // Fork and join for work of a few microseconds: one caller and its helper threads share the items
 // of a loop.
-#ifndef RAGMESH_LIBS_GENERATION_COMPUTE_POOL_H_
-#define RAGMESH_LIBS_GENERATION_COMPUTE_POOL_H_
+#ifndef RAGMESH_LIBS_CONCURRENCY_COMPUTE_POOL_H_
+#define RAGMESH_LIBS_CONCURRENCY_COMPUTE_POOL_H_
 
 #include <atomic>
 #include <cstddef>
@@ -11,9 +11,9 @@
 
 #include "absl/functional/function_ref.h"
 
-namespace ragmesh::generation {
+namespace ragmesh {
 
-// A decoder forks about five times per layer and token, so helpers spin for a moment after each
+// A model forks about five times per layer, so helpers spin for a moment after each
 // loop before they sleep, and the caller waits for items, not for threads: a helper that the system
 // has paused delays nobody unless it holds an item. Run() is called by one thread at a time.
 class ComputePool {
@@ -48,6 +48,6 @@ class ComputePool {
   std::vector<std::thread> helpers_;
 };
 
-}  // namespace ragmesh::generation
+}  // namespace ragmesh
 
-#endif  // RAGMESH_LIBS_GENERATION_COMPUTE_POOL_H_
+#endif  // RAGMESH_LIBS_CONCURRENCY_COMPUTE_POOL_H_
