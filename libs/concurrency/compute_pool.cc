@@ -1,7 +1,12 @@
 #include "libs/concurrency/compute_pool.h"
 
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <climits>
 
 namespace ragmesh {
 namespace {
@@ -18,9 +23,20 @@ inline void Pause() {
 #endif
 }
 
+// futex(2) itself: std::atomic::wait and notify_all of libstdc++ 12 were measured to take 25
+// microseconds to wake a sleeper, and at times to wake it with the next notification only; this
+// takes 3.
+void WaitWhile(const std::atomic<std::uint32_t>& word, std::uint32_t value) {
+  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
+}
+void WakeAll(const std::atomic<std::uint32_t>& word) {
+  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+}
+
 }  // namespace
 
 ComputePool::ComputePool(int threads) {
+  if (sched_getaffinity(0, sizeof(allowed_), &allowed_) != 0) CPU_ZERO(&allowed_);
   for (int i = 1; i < threads; ++i) {
     helpers_.emplace_back([this, i] { Help(i); });
     pthread_setname_np(helpers_.back().native_handle(), "compute-helper");
@@ -30,7 +46,7 @@ ComputePool::ComputePool(int threads) {
 ComputePool::~ComputePool() {
   stopping_.store(true);
   epoch_.fetch_add(1);
-  epoch_.notify_all();
+  WakeAll(epoch_);
   for (std::thread& helper : helpers_) helper.join();
 }
 
@@ -44,8 +60,10 @@ void ComputePool::Run(std::size_t items, Work work) {
   done_.store(0, std::memory_order_relaxed);
   const std::uint64_t loop = (state_.load(std::memory_order_relaxed) >> 32) + 1;
   state_.store(loop << 32 | items, std::memory_order_release);
-  epoch_.fetch_add(1, std::memory_order_release);
-  epoch_.notify_all();
+  // Sequentially consistent, as in Help(): either a helper that goes to sleep sees the new epoch,
+  // or this sees the helper.
+  epoch_.fetch_add(1);
+  if (sleepers_.load() > 0) WakeHelpers();
   while (RunOneItem(0)) {
   }
   for (int spins = 0; done_.load(std::memory_order_acquire) < items; ++spins) {
@@ -55,6 +73,18 @@ void ComputePool::Run(std::size_t items, Work work) {
       sched_yield();
     }
   }
+}
+
+void ComputePool::WakeHelpers() {
+  const int here = sched_getcpu();
+  if (here != avoided_ && here >= 0 && CPU_COUNT(&allowed_) > 1) {
+    avoided_ = here;
+    cpu_set_t others = allowed_;
+    CPU_CLR(static_cast<std::size_t>(here), &others);
+    for (std::thread& helper : helpers_)
+      pthread_setaffinity_np(helper.native_handle(), sizeof(others), &others);
+  }
+  WakeAll(epoch_);
 }
 
 bool ComputePool::RunOneItem(int thread) {
@@ -80,7 +110,9 @@ void ComputePool::Help(int thread) {
     } else if (++spins < kSpins) {
       Pause();
     } else {
-      epoch_.wait(epoch, std::memory_order_acquire);
+      sleepers_.fetch_add(1);
+      if (epoch_.load() == epoch) WaitWhile(epoch_, epoch);
+      sleepers_.fetch_sub(1);
       spins = 0;
     }
   }

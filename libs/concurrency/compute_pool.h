@@ -3,6 +3,8 @@
 #ifndef RAGMESH_LIBS_CONCURRENCY_COMPUTE_POOL_H_
 #define RAGMESH_LIBS_CONCURRENCY_COMPUTE_POOL_H_
 
+#include <sched.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -34,6 +36,9 @@ class ComputePool {
   using Work = absl::FunctionRef<void(std::size_t, int)>;
 
   void Help(int thread);
+  // A woken thread tends to be put where its waker runs, and would then take turns with it on one
+  // processor while another one is idle. So helpers are kept off the caller's as they are woken.
+  void WakeHelpers();
   bool RunOneItem(int thread);
 
   // Loop number in the high half, items not yet taken in the low half. Taking an item is one
@@ -44,7 +49,10 @@ class ComputePool {
   std::atomic<std::size_t> items_{0};
   std::atomic<std::size_t> done_{0};
   std::atomic<std::uint32_t> epoch_{0};  // what sleeping helpers watch
+  std::atomic<int> sleepers_{0};         // helpers that sleep or are about to
   std::atomic<bool> stopping_{false};
+  cpu_set_t allowed_;  // processors that the pool may use
+  int avoided_ = -1;   // the one that helpers are kept off; of the caller of Run()
   std::vector<std::thread> helpers_;
 };
 
