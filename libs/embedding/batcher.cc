@@ -56,7 +56,8 @@ Batcher::Batch Batcher::TakeBatch(Priority priority) {
   Batch batch{.priority = priority, .alone = pumps_ == 1};
   auto& waiting = queue(priority);
   std::size_t& waiting_tokens = queued_tokens_[static_cast<std::size_t>(priority)];
-  query_batches_ = priority == Priority::kQuery ? query_batches_ + 1 : 0;
+  const bool passes_passages = priority == Priority::kQuery && !queue(Priority::kPassage).empty();
+  query_batches_ = passes_passages ? query_batches_ + 1 : 0;
   // An equal share for every thread, so that none is left without work at the end of a call.
   const std::size_t share =
       waiting_tokens / static_cast<std::size_t>(std::max(1, options_.max_parallel)) + 1;

@@ -28,8 +28,8 @@ enum class Priority { kQuery, kPassage };
 //
 // A batch never waits for company: it takes what is there when a thread is free, so a lone text
 // starts at once, and under load the next batch forms while the last one runs. That costs nothing,
-// since products reach their full speed with a few dozen rows. Waiting for more, as on an
-// accelerator, would only add to every answer.
+// since products are near their full speed with the rows of one question. Waiting for more, as on
+// an accelerator, would only add to every answer.
 //
 // Queries go before passages, and a batch of passages lets them in between (RunWaitingQueries), so
 // a query waits for a part of a batch at most. After kQueryBatchesInARow batches of queries one of
@@ -75,8 +75,8 @@ class Batcher {
 
   static constexpr int kQueryBatchesInARow = 16;
   // A call that is spread over several threads leaves each of them at least this many tokens, if it
-  // has them: fewer rows would leave a product below its speed.
-  static constexpr std::size_t kMinBatchTokens = 48;
+  // has them: from so many rows on, a product is near its full speed.
+  static constexpr std::size_t kMinBatchTokens = 16;
 
   // `compute` is borrowed and must outlive the batcher.
   Batcher(const Options& options, Executor& compute, Worker worker);

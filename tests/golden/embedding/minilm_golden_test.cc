@@ -3,9 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/string_view.h"
 #include "libs/concurrency/thread_pool.h"
 #include "libs/embedding/bert_embedder.h"
 #include "libs/testing/status_matchers.h"
@@ -67,58 +74,102 @@ TEST_P(MiniLmF32GoldenTest, IdsAndHiddenStatesEqualTheReference) {
   }
 }
 
-// The least cosine of any text, and of all on average. The golden's texts were chosen for their
-// strangeness, and int8 serves those worst that are like nothing else: blanks, emoji, scripts that
-// the vocabulary has only letters of. Ordinary prose keeps 0.9993 (docs/benchmarks.md).
+// Of the cosines to the reference: the least of any text, the mean of all, and the mean of the
+// ordinary ones. Most of the golden's texts were chosen for their strangeness, and int8 serves
+// those worst that are like nothing it was calibrated with: seen are 0.9973 to 0.9979 for blanks,
+// 0.9983 for scripts of which the vocabulary has only letters, 0.9987 for all on average.
 struct Bounds {
   double least;
   double mean;
+  double ordinary;
 };
 Bounds BoundsOf(linalg::Precision precision) {
   switch (precision) {
     case linalg::Precision::kF32:
-      return {0.999999, 0.999999};
+      return {0.999999, 0.999999, 0.999999};
     case linalg::Precision::kBf16:
-      return {0.9999, 0.9999};
+      return {0.9999, 0.9999, 0.9999};
     case linalg::Precision::kInt8:
       break;
   }
-  return {0.996, 0.998};
+  return {0.9965, 0.998, 0.999};
+}
+
+// A sentence at least, most of it ASCII.
+bool IsOrdinary(absl::string_view text, std::size_t tokens) {
+  const auto ascii =
+      std::count_if(text.begin(), text.end(), [](char c) { return absl::ascii_isgraph(c); });
+  return tokens >= 10 && 2 * static_cast<std::size_t>(ascii) > text.size();
+}
+
+double Cosine(const std::vector<float>& a, const std::vector<float>& b) {
+  double dot = 0, norm = 0, length = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    dot += double{a[i]} * b[i];
+    norm += double{a[i]} * a[i];
+    length += double{b[i]} * b[i];
+  }
+  return dot / std::sqrt(norm * length);
+}
+
+double Mean(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+// The rounded products of the scalar table are short loops, which take 10 ms a token. The longest
+// two texts, four fifths of all tokens, would take as long there as all other tests here.
+bool IsTooSlow(const linalg::InPrecision& in, std::size_t tokens) {
+  const bool short_loops = in.precision != linalg::Precision::kF32 && in.table->f32.width == 0;
+  return short_loops && tokens > 50;
 }
 
 TEST_P(MiniLmGoldenTest, VectorsEqualTheReference) {
-  stages::EmbedRequest request;
-  for (const auto& expected : golden_["texts"])
-    request.texts.push_back(expected["text"].get<std::string>());
-  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto embeddings, embedder_->Embed(request, call_));
   const Bounds bounds = BoundsOf(GetParam().precision);
-  double mean = 0;
-  for (std::size_t t = 0; t < embeddings.size(); ++t) {
-    const auto expected = golden_["texts"][t]["embedding"].get<std::vector<float>>();
-    double dot = 0, norm = 0, length = 0;
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-      dot += double{expected[i]} * embeddings[t].values[i];
-      norm += double{expected[i]} * expected[i];
-      length += double{embeddings[t].values[i]} * embeddings[t].values[i];
-    }
-    const double cosine = dot / std::sqrt(norm * length);
-    mean += cosine / static_cast<double>(embeddings.size());
-    EXPECT_GE(cosine, bounds.least) << request.texts[t];
-    EXPECT_NEAR(length, 1, 1e-5);
-    EXPECT_EQ(embeddings[t].token_count, golden_["texts"][t]["ids_used"].get<std::uint32_t>());
+  stages::EmbedRequest request;
+  std::vector<nlohmann::json> texts;
+  for (const auto& text : golden_["texts"]) {
+    if (IsTooSlow(GetParam(), text["ids_used"].get<std::size_t>())) continue;
+    texts.push_back(text);
+    request.texts.push_back(text["text"].get<std::string>());
   }
-  EXPECT_GE(mean, bounds.mean);
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto embeddings, embedder_->Embed(request, call_));
+  std::vector<double> cosines, ordinary;
+  for (std::size_t t = 0; t < texts.size(); ++t) {
+    const std::vector<float>& values = embeddings[t].values;
+    cosines.push_back(Cosine(texts[t]["embedding"].get<std::vector<float>>(), values));
+    EXPECT_GE(cosines.back(), bounds.least) << request.texts[t];
+    EXPECT_NEAR(std::inner_product(values.begin(), values.end(), values.begin(), 0.0), 1, 1e-5);
+    EXPECT_EQ(embeddings[t].token_count, texts[t]["ids_used"].get<std::uint32_t>());
+    if (IsOrdinary(request.texts[t], embeddings[t].token_count)) ordinary.push_back(cosines.back());
+  }
+  ASSERT_FALSE(ordinary.empty());
+  EXPECT_GE(Mean(cosines), bounds.mean);
+  EXPECT_GE(Mean(ordinary), bounds.ordinary);
 }
 
-// Of the scalar table only f32: its other products are short loops, which take minutes here.
+// The choice that a process makes when it is told none, with the texts of its own.
+TEST(MiniLmPrecisionTest, IsInt8WhereTheTableHasFloatProducts) {
+  const auto weights = testing::CachedModel(kWeights), tokenizer = testing::CachedModel(kTokenizer);
+  RAGMESH_SKIP_WITHOUT(weights, "all-MiniLM-L6-v2");
+  RAGMESH_SKIP_WITHOUT(tokenizer, "the tokenizer of all-MiniLM-L6-v2");
+  ThreadPool compute("compute", 1, 16);
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto encoder,
+                               TextEncoder::Create({.weights_path = *weights,
+                                                    .tokenizer_path = *tokenizer,
+                                                    .facts = {.max_tokens = 256},
+                                                    .precision = std::nullopt},
+                                                   compute));
+  const bool floats = linalg::DefaultKernels().f32.width > 0;
+  EXPECT_EQ(encoder->model().precision(),
+            floats ? linalg::Precision::kInt8 : linalg::Precision::kF32);
+}
+
 std::vector<linalg::InPrecision> Pairs(bool f32) {
   std::vector<linalg::InPrecision> pairs;
   for (const linalg::Kernels* table : linalg::SupportedKernels()) {
     for (const auto precision :
          {linalg::Precision::kF32, linalg::Precision::kBf16, linalg::Precision::kInt8}) {
-      const bool is_f32 = precision == linalg::Precision::kF32;
-      const bool fast = is_f32 || table->f32.multiply != nullptr;
-      if (is_f32 == f32 && fast && linalg::Supports(*table, precision))
+      if ((precision == linalg::Precision::kF32) == f32 && linalg::Supports(*table, precision))
         pairs.push_back({table, precision});
     }
   }

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -17,6 +19,7 @@ namespace {
 
 using ::ragmesh::testing::HasReason;
 using ::ragmesh::testing::IsOk;
+using ::ragmesh::testing::StatusIs;
 using ::testing::ElementsAre;
 
 class BatcherTest : public ::testing::Test {
@@ -110,6 +113,54 @@ TEST_F(BatcherTest, PassagesHaveTheirTurnUnderAStreamOfQueries) {
   EXPECT_EQ(turn, Batcher::kQueryBatchesInARow);
 }
 
+// Queries alone have no passages to make up to: a query that comes together with the first passage
+// still goes first.
+TEST_F(BatcherTest, QueriesThatMadeNobodyWaitCountForNothing) {
+  const auto batcher = Make({}, compute_);
+  for (int i = 0; i < 2 * Batcher::kQueryBatchesInARow; ++i) {
+    ASSERT_THAT(batcher->Submit(List(Item("alone", Priority::kQuery))), IsOk());
+    RunAll();
+  }
+  log_.clear();
+  ASSERT_THAT(batcher->Submit(List(Item("p"), Item("q", Priority::kQuery))), IsOk());
+  RunAll();
+  EXPECT_THAT(log_, ElementsAre("q", "p"));
+}
+
+TEST_F(BatcherTest, PassagesHaveTheirTurnThoughEveryBatchOfThemLetsQueriesIn) {
+  const auto batcher = Make({.max_batch_tokens = 10}, compute_);
+  int more = 100;
+  during_ = [&](const Batcher::Batch& batch) {
+    if (more-- > 0) {
+      EXPECT_THAT(batcher->Submit(List(Item("q", Priority::kQuery))), IsOk());
+    }
+    if (batch.priority == Priority::kPassage) batcher->RunWaitingQueries();
+  };
+  ASSERT_THAT(batcher->Submit(List(Item("q", Priority::kQuery), Item("p1"), Item("p2"))), IsOk());
+  RunAll();
+  const auto first = std::find(log_.begin(), log_.end(), "p1");
+  EXPECT_EQ(first - log_.begin(), Batcher::kQueryBatchesInARow);
+  // The one that the first batch let in counts as well.
+  EXPECT_EQ(std::find(log_.begin(), log_.end(), "p2") - first, Batcher::kQueryBatchesInARow + 1);
+}
+
+TEST_F(BatcherTest, RunsOneBatchOfWaitingQueriesAtATime) {
+  const auto batcher = Make({.max_batch_tokens = 20}, compute_);
+  during_ = [&](const Batcher::Batch& batch) {
+    if (batch.priority == Priority::kQuery) return;
+    EXPECT_THAT(batcher->Submit(List(Item("q1", Priority::kQuery), Item("q2", Priority::kQuery),
+                                     Item("q3", Priority::kQuery))),
+                IsOk());
+    batcher->RunWaitingQueries();
+    log_.push_back("the other half");
+  };
+  ASSERT_THAT(batcher->Submit(List(Item("p"))), IsOk());
+  RunAll();
+  EXPECT_THAT(log_, ElementsAre("p", "q1+q2", "the other half", "q3"));
+  EXPECT_EQ(batcher->stats().batches, 3u);
+  EXPECT_EQ(batcher->stats().items, 4u);
+}
+
 TEST_F(BatcherTest, AnItemOverTheTokenBudgetIsABatchOfItsOwn) {
   const auto batcher = Make({.max_batch_tokens = 20}, compute_);
   ASSERT_THAT(batcher->Submit(List(Item("big", Priority::kPassage, 500), Item("small"))), IsOk());
@@ -119,7 +170,9 @@ TEST_F(BatcherTest, AnItemOverTheTokenBudgetIsABatchOfItsOwn) {
   EXPECT_EQ(batcher->stats().tokens, 510u);
 }
 
+// Each batch is an equal share of what is left, so threads end at about the same time.
 TEST_F(BatcherTest, DividesACallAmongTheThreads) {
+  static_assert(Batcher::kMinBatchTokens <= 100);
   const auto batcher = Make({.max_batch_tokens = 1000, .max_parallel = 2}, compute_);
   ASSERT_THAT(
       batcher->Submit(List(Item("a", Priority::kPassage, 100), Item("b", Priority::kPassage, 100),
@@ -132,8 +185,9 @@ TEST_F(BatcherTest, DividesACallAmongTheThreads) {
 
 TEST_F(BatcherTest, DoesNotDivideWhatIsTooLittle) {
   const auto batcher = Make({.max_parallel = 8}, compute_);
-  ASSERT_THAT(batcher->Submit(List(Item("a", Priority::kPassage, 24),
-                                   Item("b", Priority::kPassage, 24), Item("c"))),
+  const std::size_t half = Batcher::kMinBatchTokens / 2;
+  ASSERT_THAT(batcher->Submit(List(Item("a", Priority::kPassage, half),
+                                   Item("b", Priority::kPassage, half), Item("c"))),
               IsOk());
   RunAll();
   EXPECT_THAT(log_, ElementsAre("a+b", "c"));
@@ -183,6 +237,36 @@ TEST_F(BatcherTest, DropsWhatWasCancelledOrIsLateWhenItsTurnComes) {
   EXPECT_THAT(log_, ElementsAre("cancelled dropped", "late dropped", "kept"));
   EXPECT_EQ(batcher->stats().dropped, 2u);
   EXPECT_EQ(batcher->stats().items, 1u);
+  EXPECT_EQ(batcher->stats().tokens, 10u);
+  EXPECT_EQ(batcher->stats().queued_items, 0u);
+}
+
+TEST_F(BatcherTest, SaysWhyItDroppedAnItem) {
+  const auto batcher = Make({}, compute_);
+  std::vector<absl::Status> reasons;
+  during_ = [&](const Batcher::Batch& batch) {
+    for (const auto& [item, status] : batch.dropped) reasons.push_back(status);
+  };
+  auto cancelled = Item("cancelled");
+  cancelled.call = call_.Child(absl::InfiniteFuture());
+  cancelled.call.Cancel();
+  auto late = Item("late", Priority::kQuery);
+  late.call = call_.Child(clock_.Now());
+  ASSERT_THAT(batcher->Submit(List(std::move(cancelled), std::move(late))), IsOk());
+  RunAll();
+  EXPECT_THAT(reasons, ElementsAre(StatusIs(absl::StatusCode::kDeadlineExceeded),
+                                   StatusIs(absl::StatusCode::kCancelled)));
+  EXPECT_THAT(log_, ElementsAre("late dropped", "cancelled dropped"));
+}
+
+TEST_F(BatcherTest, WhatWasDroppedTakesNoRoomInABatch) {
+  const auto batcher = Make({.max_batch_tokens = 20}, compute_);
+  auto cancelled = Item("cancelled", Priority::kPassage, 20);
+  cancelled.call = call_.Child(absl::InfiniteFuture());
+  cancelled.call.Cancel();
+  ASSERT_THAT(batcher->Submit(List(std::move(cancelled), Item("a"), Item("b"))), IsOk());
+  RunAll();
+  EXPECT_THAT(log_, ElementsAre("cancelled dropped", "a+b"));
 }
 
 TEST_F(BatcherTest, KeepsAsManyThreadsBusyAsItMay) {

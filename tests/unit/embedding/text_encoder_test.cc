@@ -1,6 +1,14 @@
 #include "libs/embedding/text_encoder.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/synchronization/notification.h"
 #include "libs/base/error.h"
@@ -8,10 +16,13 @@
 #include "libs/testing/manual_executor.h"
 #include "libs/testing/status_matchers.h"
 #include "tests/unit/embedding/tiny_encoder.h"
+#include "tests/unit/embedding/tiny_model.h"
 
 namespace ragmesh::embedding {
 namespace {
 
+using ::ragmesh::testing::IsOk;
+using ::ragmesh::testing::IsOkAndHolds;
 using ::ragmesh::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -105,6 +116,189 @@ TEST_F(TextEncoderTest, ReturnsAtOnceWhenCancelledAndDropsWhatIsQueued) {
   EXPECT_EQ(encoder->batcher_stats().items, 0u);
 }
 
+// Results of texts on their own, for comparison.
+std::vector<std::vector<float>> Alone(TextEncoder& encoder, const std::vector<std::string>& texts) {
+  std::vector<std::vector<float>> results;
+  for (const std::string& text : texts) {
+    auto one = encoder.Run({encoder.Prepare(text)}, Priority::kQuery, Copy,
+                           CallContext(absl::InfiniteFuture()));
+    EXPECT_THAT(one, IsOk());
+    results.push_back(std::move((*one)[0]));
+  }
+  return results;
+}
+
+void WaitUntilQueued(const TextEncoder& encoder, std::size_t items) {
+  while (encoder.batcher_stats().queued_items != items) std::this_thread::yield();
+}
+
+// The machine's time; each time somebody asks for it, `asked_` hears of it first.
+class ObservedClock final : public Clock {
+ public:
+  explicit ObservedClock(std::function<void()> asked) : asked_(std::move(asked)) {}
+  absl::Time Now() const override {
+    asked_();
+    return Clock::Real().Now();
+  }
+
+ private:
+  const std::function<void()> asked_;
+};
+
+// Three calls of one passage each, which become one batch on `compute_`.
+class TextEncoderBatchTest : public ::testing::TestWithParam<linalg::InPrecision> {
+ protected:
+  void SetUp() override {
+    TextEncoder::Options options = files_.options();
+    options.kernel = GetParam().table->name;
+    options.precision = GetParam().precision;
+    RAGMESH_ASSERT_OK_AND_ASSIGN(encoder_, TextEncoder::Create(options, compute_));
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto free, TextEncoder::Create(options, threads_));
+    alone_ = Alone(*free, texts_);
+  }
+  // Queues the calls, in order, and waits until they are.
+  void Start() {
+    callers_ = std::make_unique<ThreadPool>("caller", 3, 3);
+    for (std::size_t i = 0; i < 3; ++i) {
+      ASSERT_TRUE(callers_->TrySubmit([this, i] {
+        const auto count = [this](std::size_t tokens, absl::Span<const float> hidden) {
+          ++reduced_;
+          return Copy(tokens, hidden);
+        };
+        results_[i] =
+            encoder_->Run({encoder_->Prepare(texts_[i])}, Priority::kPassage, count, calls_[i]);
+      }));
+      WaitUntilQueued(*encoder_, i + 1);
+    }
+  }
+  void RunAndWaitForCallers() {
+    while (compute_.RunOne()) {
+    }
+    callers_.reset();
+  }
+  // What the batch calls each time it asks for the first call's time. It asks once as the batch is
+  // put together and then before every layer.
+  void Asked() {
+    if (on_asked_) on_asked_(++times_asked_);
+  }
+
+  TinyEncoderFiles files_;
+  ThreadPool threads_{"compute", 1, 16};
+  testing::ManualExecutor compute_;
+  const std::vector<std::string> texts_ = {"a b c d", "e f", "g h i"};
+  std::vector<std::vector<float>> alone_;
+  std::unique_ptr<TextEncoder> encoder_;
+  std::function<void(int)> on_asked_;
+  int times_asked_ = 0;
+  ObservedClock clock_{[this] { Asked(); }};
+  const CallContext calls_[3] = {CallContext(absl::InfiniteFuture(), "", clock_),
+                                 CallContext(absl::InfiniteFuture()),
+                                 CallContext(absl::InfiniteFuture())};
+  absl::StatusOr<std::vector<std::vector<float>>> results_[3];
+  int reduced_ = 0;
+  std::unique_ptr<ThreadPool> callers_;
+};
+
+TEST_P(TextEncoderBatchTest, ACallThatIsCancelledInTheQueueDoesNotDisturbTheOthers) {
+  Start();
+  calls_[1].Cancel();
+  RunAndWaitForCallers();
+  EXPECT_THAT(results_[0], IsOkAndHolds(ElementsAre(alone_[0])));
+  EXPECT_THAT(results_[1], StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_THAT(results_[2], IsOkAndHolds(ElementsAre(alone_[2])));
+  EXPECT_EQ(encoder_->batcher_stats().batches, 1u);
+  EXPECT_EQ(encoder_->batcher_stats().dropped, 1u);
+}
+
+TEST_P(TextEncoderBatchTest, ACallThatIsCancelledInTheMiddleDoesNotDisturbTheOthers) {
+  Start();
+  on_asked_ = [this](int time) {
+    if (time == 3) calls_[1].Cancel();
+  };
+  RunAndWaitForCallers();
+  EXPECT_GE(times_asked_, 3);
+  EXPECT_THAT(results_[0], IsOkAndHolds(ElementsAre(alone_[0])));
+  EXPECT_THAT(results_[1], StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_THAT(results_[2], IsOkAndHolds(ElementsAre(alone_[2])));
+  EXPECT_EQ(encoder_->batcher_stats().batches, 1u);
+  EXPECT_EQ(encoder_->batcher_stats().items, 3u);
+}
+
+TEST_P(TextEncoderBatchTest, ABatchThatNobodyWantsAnyMoreIsNotFinished) {
+  Start();
+  on_asked_ = [this](int time) {
+    if (time != 3) return;
+    for (const CallContext& call : calls_) call.Cancel();
+  };
+  RunAndWaitForCallers();
+  for (const auto& result : results_) EXPECT_THAT(result, StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_EQ(reduced_, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryTable, TextEncoderBatchTest,
+                         ::testing::ValuesIn(PrecisionsOfEveryTable()),
+                         [](const auto& info) { return linalg::Name(info.param); });
+
+// Queries come before passages until passages have waited for long enough; then a batch of
+// passages begins while queries wait, and lets them through before its next layer. So it does with
+// one that comes when it is half done.
+TEST_F(TextEncoderTest, AQueryThatComesDuringABatchOfPassagesEndsBeforeIt) {
+  constexpr int kQueries = Batcher::kQueryBatchesInARow + 1;
+  for (const linalg::Kernels* kernels : linalg::SupportedKernels()) {
+    testing::ManualExecutor compute;
+    TextEncoder::Options options = files_.options();
+    options.kernel = kernels->name;
+    options.batcher.max_batch_tokens = 1;  // every text is a batch
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto encoder, TextEncoder::Create(options, compute));
+    std::vector<std::string> ended;  // in this order, all on this thread
+    ThreadPool callers("caller", 3, 3);
+    const auto run = [&](Priority priority, int texts, Reduce reduce) {
+      ASSERT_TRUE(callers.TrySubmit([&encoder, priority, texts, reduce] {
+        const std::vector<EncoderInput> inputs(static_cast<std::size_t>(texts),
+                                               encoder->Prepare("a b c"));
+        EXPECT_THAT(encoder->Run(inputs, priority, reduce, CallContext(absl::InfiniteFuture())),
+                    IsOk());
+      }));
+    };
+    const auto note = [&ended](std::string what) {
+      return [&ended, what](std::size_t, absl::Span<const float>) {
+        ended.push_back(what);
+        return std::vector<float>();
+      };
+    };
+    run(Priority::kQuery, kQueries, [&](std::size_t, absl::Span<const float>) {
+      ended.push_back("query");
+      if (ended.size() == kQueries) {
+        run(Priority::kQuery, 1, note("late query"));
+        WaitUntilQueued(*encoder, 1);
+      }
+      return std::vector<float>();
+    });
+    WaitUntilQueued(*encoder, kQueries);
+    run(Priority::kPassage, 1, note("passage"));
+    WaitUntilQueued(*encoder, kQueries + 1);
+    while (compute.RunOne()) {
+    }
+    std::vector<std::string> expected(kQueries, "query");
+    expected.insert(expected.end(), {"late query", "passage"});
+    EXPECT_EQ(ended, expected) << kernels->name;
+  }
+}
+
+TEST_F(TextEncoderTest, ATextHasTheSameBitsOnOneThreadAndDividedAmongThree) {
+  const std::vector<std::string> texts = {"", "a b c d e f g h", "z"};
+  ThreadPool three("compute", 3, 16);
+  for (const linalg::InPrecision& in : PrecisionsOfEveryTable()) {
+    TextEncoder::Options options = files_.options();
+    options.kernel = in.table->name;
+    options.precision = in.precision;
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto one, TextEncoder::Create(options, compute_));
+    options.batcher.max_parallel = 3;
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto divided, TextEncoder::Create(options, three));
+    EXPECT_EQ(Alone(*divided, texts), Alone(*one, texts)) << linalg::Name(in);
+  }
+}
+
 TEST_F(TextEncoderTest, RefusesATokenizerOfAnotherModel) {
   auto tensors = TinyWeights();
   tensors[0] = MakeTinyTensor(tensors[0].name, {39, 32});
@@ -125,6 +319,29 @@ TEST_F(TextEncoderTest, TakesAPrecisionByItself) {
   options.kernel = "scalar";
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto scalar, TextEncoder::Create(options, compute_));
   EXPECT_EQ(scalar->model().precision(), linalg::Precision::kF32);
+}
+
+// Queries and keys so large that softmax takes one token and drops the rest: what rounding adds
+// then decides which.
+TEST_F(TextEncoderTest, KeepsMoreBitsWhereEightMoveTheVectors) {
+  auto tensors = TinyWeights();
+  for (TinyTensor& tensor : tensors) {
+    if (!absl::StrContains(tensor.name, "query.weight") &&
+        !absl::StrContains(tensor.name, "key.weight"))
+      continue;
+    for (float& value : tensor.values) value *= 64;
+  }
+  const TinyEncoderFiles files(ToSafetensors(tensors));
+  TextEncoder::Options options = files.options();
+  options.precision.reset();
+  for (const linalg::Kernels* kernels : linalg::SupportedKernels()) {
+    options.kernel = kernels->name;
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto encoder, TextEncoder::Create(options, compute_));
+    const bool bf16 = kernels->bf16_attention.attend != nullptr;
+    EXPECT_EQ(encoder->model().precision(),
+              bf16 ? linalg::Precision::kBf16 : linalg::Precision::kF32)
+        << kernels->name;
+  }
 }
 
 TEST_F(TextEncoderTest, RefusesAPrecisionItsKernelsLack) {
