@@ -232,12 +232,20 @@ void TextEncoder::RunBatch(Batcher::Batch batch) {
     }
   }
   if (items.empty()) return;
-  ComputePool* const pool = batch.alone && pool_mutex_.TryLock() ? &pool_ : nullptr;
+  if (batch.alone && pool_mutex_.TryLock()) {
+    RunItems(items, batch.priority, &pool_);
+    pool_mutex_.Unlock();
+  } else {
+    RunItems(items, batch.priority, nullptr);
+  }
+}
+
+void TextEncoder::RunItems(absl::Span<const Batcher::Item> items, Priority priority,
+                           ComputePool* pool) {
   // Where rows are not independent, neither may texts share a product.
   const std::size_t together = model_->rows_are_independent() ? items.size() : 1;
   for (std::size_t first = 0; first < items.size(); first += together)
-    RunTexts(absl::MakeConstSpan(items).subspan(first, together), batch.priority, pool);
-  if (pool != nullptr) pool_mutex_.Unlock();
+    RunTexts(items.subspan(first, together), priority, pool);
 }
 
 void TextEncoder::RunTexts(absl::Span<const Batcher::Item> items, Priority priority,

@@ -86,6 +86,8 @@ class TextEncoder {
 
   std::size_t LimitOf(std::size_t max_tokens) const;
   void RunBatch(Batcher::Batch batch);
+  void RunItems(absl::Span<const Batcher::Item> items, Priority priority, ComputePool* pool);
+  // In one pass of the model.
   void RunTexts(absl::Span<const Batcher::Item> items, Priority priority, ComputePool* pool);
   std::unique_ptr<EncoderWorkspace> TakeWorkspace();
   void PutWorkspaceBack(std::unique_ptr<EncoderWorkspace> workspace);
