@@ -2,17 +2,15 @@
 //
 // Three things, each measured in docs/benchmarks.md: what a product reads is scaled channel by
 // channel so that neither activations nor weights have all of the outliers (as SmoothQuant,
-// arXiv 2211.10438); the mean of what rounding the weights adds to an
-// output is taken off its bias; and activations are rounded between the smallest and the largest of
-// their row rather than symmetrically about zero (linalg::Kernels::quantize).
+// arXiv 2211.10438); the mean of what rounding the weights adds to an output is taken off its bias;
+// and activations are rounded between the smallest and the largest of their row rather than
+// symmetrically about zero (linalg::Kernels::quantize).
 #ifndef RAGMESH_LIBS_EMBEDDING_QUANTIZATION_H_
 #define RAGMESH_LIBS_EMBEDDING_QUANTIZATION_H_
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "libs/embedding/encoder_model.h"
 

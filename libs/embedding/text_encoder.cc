@@ -86,10 +86,6 @@ absl::StatusOr<std::shared_ptr<const EncoderModel>> LoadModel(
   }
   if (precision.has_value() && *precision != Precision::kInt8)
     return EncoderModel::Load(file, config, kernels, *precision);
-  const Precision otherwise =
-      linalg::Supports(kernels, Precision::kBf16) && kernels.bf16_attention.attend != nullptr
-          ? Precision::kBf16
-          : Precision::kF32;
   RAGMESH_ASSIGN_OR_RETURN(const auto exact,
                            EncoderModel::Load(file, config, kernels, Precision::kF32));
   // The table without float panels is the one that no processor with better instructions uses; its
@@ -104,7 +100,8 @@ absl::StatusOr<std::shared_ptr<const EncoderModel>> LoadModel(
           TextEncoder::kLeastAgreement) {
     return rounded;
   }
-  return EncoderModel::Load(file, config, kernels, otherwise);
+  if (!linalg::Supports(kernels, Precision::kBf16)) return exact;
+  return EncoderModel::Load(file, config, kernels, Precision::kBf16);
 }
 
 }  // namespace
