@@ -199,7 +199,7 @@ class Worker {
     const auto multiply = [&](std::size_t item, int) {
       const std::size_t first = item / matrix.panels() * kBlock;
       matrix.MultiplyPanel(rows, first, std::min(kBlock, m - first), item % matrix.panels(),
-                           nullptr, out.data() + first * n, n);
+                           {}, out.data() + first * n, n);
     };
     const double operations = 2.0 * static_cast<double>(m * n * k);
     json gops = json::array();

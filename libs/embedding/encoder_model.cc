@@ -24,9 +24,10 @@ void ForEach(ComputePool* pool, std::size_t items,
 
 // The whole product for `count` rows from `first`, its panels divided among the threads.
 void Multiply(const LinearWeights& linear, const linalg::PackedRows& rows, std::size_t first,
-              std::size_t count, ComputePool* pool, float* out, std::size_t out_stride) {
+              std::size_t count, bool gelu, ComputePool* pool, float* out, std::size_t out_stride) {
   ForEach(pool, linear.matrix.panels(), [&](std::size_t panel, int) {
-    linear.matrix.MultiplyPanel(rows, first, count, panel, linear.bias.data(), out, out_stride);
+    linear.matrix.MultiplyPanel(rows, first, count, panel,
+                                {.bias = linear.bias.data(), .gelu = gelu}, out, out_stride);
   });
 }
 
@@ -121,19 +122,27 @@ bool EncoderModel::Forward(absl::Span<const EncoderText> texts, ComputePool* poo
 }
 
 void EncoderModel::Embed(absl::Span<const EncoderText> texts, EncoderWorkspace* workspace) const {
+  // Words lie anywhere in a table larger than the caches: they are sent for this many tokens ahead.
+  constexpr std::size_t kAhead = 4;
+  constexpr std::size_t kLineFloats = 16;
   const std::size_t width = config_.hidden;
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    for (std::size_t t = 0; t < texts[i].ids.size(); ++t) {
-      const float* word = weights_.words.data() + texts[i].ids[t] * width;
-      const float* position = weights_.positions.data() + t * width;
-      const float* type =
+    const absl::Span<const std::uint32_t> ids = texts[i].ids;
+    for (std::size_t t = 0; t < ids.size(); ++t) {
+      if (t + kAhead < ids.size()) {
+        const float* const later = weights_.words.data() + ids[t + kAhead] * width;
+        for (std::size_t c = 0; c < width; c += kLineFloats) __builtin_prefetch(later + c);
+      }
+      const float* const word = weights_.words.data() + ids[t] * width;
+      const float* const type =
           weights_.types.data() + (texts[i].types.empty() ? 0 : texts[i].types[t]) * width;
       const std::size_t at = workspace->starts_[i] + t;
-      float* row = workspace->row(workspace->hidden_, at, width);
-      for (std::size_t c = 0; c < width; ++c) row[c] = word[c] + type[c] + position[c];
-      kernels_.add_layer_norm(nullptr, weights_.embedding_norm.gain.data(),
-                              weights_.embedding_norm.offset.data(), config_.layer_norm_epsilon,
-                              row, width);
+      float* const row = workspace->row(workspace->hidden_, at, width);
+      std::copy_n(word, width, row);
+      kernels_.add_scaled(1, type, row, width);
+      kernels_.add_layer_norm(
+          weights_.positions.data() + t * width, weights_.embedding_norm.gain.data(),
+          weights_.embedding_norm.offset.data(), config_.layer_norm_epsilon, row, width);
       Feed(0, LayerProduct::kQueryKeyValue, at, row, workspace);
     }
   }
@@ -147,7 +156,7 @@ void EncoderModel::ProjectAndAttend(std::size_t index, ComputePool* pool,
   float* const projected = workspace->row(workspace->query_key_value_, 0, stride);
   for (std::size_t first = 0; first < tokens; first += workspace->block_rows_) {
     const std::size_t count = std::min(workspace->block_rows_, tokens - first);
-    Multiply(layer.query_key_value, workspace->rows_, first, count, pool,
+    Multiply(layer.query_key_value, workspace->rows_, first, count, false, pool,
              projected + first * stride, stride);
   }
   const std::size_t head_width = width / config_.heads;
@@ -179,23 +188,14 @@ void EncoderModel::FinishBlock(std::size_t index, std::size_t first, std::size_t
   for (std::size_t r = first; r < first + count; ++r)
     Feed(index, LayerProduct::kAttentionOutput, r, workspace->row(workspace->context_, r, width),
          workspace);
-  Multiply(layer.attention_output, workspace->rows_, first, count, pool, update, width);
+  Multiply(layer.attention_output, workspace->rows_, first, count, false, pool, update, width);
   AddAndNormalise(layer.attention_norm, index, LayerProduct::kIntermediate, first, count,
                   workspace);
 
-  const linalg::PackedMatrix& up = layer.intermediate.matrix;
-  ForEach(pool, up.panels(), [&](std::size_t panel, int) {
-    up.MultiplyPanel(workspace->rows_, first, count, panel, layer.intermediate.bias.data(), inner,
-                     inner_width);
-    // While the panel's results are in the nearest cache.
-    const std::size_t column = panel * up.panel_width();
-    const std::size_t columns = std::min(up.panel_width(), inner_width - column);
-    for (std::size_t r = 0; r < count; ++r)
-      kernels_.gelu(inner + r * inner_width + column, columns);
-  });
+  Multiply(layer.intermediate, workspace->rows_, first, count, true, pool, inner, inner_width);
   for (std::size_t r = 0; r < count; ++r)
     Feed(index, LayerProduct::kOutput, r, inner + r * inner_width, workspace);
-  Multiply(layer.output, workspace->inner_rows_, 0, count, pool, update, width);
+  Multiply(layer.output, workspace->inner_rows_, 0, count, false, pool, update, width);
   AddAndNormalise(layer.output_norm, index + 1, LayerProduct::kQueryKeyValue, first, count,
                   workspace);
 }

@@ -172,30 +172,36 @@ void PackedMatrix::PackPanels(const Value& value, Element padding) {
 }
 
 void PackedMatrix::MultiplyPanel(const PackedRows& a, std::size_t first_row, std::size_t rows,
-                                 std::size_t panel, const float* bias, float* out,
+                                 std::size_t panel, const Finish& finish, float* out,
                                  std::size_t out_stride) const {
   const std::size_t first = panel * panel_width_;
   const std::size_t columns = std::min(panel_width_, outputs_ - first);
-  if (bias != nullptr) bias += first;
+  const float* const bias = finish.bias == nullptr ? nullptr : finish.bias + first;
+  out += first;
   if (kernel_.multiply == nullptr) {
     const auto* values = reinterpret_cast<const float*>(a.Row(first_row));
     const std::size_t stride = a.stride_bytes_ / sizeof(float);
     if (const Sgemm sgemm = OpenBlasSgemm(); sgemm != nullptr && inputs_ > 0) {
-      MultiplyByOpenBlas(sgemm, values, stride, rows, first, columns, bias, out + first,
-                         out_stride);
+      MultiplyByOpenBlas(sgemm, values, stride, rows, first, columns, bias, out, out_stride);
     } else {
-      MultiplyByDots(values, stride, rows, first, columns, bias, out + first, out_stride);
+      MultiplyByDots(values, stride, rows, first, columns, bias, out, out_stride);
     }
+    for (std::size_t r = 0; finish.gelu && r < rows; ++r)
+      kernels_.gelu(out + r * out_stride, columns);
     return;
   }
+  const std::size_t panel_bytes = size_bytes() / panels();
+  const std::byte* const weights = packed_.data() + panel * panel_bytes;
   kernel_.multiply({.a = a.Row(first_row),
                     .a_stride_bytes = a.stride_bytes_,
                     .rows = rows,
                     .groups = groups_,
-                    .panel = packed_.data() + panel * (size_bytes() / panels()),
+                    .panel = weights,
+                    .next = panel + 1 < panels() ? weights + panel_bytes : nullptr,
                     .columns = columns,
                     .bias = bias,
-                    .out = out + first,
+                    .gelu = finish.gelu,
+                    .out = out,
                     .out_stride = out_stride,
                     .quantized_rows = a.quantized_.empty() ? nullptr : &a.quantized_[first_row],
                     .column_scales = scales_.empty() ? nullptr : scales_.data() + first,
@@ -203,9 +209,9 @@ void PackedMatrix::MultiplyPanel(const PackedRows& a, std::size_t first_row, std
 }
 
 void PackedMatrix::Multiply(const PackedRows& a, std::size_t first_row, std::size_t rows,
-                            const float* bias, float* out, std::size_t out_stride) const {
+                            const Finish& finish, float* out, std::size_t out_stride) const {
   for (std::size_t panel = 0; panel < panels(); ++panel)
-    MultiplyPanel(a, first_row, rows, panel, bias, out, out_stride);
+    MultiplyPanel(a, first_row, rows, panel, finish, out, out_stride);
 }
 
 void PackedMatrix::MultiplyByOpenBlas(Sgemm sgemm, const float* a, std::size_t a_stride,

@@ -97,15 +97,21 @@ class PackedMatrix {
   // For int8 alone.
   void Pack(const Int8Matrix& weights);
 
-  // out[r * out_stride + o] = bias[o] + sum over i of a[first_row + r][i] * W[o][i] for r < rows
-  // and the outputs of panel `panel`, which are the o from panel * panel_width() on. `bias` may be
-  // null. `a` has the precision and kernels of this matrix.
+  // What becomes of the sums on their way out.
+  struct Finish {
+    const float* bias = nullptr;  // one per output; null: zeros
+    bool gelu = false;
+  };
+
+  // out[r * out_stride + o] = bias[o] + sum over i of a[first_row + r][i] * W[o][i], or its GELU,
+  // for r < rows and the outputs of panel `panel`, which are the o from panel * panel_width() on.
+  // `a` has the precision and kernels of this matrix.
   void MultiplyPanel(const PackedRows& a, std::size_t first_row, std::size_t rows,
-                     std::size_t panel, const float* bias, float* out,
+                     std::size_t panel, const Finish& finish, float* out,
                      std::size_t out_stride) const;
 
   // All panels.
-  void Multiply(const PackedRows& a, std::size_t first_row, std::size_t rows, const float* bias,
+  void Multiply(const PackedRows& a, std::size_t first_row, std::size_t rows, const Finish& finish,
                 float* out, std::size_t out_stride) const;
 
   std::size_t outputs() const { return outputs_; }

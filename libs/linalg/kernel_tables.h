@@ -24,7 +24,16 @@ extern const Kernels kNeonKernels;
 extern const Kernels kNeonDotprodKernels;  // needs CpuFeatures::neon_dotprod
 #endif
 
-// What Kernels::quantize makes of the extremes of a row; `no_nan` when no value is NaN.
+// A product for tables that have no way to take GELU of results before they are written.
+template <void (*multiply)(const PanelProduct&), void (*gelu)(float*, std::size_t)>
+void ThenGelu(const PanelProduct& product) {
+  multiply(product);
+  for (std::size_t r = 0; product.gelu && r < product.rows; ++r)
+    gelu(product.out + r * product.out_stride, product.columns);
+}
+
+// What Kernels::quantize makes of the extremes of a row; `no_nan` when no value is NaN. Value v
+// becomes the byte nearest to fma(v, factor, shift).
 struct QuantizeRange {
   QuantizeRange(float lowest, float highest, bool no_nan) {
     const float spread = highest - lowest;
@@ -41,10 +50,12 @@ struct QuantizeRange {
       return;
     scale = spread / 254;
     factor = 254 / spread;
+    shift = -offset * factor;
   }
   float scale = 0;
   float offset = 0;
   float factor = 0;  // 0: every byte is 0
+  float shift = 0;
 };
 
 namespace scalar {

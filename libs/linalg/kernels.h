@@ -31,8 +31,10 @@ struct PanelProduct {
   std::size_t rows = 0;
   std::size_t groups = 0;
   const void* panel = nullptr;  // groups x width x group weights
+  const void* next = nullptr;   // as many bytes that the next product will want near; may be null
   std::size_t columns = 0;      // how many of the panel's are wanted, 1 to width
   const float* bias = nullptr;  // one per column; null: zeros
+  bool gelu = false;            // out takes the results' GELU, as Kernels::gelu makes it
   float* out = nullptr;
   std::size_t out_stride = 0;  // floats
   // int8 only: the values of row r stand for offset + scale * value, the weights of column c for
@@ -113,8 +115,9 @@ struct Kernels {
                          float* x, std::size_t n);
 
   // Eight bits a value, of v[i] = x[i] * factors[i], or of x[i] when `factors` is null:
-  // out[i] = (v[i] - offset) * (254 / spread) to the nearest integer, ties to even, where offset is
-  // half of the largest plus half of the smallest v, and spread their difference. So v[i] is about
+  // out[i] = fma(v[i], factor, -offset * factor) to the nearest integer, ties to even, where offset
+  // is half of the largest plus half of the smallest v, spread their difference and factor 254 /
+  // spread. So v[i] is about
   // offset + out[i] * scale with scale = spread / 254. When spread is below 2^-14 of the largest
   // magnitude, the row counts as constant: scale and every out[i] are 0. With a NaN or an infinity
   // in v, or a spread that overflows, scale and offset are NaN and out is 0. The same bits in every

@@ -101,7 +101,9 @@ constexpr Kernels MakeTable(const char* name, int weight_offset,
           .add_layer_norm = avx2::AddLayerNorm,
           .quantize = avx2::Quantize,
           .to_bf16 = avx2::ToBf16,
-          .f32 = {.width = avx2::kPanelWidth, .group = 1, .multiply = avx2::MultiplyF32},
+          .f32 = {.width = avx2::kPanelWidth,
+                  .group = 1,
+                  .multiply = ThenGelu<avx2::MultiplyF32, avx2::Gelu>},
           .int8 = {.width = avx2::kPanelWidth,
                    .group = 4,
                    .weight_offset = weight_offset,
@@ -111,9 +113,9 @@ constexpr Kernels MakeTable(const char* name, int weight_offset,
 
 }  // namespace
 
-const Kernels kAvx2Kernels = MakeTable("avx2", 0, avx2::MultiplyInt8);
+const Kernels kAvx2Kernels = MakeTable("avx2", 0, ThenGelu<avx2::MultiplyInt8, avx2::Gelu>);
 const Kernels kAvx2VnniKernels =
-    MakeTable("avx2-vnni", avx2::kVnniWeightOffset, avx2::MultiplyInt8Vnni);
+    MakeTable("avx2-vnni", avx2::kVnniWeightOffset, ThenGelu<avx2::MultiplyInt8Vnni, avx2::Gelu>);
 
 }  // namespace ragmesh::linalg
 

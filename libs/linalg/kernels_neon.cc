@@ -110,10 +110,13 @@ constexpr Kernels MakeTable(const char* name, bool dotprod) {
           .add_layer_norm = neon::AddLayerNorm,
           .quantize = neon::Quantize,
           .to_bf16 = neon::ToBf16,
-          .f32 = {.width = neon::kPanelWidth, .group = 1, .multiply = neon::MultiplyF32},
+          .f32 = {.width = neon::kPanelWidth,
+                  .group = 1,
+                  .multiply = ThenGelu<neon::MultiplyF32, neon::Gelu>},
           .int8 = {.width = neon::kPanelWidth,
                    .group = 4,
-                   .multiply = dotprod ? neon::MultiplyInt8Dotprod : neon::MultiplyInt8},
+                   .multiply = dotprod ? ThenGelu<neon::MultiplyInt8Dotprod, neon::Gelu>
+                                       : ThenGelu<neon::MultiplyInt8, neon::Gelu>},
           .f32_attention = {neon::AttentionBytes, neon::Attend}};
 }
 

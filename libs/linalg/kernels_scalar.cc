@@ -128,9 +128,10 @@ void Quantize(const float* x, const float* factors, std::size_t n, std::int8_t* 
   const QuantizeRange range(lowest, highest, no_nan);
   *row = {.scale = range.scale, .offset = range.offset};
   for (std::size_t i = 0; i < n; ++i) {
-    out[i] = range.factor == 0
-                 ? 0
-                 : static_cast<std::int8_t>(std::lrint((value(i) - range.offset) * range.factor));
+    out[i] =
+        range.factor == 0
+            ? 0
+            : static_cast<std::int8_t>(std::lrint(std::fma(value(i), range.factor, range.shift)));
     row->sum += out[i];
   }
 }
@@ -179,8 +180,8 @@ const Kernels kScalarKernels = {
     .add_layer_norm = AddLayerNorm,
     .quantize = scalar::Quantize,
     .to_bf16 = scalar::ToBf16,
-    .bf16 = {.width = kPanelWidth, .group = 2, .multiply = MultiplyBf16},
-    .int8 = {.width = kPanelWidth, .group = 4, .multiply = MultiplyInt8},
+    .bf16 = {.width = kPanelWidth, .group = 2, .multiply = ThenGelu<MultiplyBf16, Gelu>},
+    .int8 = {.width = kPanelWidth, .group = 4, .multiply = ThenGelu<MultiplyInt8, Gelu>},
     .f32_attention = {scalar::AttentionBytes, scalar::Attend}};
 
 }  // namespace ragmesh::linalg

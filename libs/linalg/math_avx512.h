@@ -16,6 +16,42 @@ RAGMESH_AVX512 inline __mmask16 Lanes(std::size_t left) {
   return left >= 16 ? __mmask16{0xFFFF} : static_cast<__mmask16>((1u << left) - 1);
 }
 
+// 16 values in memory, or fewer; behind those there are zeros. A masked store is not seen by loads
+// that follow until it has left for the cache, so whole vectors do without.
+struct AllLanes {
+  RAGMESH_AVX512 inline __m512 Load(const float* from) const { return _mm512_loadu_ps(from); }
+  RAGMESH_AVX512 inline void Store(float* to, __m512 v) const { _mm512_storeu_ps(to, v); }
+  RAGMESH_AVX512 inline __m512 Select(__m512 v, __m512) const { return v; }
+};
+struct SomeLanes {
+  RAGMESH_AVX512 inline __m512 Load(const float* from) const {
+    return _mm512_maskz_loadu_ps(mask, from);
+  }
+  RAGMESH_AVX512 inline void Store(float* to, __m512 v) const {
+    _mm512_mask_storeu_ps(to, mask, v);
+  }
+  // v in these lanes, `other` behind them.
+  RAGMESH_AVX512 inline __m512 Select(__m512 v, __m512 other) const {
+    return _mm512_mask_mov_ps(other, mask, v);
+  }
+  __mmask16 mask;
+};
+
+// Calls step(i, lanes, way) for the vectors at 0, 16 and so on of n values. `way` goes from 0 to
+// ways - 1 over and over: sums that are kept apart by it need not wait for each other.
+template <int ways, typename Step>
+RAGMESH_AVX512 __attribute__((always_inline)) inline void ForVectors(std::size_t n,
+                                                                     const Step& step) {
+  std::size_t i = 0;
+  for (; i + 16 * ways <= n; i += 16 * ways) {
+#pragma GCC unroll 8
+    for (int way = 0; way < ways; ++way)
+      step(i + 16 * static_cast<std::size_t>(way), AllLanes(), way);
+  }
+  for (; i + 16 <= n; i += 16) step(i, AllLanes(), 0);
+  if (i < n) step(i, SomeLanes{Lanes(n - i)}, 0);
+}
+
 // Pairwise, always in the same order.
 RAGMESH_AVX512 inline float Sum(__m512 v) {
   const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
@@ -24,19 +60,33 @@ RAGMESH_AVX512 inline float Sum(__m512 v) {
   return _mm_cvtss_f32(_mm_add_ss(quarter, _mm_movehdup_ps(quarter)));
 }
 
-// 2^x for x up to 127; below -126 it gives 2^-126, about 1e-38. NaN stays NaN. Error: 2^-22 with
-// six terms, 2^-14 with four.
-template <int terms>
-RAGMESH_AVX512 inline __m512 Exp2(__m512 x) {
-  x = _mm512_max_ps(_mm512_set1_ps(-126.0f), x);  // the second operand is returned when it is NaN
-  const __m512 n = _mm512_roundscale_ps(x, 0x08);
-  const __m512 r = _mm512_sub_ps(x, n);
-  // The Taylor series of e^(r ln 2): |r| is at most 1/2.
-  constexpr float kTerms[] = {1.0f,          6.9314718e-1f, 2.4022651e-1f, 5.5504109e-2f,
-                              9.6181291e-3f, 1.3333558e-3f, 1.5403530e-4f};
-  __m512 p = _mm512_set1_ps(kTerms[terms]);
-  for (int k = terms - 1; k >= 0; --k) p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(kTerms[k]));
-  return _mm512_scalef_ps(p, n);
+struct Add {
+  RAGMESH_AVX512 static inline __m512 Of(__m512 a, __m512 b) { return _mm512_add_ps(a, b); }
+};
+struct Max {
+  RAGMESH_AVX512 static inline __m512 Of(__m512 a, __m512 b) { return _mm512_max_ps(a, b); }
+};
+
+// Lane r is the sum or largest of the 16 lanes of v[r], always in the same order. Much less work
+// than one vector after the other.
+template <typename Join>
+RAGMESH_AVX512 inline __m512 JoinLanes(const __m512 (&v)[16]) {
+  __m512 pairs[8], quads[4], halves[2];
+  for (int i = 0; i < 8; ++i) {
+    pairs[i] = Join::Of(_mm512_unpacklo_ps(v[2 * i], v[2 * i + 1]),
+                        _mm512_unpackhi_ps(v[2 * i], v[2 * i + 1]));
+  }
+  for (int i = 0; i < 4; ++i) {
+    const __m512d low = _mm512_castps_pd(pairs[2 * i]), high = _mm512_castps_pd(pairs[2 * i + 1]);
+    quads[i] = Join::Of(_mm512_castpd_ps(_mm512_unpacklo_pd(low, high)),
+                        _mm512_castpd_ps(_mm512_unpackhi_pd(low, high)));
+  }
+  for (int i = 0; i < 2; ++i) {
+    halves[i] = Join::Of(_mm512_shuffle_f32x4(quads[2 * i], quads[2 * i + 1], 0x88),
+                         _mm512_shuffle_f32x4(quads[2 * i], quads[2 * i + 1], 0xdd));
+  }
+  return Join::Of(_mm512_shuffle_f32x4(halves[0], halves[1], 0x88),
+                  _mm512_shuffle_f32x4(halves[0], halves[1], 0xdd));
 }
 
 // Lane l of vector v goes to lane v of vector l.

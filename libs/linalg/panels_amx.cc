@@ -65,6 +65,7 @@ RAGMESH_AVX512 void MultiplyInt8(const PanelProduct& p) {
       p, tiles, [&](const std::int32_t* sums, std::size_t first, std::size_t rows) RAGMESH_AVX512 {
         results.Scale(sums, avx512::kVnniWeightOffset, first, rows);
       });
+  if (p.gelu) avx512::GeluOf(p);
 }
 
 RAGMESH_AVX512 void MultiplyBf16(const PanelProduct& p) {
@@ -73,6 +74,7 @@ RAGMESH_AVX512 void MultiplyBf16(const PanelProduct& p) {
   MultiplyPanel<float>(p, tiles,
                        [&](const float* sums, std::size_t first, std::size_t rows)
                            RAGMESH_AVX512 { results.AddBias(sums, first, rows); });
+  if (p.gelu) avx512::GeluOf(p);
 }
 
 }  // namespace ragmesh::linalg::amx

@@ -44,6 +44,7 @@ RAGMESH_AVX512 inline void AddBias(const PanelProduct& p, const TileFunction (&t
   RunTiles<float>(p, tiles,
                   [&](const float* sums, std::size_t first, std::size_t rows)
                       RAGMESH_AVX512 { results.AddBias(sums, first, rows); });
+  if (p.gelu) GeluOf(p);
 }
 
 // Without vpdpbusd the bytes of rows, a piece of limited length at a time, become words, so that
@@ -111,13 +112,38 @@ RAGMESH_AVX512 void MultiplyBf16(const PanelProduct& p) {
 }
 
 RAGMESH_AVX512 void MultiplyInt8Vnni(const PanelProduct& p) {
-  static constexpr TileFunction kTiles[kRows] = {WideVnni<1>, WideVnni<2>, WideVnni<3>,
-                                                 WideVnni<4>, WideVnni<5>, WideVnni<6>};
-  const PanelResults results(p);
-  RunTiles<std::int32_t>(
-      p, kTiles, [&](const std::int32_t* sums, std::size_t first, std::size_t rows) RAGMESH_AVX512 {
-        results.Scale(sums, kVnniWeightOffset, first, rows);
-      });
+  using ResultsFunction = void (*)(const Tile&, const TileColumns&, const std::int32_t*,
+                                   const QuantizedRow*, const char*);
+  static constexpr ResultsFunction kTiles[kRows] = {WideVnniResults<1>, WideVnniResults<2>,
+                                                    WideVnniResults<3>, WideVnniResults<4>,
+                                                    WideVnniResults<5>, WideVnniResults<6>};
+  TileColumns columns = {};
+  std::copy_n(p.column_scales, p.columns, columns.scale);
+  std::copy_n(p.column_sums, p.columns, columns.sum);
+  if (p.bias != nullptr) std::copy_n(p.bias, p.columns, columns.bias);
+  const bool all = p.columns == kPanelWidth;
+  alignas(64) float ragged[kRows * kPanelWidth];
+  for (std::size_t first = 0; first < p.rows; first += kRows) {
+    const std::size_t rows = std::min(kRows, p.rows - first);
+    std::int32_t starts[kRows];
+    for (std::size_t r = 0; r < rows; ++r)
+      starts[r] = -kVnniWeightOffset * p.quantized_rows[first + r].sum;
+    float* const out = p.out + first * p.out_stride;
+    // The first tiles fetch a quarter of the next panel each; the others look at what is there.
+    const bool fetch = p.next != nullptr && first < 4 * kRows;
+    const char* next = fetch ? static_cast<const char*>(p.next) + first / kRows * p.groups * 64
+                             : static_cast<const char*>(p.panel);
+    kTiles[rows - 1]({.a = static_cast<const char*>(p.a) + first * p.a_stride_bytes,
+                      .a_stride = p.a_stride_bytes,
+                      .b = static_cast<const char*>(p.panel),
+                      .groups = p.groups,
+                      .out = reinterpret_cast<char*>(all ? out : ragged),
+                      .out_stride = (all ? p.out_stride : kPanelWidth) * sizeof(float)},
+                     columns, starts, p.quantized_rows + first, next);
+    for (std::size_t r = 0; !all && r < rows; ++r)
+      std::copy_n(ragged + r * kPanelWidth, p.columns, out + r * p.out_stride);
+  }
+  if (p.gelu) GeluOf(p);
 }
 
 RAGMESH_AVX512 void MultiplyInt8(const PanelProduct& p) {
@@ -129,6 +155,7 @@ RAGMESH_AVX512 void MultiplyInt8(const PanelProduct& p) {
       AddPiece(p, first, rows, group, sums);
     results.Scale(sums, 0, first, rows);
   }
+  if (p.gelu) GeluOf(p);
 }
 
 }  // namespace ragmesh::linalg::avx512

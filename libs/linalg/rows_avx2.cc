@@ -135,10 +135,10 @@ RAGMESH_AVX2 void Quantize(const float* x, const float* factors, std::size_t n, 
     std::memset(out, 0, n);
     return;
   }
-  const __m256 offset = _mm256_set1_ps(range.offset), factor = _mm256_set1_ps(range.factor);
+  const __m256 shift = _mm256_set1_ps(range.shift), factor = _mm256_set1_ps(range.factor);
   const auto rounded = [=](std::size_t i) RAGMESH_AVX2 {
     if (i >= n) return _mm256_setzero_si256();
-    const __m256i all = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_sub_ps(value(i), offset), factor));
+    const __m256i all = _mm256_cvtps_epi32(_mm256_fmadd_ps(value(i), factor, shift));
     return n - i >= 8 ? all : _mm256_and_si256(all, Lanes(n - i));
   };
   __m256i total = _mm256_setzero_si256();

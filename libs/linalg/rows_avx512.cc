@@ -9,161 +9,134 @@
 #include <immintrin.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 
+#include "libs/linalg/gelu_avx512.h"
 #include "libs/linalg/kernel_tables.h"
 #include "libs/linalg/math_avx512.h"
 
 namespace ragmesh::linalg::avx512 {
+RAGMESH_AVX512 void Gelu(float* x, std::size_t n) {
+  const GeluPieces pieces;
+  ForVectors<1>(n, [&](std::size_t i, auto lanes, int)
+                       RAGMESH_AVX512 { lanes.Store(x + i, pieces.Gelu(lanes.Load(x + i))); });
+}
+
 namespace {
 
-// The normal distribution's upper tail, Phi(-y), in 32 pieces of equal width from 0 to kEnd: a
-// cubic each, in the distance from the piece's start counted in widths. The last one is 0. A
-// piece's coefficients are looked up in two registers by one instruction, which makes this half the
-// price of a formula with an exponential.
-struct TailPieces {
-  static constexpr float kEnd = 5.6f;
-  static constexpr int kPieces = 32;
-
-  TailPieces() {
-    for (int piece = 0; piece + 1 < kPieces; ++piece) {
-      // Through four Chebyshev points: error below 2e-7.
-      double at[4], value[4];
-      for (int i = 0; i < 4; ++i) {
-        at[i] = 0.5 - 0.5 * std::cos((2 * i + 1) * 3.14159265358979323846 / 8);
-        value[i] = 0.5 * std::erfc((piece + at[i]) * kEnd / kPieces * 0.70710678118654752440);
-      }
-      // Newton's divided differences, then the powers of the distance.
-      double d[4] = {value[0], value[1], value[2], value[3]};
-      for (int level = 1; level < 4; ++level) {
-        for (int i = 3; i >= level; --i) d[i] = (d[i] - d[i - 1]) / (at[i] - at[i - level]);
-      }
-      double power[4] = {d[3], 0, 0, 0};
-      for (int i = 2; i >= 0; --i) {
-        for (int k = 3; k > 0; --k) power[k] = power[k - 1] - at[i] * power[k];
-        power[0] = d[i] - at[i] * power[0];
-      }
-      for (int k = 0; k < 4; ++k) coefficients[k][piece] = static_cast<float>(power[k]);
-    }
-  }
-
-  alignas(64) float coefficients[4][kPieces] = {};
-};
+RAGMESH_AVX512 inline float Sum4(const __m512 (&sums)[4]) {
+  return Sum(_mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3])));
+}
 
 }  // namespace
 
-// x * Phi(x).
-RAGMESH_AVX512 void Gelu(float* x, std::size_t n) {
-  static const TailPieces pieces;
-  __m512 low[4], high[4];
-  for (int k = 0; k < 4; ++k) {
-    low[k] = _mm512_load_ps(pieces.coefficients[k]);
-    high[k] = _mm512_load_ps(pieces.coefficients[k] + 16);
-  }
-  const __m512 scale = _mm512_set1_ps(TailPieces::kPieces / TailPieces::kEnd);
-  const __m512 last = _mm512_set1_ps(TailPieces::kPieces - 0.5f);
-  for (std::size_t i = 0; i < n; i += 16) {
-    const __mmask16 lanes = Lanes(n - i);
-    const __m512 value = _mm512_maskz_loadu_ps(lanes, x + i);
-    // The second operand is returned when it is NaN, and goes on through the distance.
-    const __m512 at = _mm512_min_ps(last, _mm512_mul_ps(_mm512_abs_ps(value), scale));
-    const __m512i piece = _mm512_cvttps_epi32(at);
-    const __m512 distance = _mm512_reduce_ps(at, 0x09);  // what is left of it, rounding down
-    __m512 tail = _mm512_permutex2var_ps(low[3], piece, high[3]);
-    for (int k = 2; k >= 0; --k)
-      tail = _mm512_fmadd_ps(tail, distance, _mm512_permutex2var_ps(low[k], piece, high[k]));
-    const __mmask16 positive =
-        static_cast<__mmask16>(~_mm512_movepi32_mask(_mm512_castps_si512(value)));
-    const __m512 phi = _mm512_mask_sub_ps(tail, positive, _mm512_set1_ps(1.0f), tail);
-    _mm512_mask_storeu_ps(x + i, lanes, _mm512_mul_ps(value, phi));
-  }
-}
-
 RAGMESH_AVX512 void AddLayerNorm(const float* update, const float* gain, const float* offset,
                                  float epsilon, float* x, std::size_t n) {
-  __m512 sum = _mm512_setzero_ps();
-  for (std::size_t i = 0; i < n; i += 16) {
-    const __mmask16 lanes = Lanes(n - i);
-    __m512 value = _mm512_maskz_loadu_ps(lanes, x + i);
+  const __m512 zero = _mm512_setzero_ps();
+  __m512 sums[4] = {zero, zero, zero, zero}, squares[4] = {zero, zero, zero, zero};
+  ForVectors<4>(n, [&](std::size_t i, auto lanes, int way) RAGMESH_AVX512 {
+    __m512 value = lanes.Load(x + i);
     if (update != nullptr) {
-      value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(lanes, update + i));
-      _mm512_mask_storeu_ps(x + i, lanes, value);
+      value = _mm512_add_ps(value, lanes.Load(update + i));
+      lanes.Store(x + i, value);
     }
-    sum = _mm512_add_ps(sum, value);
-  }
-  const __m512 mean = _mm512_set1_ps(Sum(sum) / static_cast<float>(n));
-  __m512 squares = _mm512_setzero_ps();
-  for (std::size_t i = 0; i < n; i += 16) {
-    const __mmask16 lanes = Lanes(n - i);
-    const __m512 centred = _mm512_maskz_sub_ps(lanes, _mm512_maskz_loadu_ps(lanes, x + i), mean);
-    squares = _mm512_fmadd_ps(centred, centred, squares);
-  }
+    sums[way] = _mm512_add_ps(sums[way], value);
+  });
+  const __m512 mean = _mm512_set1_ps(Sum4(sums) / static_cast<float>(n));
+  ForVectors<4>(n, [&](std::size_t i, auto lanes, int way) RAGMESH_AVX512 {
+    const __m512 centred = lanes.Select(_mm512_sub_ps(lanes.Load(x + i), mean), zero);
+    squares[way] = _mm512_fmadd_ps(centred, centred, squares[way]);
+  });
   const __m512 inverse =
-      _mm512_set1_ps(1.0f / std::sqrt(Sum(squares) / static_cast<float>(n) + epsilon));
-  for (std::size_t i = 0; i < n; i += 16) {
-    const __mmask16 lanes = Lanes(n - i);
-    const __m512 scaled =
-        _mm512_mul_ps(_mm512_sub_ps(_mm512_maskz_loadu_ps(lanes, x + i), mean), inverse);
-    const __m512 result = _mm512_fmadd_ps(scaled, _mm512_maskz_loadu_ps(lanes, gain + i),
-                                          _mm512_maskz_loadu_ps(lanes, offset + i));
-    _mm512_mask_storeu_ps(x + i, lanes, result);
-  }
+      _mm512_set1_ps(1.0f / std::sqrt(Sum4(squares) / static_cast<float>(n) + epsilon));
+  ForVectors<4>(n, [&](std::size_t i, auto lanes, int) RAGMESH_AVX512 {
+    const __m512 scaled = _mm512_mul_ps(_mm512_sub_ps(lanes.Load(x + i), mean), inverse);
+    lanes.Store(x + i, _mm512_fmadd_ps(scaled, lanes.Load(gain + i), lanes.Load(offset + i)));
+  });
 }
 
 namespace {
 
-// 16 values that are to be rounded, and their extremes as far as they are known.
+// Values that are to be rounded.
 template <bool has_factors>
 struct QuantizeInput {
-  RAGMESH_AVX512 inline __m512 Value(std::size_t i, __mmask16 lanes) const {
-    const __m512 v = _mm512_maskz_loadu_ps(lanes, x + i);
+  template <typename Lanes>
+  RAGMESH_AVX512 inline __m512 Value(std::size_t i, Lanes lanes) const {
+    const __m512 v = lanes.Load(x + i);
     if constexpr (!has_factors) return v;
-    return _mm512_mul_ps(v, _mm512_maskz_loadu_ps(lanes, factors + i));
+    return _mm512_mul_ps(v, lanes.Load(factors + i));
   }
   const float* x;
   const float* factors;
 };
 
-struct Extremes {
-  RAGMESH_AVX512 inline void Add(__m512 v, __mmask16 lanes) {
-    lowest = _mm512_mask_min_ps(lowest, lanes, lowest, v);
-    highest = _mm512_mask_max_ps(highest, lanes, highest, v);
+template <bool has_factors>
+RAGMESH_AVX512 bool HasNan(const QuantizeInput<has_factors>& input, std::size_t n) {
+  __mmask16 nan = 0;
+  ForVectors<1>(n, [&](std::size_t i, auto lanes, int) RAGMESH_AVX512 {
+    const __m512 v = input.Value(i, lanes);
     nan = static_cast<__mmask16>(nan | _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q));
-  }
-  __m512 lowest;
-  __m512 highest;
-  __mmask16 nan;
-};
+  });
+  return nan != 0;
+}
+
+// A NaN may go unnoticed.
+template <bool has_factors>
+RAGMESH_AVX512 QuantizeRange RangeOf(const QuantizeInput<has_factors>& input, std::size_t n) {
+  if (n == 0) return {0, 0, true};
+  const __m512 infinity = _mm512_set1_ps(std::numeric_limits<float>::infinity());
+  const __m512 below = _mm512_sub_ps(_mm512_setzero_ps(), infinity);
+  __m512 lowest[2] = {infinity, infinity}, highest[2] = {below, below};
+  ForVectors<2>(n, [&](std::size_t i, auto lanes, int way) RAGMESH_AVX512 {
+    const __m512 v = input.Value(i, lanes);
+    lowest[way] = _mm512_min_ps(lowest[way], lanes.Select(v, infinity));
+    highest[way] = _mm512_max_ps(highest[way], lanes.Select(v, below));
+  });
+  return {_mm512_reduce_min_ps(_mm512_min_ps(lowest[0], lowest[1])),
+          _mm512_reduce_max_ps(_mm512_max_ps(highest[0], highest[1])), true};
+}
 
 template <bool has_factors>
 RAGMESH_AVX512 void QuantizeWith(const QuantizeInput<has_factors>& input, std::size_t n,
                                  std::int8_t* out, QuantizedRow* row) {
-  constexpr __mmask16 kAll = 0xFFFF;
-  const __m512 infinity = _mm512_set1_ps(std::numeric_limits<float>::infinity());
-  const Extremes none{infinity, _mm512_sub_ps(_mm512_setzero_ps(), infinity), 0};
-  Extremes even = none, odd = none;  // two, so that one need not wait for the other
+  const QuantizeRange range = RangeOf(input, n);
+  const __m512 shift = _mm512_set1_ps(range.shift), factor = _mm512_set1_ps(range.factor);
+  const auto rounded = [=](std::size_t i) RAGMESH_AVX512 {
+    return _mm512_cvtps_epi32(_mm512_fmadd_ps(input.Value(i, AllLanes()), factor, shift));
+  };
+  const __m512i zero = _mm512_setzero_si512(), sign = _mm512_set1_epi8(-128);
+  // Packing works in quarters, and leaves in each four bytes of every vector.
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  __m512i total = zero;   // of bytes that were made positive, eight at a time
+  __m512i lowest = zero;  // -128 where a value is NaN, and never otherwise
   std::size_t i = 0;
-  for (; i + 32 <= n; i += 32) {
-    even.Add(input.Value(i, kAll), kAll);
-    odd.Add(input.Value(i + 16, kAll), kAll);
+  for (; i + 64 <= n; i += 64) {
+    const __m512i low = _mm512_packs_epi32(rounded(i), rounded(i + 16));
+    const __m512i high = _mm512_packs_epi32(rounded(i + 32), rounded(i + 48));
+    const __m512i bytes = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(low, high));
+    _mm512_storeu_si512(out + i, bytes);
+    total = _mm512_add_epi64(total, _mm512_sad_epu8(_mm512_xor_si512(bytes, sign), zero));
+    lowest = _mm512_min_epi8(lowest, bytes);
   }
-  for (; i < n; i += 16) even.Add(input.Value(i, Lanes(n - i)), Lanes(n - i));
-  const QuantizeRange range(
-      n == 0 ? 0 : _mm512_reduce_min_ps(_mm512_min_ps(even.lowest, odd.lowest)),
-      n == 0 ? 0 : _mm512_reduce_max_ps(_mm512_max_ps(even.highest, odd.highest)),
-      (even.nan | odd.nan) == 0);
-  const __m512 offset = _mm512_set1_ps(range.offset), factor = _mm512_set1_ps(range.factor);
-  const __mmask16 any = range.factor == 0 ? __mmask16{0} : kAll;
-  __m512i total = _mm512_setzero_si512();
-  for (i = 0; i < n; i += 16) {
-    const __mmask16 lanes = Lanes(n - i);
-    const __m512i rounded = _mm512_maskz_cvtps_epi32(
-        static_cast<__mmask16>(any & lanes),
-        _mm512_mul_ps(_mm512_sub_ps(input.Value(i, lanes), offset), factor));
-    total = _mm512_add_epi32(total, rounded);
-    _mm_mask_storeu_epi8(out + i, lanes, _mm512_cvtepi32_epi8(rounded));
+  std::int32_t sum = static_cast<std::int32_t>(_mm512_reduce_add_epi64(total)) -
+                     128 * static_cast<std::int32_t>(i);
+  for (; i < n; i += 16) {
+    const SomeLanes lanes{Lanes(n - i)};
+    const __m512i last =
+        _mm512_maskz_cvtps_epi32(lanes.mask, _mm512_fmadd_ps(input.Value(i, lanes), factor, shift));
+    const __m128i bytes = _mm512_cvtsepi32_epi8(last);
+    _mm_mask_storeu_epi8(out + i, lanes.mask, bytes);
+    sum += _mm512_reduce_add_epi32(last);
+    lowest = _mm512_min_epi8(lowest, _mm512_zextsi128_si512(bytes));
   }
-  *row = {.scale = range.scale, .offset = range.offset, .sum = _mm512_reduce_add_epi32(total)};
+  *row = {.scale = range.scale, .offset = range.offset, .sum = sum};
+  if (range.factor == 0 || _mm512_cmpeq_epi8_mask(lowest, sign) != 0) {
+    const bool nan = std::isnan(range.scale) || HasNan(input, n);
+    const float constant = std::numeric_limits<float>::quiet_NaN();
+    *row = {.scale = nan ? constant : 0, .offset = nan ? constant : range.offset};
+    std::memset(out, 0, n);
+  }
 }
 
 }  // namespace

@@ -75,11 +75,11 @@ void Quantize(const float* x, const float* factors, std::size_t n, std::int8_t* 
   });
   const QuantizeRange range(vminvq_f32(lowest), vmaxvq_f32(highest),
                             !std::isnan(vminvq_f32(lowest)));
-  const float32x4_t offset = vdupq_n_f32(range.offset), zero = vdupq_n_f32(0);
+  const float32x4_t shift = vdupq_n_f32(range.shift), zero = vdupq_n_f32(0);
   int32x4_t total = vdupq_n_s32(0);
   ForVectors(n, [&](std::size_t i, auto count) {
     // With a factor of 0 all of these are 0 or NaN, and the conversion makes 0 of a NaN.
-    const float32x4_t v = vmulq_n_f32(vsubq_f32(value(i, count), offset), range.factor);
+    const float32x4_t v = vfmaq_n_f32(shift, value(i, count), range.factor);
     const int32x4_t rounded = vcvtnq_s32_f32(Select(v, zero, count));
     total = vaddq_s32(total, rounded);
     const int16x4_t half = vmovn_s32(rounded);

@@ -9,18 +9,22 @@
 #define RAGMESH_LIBS_LINALG_TILE_AVX512_H_
 
 #include <cstddef>
+#include <cstdint>
+
+#include "libs/linalg/kernels.h"
 
 #define RAGMESH_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
 
 namespace ragmesh::linalg::avx512 {
 
 struct Tile {
-  const char* a;           // the first row
-  std::size_t a_stride;    // bytes
-  const char* b;           // groups x columns lanes of 4 bytes
-  std::size_t groups;      // at least 1
-  char* out;               // sums as they are, 4 bytes each
-  std::size_t out_stride;  // bytes
+  const char* a;               // the first row
+  std::size_t a_stride;        // bytes
+  const char* b;               // groups x columns lanes of 4 bytes
+  std::size_t b_stride = 128;  // bytes from one group to the next, in a tall tile
+  std::size_t groups;          // at least 1
+  char* out;                   // sums as they are, 4 bytes each
+  std::size_t out_stride;      // bytes
 };
 
 // clang-format off
@@ -74,6 +78,31 @@ struct Tile {
   "vmovups %%zmm" c3 ", 192(%[out])\n\t"               \
   "add %[os], %[out]\n\t"
 
+// Bytes on to the end, as PanelKernel says of int8: a row's sums start at what its unsigned weights
+// will be too much by, and turn into results before they leave their registers.
+#define RAGMESH_WIDE_START(at, r, c0, c1, c2, c3)      \
+  "vpbroadcastd (%[start]), %%zmm" c0 "\n\t"           \
+  "vmovdqa64 %%zmm" c0 ", %%zmm" c1 "\n\t"             \
+  "vmovdqa64 %%zmm" c0 ", %%zmm" c2 "\n\t"             \
+  "vmovdqa64 %%zmm" c0 ", %%zmm" c3 "\n\t"             \
+  "add $4, %[start]\n\t"
+#define RAGMESH_WIDE_RESULT(v, scale, c)               \
+  "vcvtdq2ps %%zmm" c ", %%zmm" c "\n\t"               \
+  "vmulps %%zmm28, %%zmm" c ", %%zmm" c "\n\t"         \
+  "vmovaps 512+" v "(%[column]), %%zmm30\n\t"         \
+  "vfmadd231ps 256+" v "(%[column]), %%zmm29, %%zmm30\n\t" \
+  "vfmadd213ps %%zmm30, %%zmm" scale ", %%zmm" c "\n\t" \
+  "vmovups %%zmm" c ", " v "(%[out])\n\t"
+#define RAGMESH_WIDE_RESULTS(at, r, c0, c1, c2, c3)    \
+  "vbroadcastss (%[row]), %%zmm28\n\t"                \
+  "vbroadcastss 4(%[row]), %%zmm29\n\t"               \
+  RAGMESH_WIDE_RESULT("0", "24", c0)                   \
+  RAGMESH_WIDE_RESULT("64", "25", c1)                  \
+  RAGMESH_WIDE_RESULT("128", "26", c2)                 \
+  RAGMESH_WIDE_RESULT("192", "27", c3)                 \
+  "add $12, %[row]\n\t"                               \
+  "add %[os], %[out]\n\t"
+
 // Two columns of lanes by up to twelve rows: for heads of 32. Rows 6 to 11 have their own base.
 #define RAGMESH_TALL_ROWS_4(X)                                          \
   X("(%[a])", "26", "0", "1") X("(%[a],%[s])", "27", "2", "3")          \
@@ -124,6 +153,29 @@ struct Tile {
                : [s] "r"(s), [s3] "r"(3 * s), [s5] "r"(5 * s), [os] "r"(tile.out_stride)           \
                : "cc", "memory", RAGMESH_ALL_ZMM)
 
+#define RAGMESH_WIDE_RESULTS_TILE(rows, step)                                                      \
+  asm volatile(RAGMESH_WIDE_ROWS_##rows(RAGMESH_WIDE_START)                                        \
+               ".p2align 5\n"                                                                      \
+               "1:\n\t"                                                                            \
+               RAGMESH_WIDE_LANES                                                                  \
+               "prefetcht1 (%[next])\n\t"                                                          \
+               RAGMESH_WIDE_ROWS_##rows(step)                                                      \
+               "add $4, %[a]\n\t"                                                                  \
+               "add $256, %[b]\n\t"                                                                \
+               "add $64, %[next]\n\t"                                                              \
+               "dec %[k]\n\t"                                                                      \
+               "jnz 1b\n\t"                                                                        \
+               "vmovaps (%[column]), %%zmm24\n\t"                                                  \
+               "vmovaps 64(%[column]), %%zmm25\n\t"                                                \
+               "vmovaps 128(%[column]), %%zmm26\n\t"                                               \
+               "vmovaps 192(%[column]), %%zmm27\n\t"                                               \
+               RAGMESH_WIDE_ROWS_##rows(RAGMESH_WIDE_RESULTS)                                      \
+               : [a] "+&r"(a), [b] "+&r"(b), [k] "+&r"(k), [out] "+&r"(out),                       \
+                 [start] "+&r"(start), [row] "+&r"(row), [next] "+&r"(next)                                            \
+               : [s] "r"(s), [s3] "r"(3 * s), [s5] "r"(5 * s), [os] "r"(tile.out_stride),          \
+                 [column] "r"(columns.scale)                                                       \
+               : "cc", "memory", RAGMESH_ALL_ZMM)
+
 #define RAGMESH_TALL_TILE(rows, step)                                                              \
   asm volatile(RAGMESH_TALL_ROWS_##rows(RAGMESH_TALL_CLEAR)                                        \
                ".p2align 5\n"                                                                      \
@@ -133,12 +185,13 @@ struct Tile {
                RAGMESH_TALL_ROWS_##rows(step)                                                      \
                "add $4, %[a]\n\t"                                                                  \
                "add $4, %[a6]\n\t"                                                                 \
-               "add $128, %[b]\n\t"                                                                \
+               "add %[bs], %[b]\n\t"                                                               \
                "dec %[k]\n\t"                                                                      \
                "jnz 1b\n\t"                                                                        \
                RAGMESH_TALL_ROWS_##rows(RAGMESH_TALL_STORE)                                        \
                : [a] "+&r"(a), [a6] "+&r"(a6), [b] "+&r"(b), [k] "+&r"(k), [out] "+&r"(out)        \
-               : [s] "r"(s), [s3] "r"(3 * s), [s5] "r"(5 * s), [os] "r"(tile.out_stride)           \
+               : [s] "r"(s), [s3] "r"(3 * s), [s5] "r"(5 * s), [os] "r"(tile.out_stride),          \
+                 [bs] "r"(tile.b_stride)                                                           \
                : "cc", "memory", RAGMESH_ALL_ZMM)
 
 // clang-format on
@@ -176,6 +229,31 @@ RAGMESH_DEFINE_WIDE(WideVnni, RAGMESH_WIDE_LANES, RAGMESH_VNNI_WIDE, "4")
 RAGMESH_DEFINE_WIDE(WideWords, RAGMESH_WIDE_WORDS, RAGMESH_WORDS_WIDE, "8")
 RAGMESH_DEFINE_TALL(TallF32, RAGMESH_F32_TALL)
 RAGMESH_DEFINE_TALL(TallBf16, RAGMESH_BF16_TALL)
+
+// One panel's columns. The inner loop reads it as it lies here.
+struct alignas(64) TileColumns {
+  float scale[64];
+  float sum[64];
+  float bias[64];
+};
+
+// WideVnni, but what is written are the results. Row r of the tile starts from starts[r].
+template <int rows>
+RAGMESH_AVX512 inline void WideVnniResults(const Tile& tile, const TileColumns& columns,
+                                           const std::int32_t* start, const QuantizedRow* row,
+                                           const char* next) {
+  static_assert(sizeof(QuantizedRow) == 12 && offsetof(QuantizedRow, offset) == 4);
+  const char *a = tile.a, *b = tile.b;
+  char* out = tile.out;
+  std::size_t k = tile.groups;
+  const std::size_t s = tile.a_stride;
+  if constexpr (rows == 1) RAGMESH_WIDE_RESULTS_TILE(1, RAGMESH_VNNI_WIDE);
+  if constexpr (rows == 2) RAGMESH_WIDE_RESULTS_TILE(2, RAGMESH_VNNI_WIDE);
+  if constexpr (rows == 3) RAGMESH_WIDE_RESULTS_TILE(3, RAGMESH_VNNI_WIDE);
+  if constexpr (rows == 4) RAGMESH_WIDE_RESULTS_TILE(4, RAGMESH_VNNI_WIDE);
+  if constexpr (rows == 5) RAGMESH_WIDE_RESULTS_TILE(5, RAGMESH_VNNI_WIDE);
+  if constexpr (rows == 6) RAGMESH_WIDE_RESULTS_TILE(6, RAGMESH_VNNI_WIDE);
+}
 
 }  // namespace ragmesh::linalg::avx512
 

@@ -121,7 +121,7 @@ class OutlierTest : public ::testing::TestWithParam<const linalg::Kernels*> {
     rows.Reset(kRows);
     for (std::size_t r = 0; r < kRows; ++r) rows.Set(r, values_.data() + r * kInputs, factors);
     std::vector<float> out(kRows * kOutputs);
-    matrix.Multiply(rows, 0, kRows, bias.data(), out.data(), kOutputs);
+    matrix.Multiply(rows, 0, kRows, {.bias = bias.data()}, out.data(), kOutputs);
     return out;
   }
   // Root of the mean square distance from the product in f32.

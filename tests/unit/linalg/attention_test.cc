@@ -83,7 +83,10 @@ class AttentionTest : public ::testing::TestWithParam<InPrecision> {
   void ExpectResultIsRight() {
     const float* const out = Attend();
     std::vector<double> powers(tokens_);
-    for (auto* operand : {&queries_, &keys_, &values_}) {
+    // Queries are rounded after they were scaled, so that scores are logarithms to base 2.
+    const float scale = scale_ * 1.44269504f;
+    for (float& value : queries_) value = bf16_ ? RoundToBf16(value * scale) / scale : value;
+    for (auto* operand : {&keys_, &values_}) {
       for (float& value : *operand) value = bf16_ ? RoundToBf16(value) : value;
     }
     for (std::size_t t = 0; t < tokens_; ++t) {

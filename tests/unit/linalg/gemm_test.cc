@@ -69,7 +69,8 @@ class GemmTest : public ::testing::TestWithParam<InPrecision> {
     PackedMatrix packed(table, precision);
     packed.Pack(w.data(), outputs, inputs);
     std::vector<float> out(rows * outputs);
-    packed.Multiply(Rows(table, precision, a, inputs), 0, rows, bias, out.data(), outputs);
+    packed.Multiply(Rows(table, precision, a, inputs), 0, rows, {.bias = bias}, out.data(),
+                    outputs);
     return out;
   }
 
@@ -141,9 +142,9 @@ TEST_P(GemmTest, ARowDoesNotDependOnTheOthers) {
   if (!packed.rows_are_independent()) GTEST_SKIP() << "OpenBLAS does not promise it";
   const PackedRows packed_a = Rows(table_, precision_, a, inputs);
   std::vector<float> together(rows * outputs), alone(outputs);
-  packed.Multiply(packed_a, 0, rows, nullptr, together.data(), outputs);
+  packed.Multiply(packed_a, 0, rows, {}, together.data(), outputs);
   for (std::size_t r = 0; r < rows; ++r) {
-    packed.Multiply(packed_a, r, 1, nullptr, alone.data(), outputs);
+    packed.Multiply(packed_a, r, 1, {}, alone.data(), outputs);
     for (std::size_t o = 0; o < outputs; ++o)
       ASSERT_EQ(together[r * outputs + o], alone[o]) << r << ", " << o;
   }
@@ -156,9 +157,9 @@ TEST_P(GemmTest, PanelsMakeUpTheProductAndTouchNothingElse) {
   packed.Pack(w.data(), outputs, inputs);
   const PackedRows packed_a = Rows(table_, precision_, a, inputs);
   std::vector<float> whole(rows * outputs), out(rows * out_stride, -9.0f);
-  packed.Multiply(packed_a, 0, rows, bias.data(), whole.data(), outputs);
+  packed.Multiply(packed_a, 0, rows, {.bias = bias.data()}, whole.data(), outputs);
   for (std::size_t panel = packed.panels(); panel-- > 0;) {
-    packed.MultiplyPanel(packed_a, 0, rows, panel, bias.data(), out.data(), out_stride);
+    packed.MultiplyPanel(packed_a, 0, rows, panel, {.bias = bias.data()}, out.data(), out_stride);
     const std::size_t first = panel * packed.panel_width();
     for (std::size_t r = 0; r < rows; ++r) {
       for (std::size_t o = 0; o < out_stride; ++o) {
@@ -166,6 +167,21 @@ TEST_P(GemmTest, PanelsMakeUpTheProductAndTouchNothingElse) {
         ASSERT_EQ(out[r * out_stride + o], done ? whole[r * outputs + o] : -9.0f) << r << ", " << o;
       }
     }
+  }
+}
+
+TEST_P(GemmTest, GeluIsThatOfTheResults) {
+  for (const std::size_t outputs : {1, 16, 63, 64, 150}) {
+    const std::size_t rows = 7, inputs = 40;
+    const auto a = Random(rows * inputs), w = Random(outputs * inputs), bias = Random(outputs);
+    PackedMatrix packed(table_, precision_);
+    packed.Pack(w.data(), outputs, inputs);
+    const PackedRows packed_a = Rows(table_, precision_, a, inputs);
+    std::vector<float> plain(rows * outputs), out(rows * outputs);
+    packed.Multiply(packed_a, 0, rows, {.bias = bias.data()}, plain.data(), outputs);
+    packed.Multiply(packed_a, 0, rows, {.bias = bias.data(), .gelu = true}, out.data(), outputs);
+    table_.gelu(plain.data(), plain.size());
+    for (std::size_t i = 0; i < out.size(); ++i) ASSERT_FLOAT_EQ(out[i], plain[i]) << i;
   }
 }
 
@@ -180,7 +196,7 @@ TEST_P(GemmTest, RowsMayBeReplacedAndGrowInNumber) {
     rows.Reset(count);
     for (std::size_t r = 0; r < count; ++r) rows.Set(r, a.data() + r * inputs);
     std::vector<float> out(count * outputs);
-    packed.Multiply(rows, 0, count, nullptr, out.data(), outputs);
+    packed.Multiply(rows, 0, count, {}, out.data(), outputs);
     EXPECT_EQ(out, Multiply(table_, precision_, a, w, inputs, nullptr)) << count;
   }
 }
@@ -195,7 +211,7 @@ TEST_P(Int8GemmTest, FactorsOfTheInputsScaleRows) {
   rows.Set(0, values.data(), factors.data());
   PackedMatrix packed(table_, precision_);
   packed.Pack(w.data(), outputs, inputs);
-  packed.Multiply(rows, 0, 1, nullptr, out.data(), outputs);
+  packed.Multiply(rows, 0, 1, {}, out.data(), outputs);
   EXPECT_EQ(out, Multiply(table_, precision_, scaled, w, inputs, nullptr));
 }
 
@@ -205,7 +221,7 @@ TEST_P(Int8GemmTest, TakesWeightsThatAreRoundedAlready) {
   PackedMatrix packed(table_, precision_);
   packed.Pack(RoundToInt8(w.data(), outputs, inputs));
   std::vector<float> out(3 * outputs);
-  packed.Multiply(Rows(table_, precision_, a, inputs), 0, 3, nullptr, out.data(), outputs);
+  packed.Multiply(Rows(table_, precision_, a, inputs), 0, 3, {}, out.data(), outputs);
   EXPECT_EQ(out, Multiply(table_, precision_, a, w, inputs, nullptr));
 }
 
@@ -259,7 +275,7 @@ TEST(GemmWithoutOpenBlasTest, AgreesWithOpenBlas) {
   PackedMatrix packed(scalar, Precision::kF32);
   packed.Pack(w.data(), outputs, inputs);
   std::vector<float> expected(rows * outputs), out(rows * outputs);
-  packed.Multiply(packed_a, 0, rows, bias.data(), expected.data(), outputs);
+  packed.Multiply(packed_a, 0, rows, {.bias = bias.data()}, expected.data(), outputs);
   PackedMatrixPeer::MultiplyByDots(packed, a.data(), inputs, rows, bias.data(), out.data(),
                                    outputs);
   for (std::size_t i = 0; i < out.size(); ++i) EXPECT_NEAR(out[i], expected[i], 1e-5f) << i;

@@ -245,6 +245,12 @@ TEST_P(RowsTest, QuantizeAnswersWhatIsNotFiniteWithNan) {
       }
     }
   }
+  // Among values that are all the same.
+  for (const std::size_t n : {2, 17, 33, 64, 130}) {
+    std::vector<float> values(n, 1.0f);
+    values[n / 2] = kNan;
+    ASSERT_NO_FATAL_FAILURE(ExpectQuantizesAsScalar(values));
+  }
   // Finite, but not their spread.
   std::vector<float> values(10, 3e38f);
   values[3] = -3e38f;
