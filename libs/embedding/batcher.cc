@@ -46,6 +46,11 @@ Batcher::Stats Batcher::stats() const {
   return stats;
 }
 
+bool Batcher::OneAtWork() const {
+  absl::MutexLock lock(&mutex_);
+  return pumps_ <= 1;
+}
+
 Priority Batcher::NextPriority() {
   if (queue(Priority::kQuery).empty()) return Priority::kPassage;
   if (queue(Priority::kPassage).empty()) return Priority::kQuery;
@@ -53,7 +58,7 @@ Priority Batcher::NextPriority() {
 }
 
 Batcher::Batch Batcher::TakeBatch(Priority priority) {
-  Batch batch{.priority = priority, .alone = pumps_ == 1};
+  Batch batch{.priority = priority};
   auto& waiting = queue(priority);
   std::size_t& waiting_tokens = queued_tokens_[static_cast<std::size_t>(priority)];
   const bool passes_passages = priority == Priority::kQuery && !queue(Priority::kPassage).empty();

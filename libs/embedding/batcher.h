@@ -59,7 +59,6 @@ class Batcher {
     std::vector<Item> items;
     // Items whose call was cancelled or late when their turn came, and why they are not run.
     std::vector<std::pair<Item, absl::Status>> dropped;
-    bool alone = false;  // no other batch was running as this one began
   };
 
   // Runs a batch on a compute thread. It must not submit to this batcher and wait.
@@ -89,6 +88,9 @@ class Batcher {
   // For a worker in the middle of a batch of passages: runs the batch of queries that is next, if
   // there is one, on this thread.
   void RunWaitingQueries();
+
+  // Whether no more than one thread has batches to run, so that the others may help it.
+  bool OneAtWork() const;
 
   Stats stats() const;
 

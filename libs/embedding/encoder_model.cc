@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/check.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 
@@ -15,17 +16,11 @@ namespace {
 // 1 MiB second-level cache; fewer would read weights from the third level more often than it bears.
 constexpr std::size_t kBlockRows = 48;
 
-// work(item, thread) for every item, on the threads of `pool` or on this one.
-void ForEach(ComputePool* pool, std::size_t items,
-             absl::FunctionRef<void(std::size_t item, int thread)> work) {
-  if (pool != nullptr) return pool->Run(items, work);
-  for (std::size_t item = 0; item < items; ++item) work(item, 0);
-}
-
-// The whole product for `count` rows from `first`, its panels divided among the threads.
+// The whole product for `count` rows from `first`, panel by panel.
 void Multiply(const LinearWeights& linear, const linalg::PackedRows& rows, std::size_t first,
-              std::size_t count, bool gelu, ComputePool* pool, float* out, std::size_t out_stride) {
-  ForEach(pool, linear.matrix.panels(), [&](std::size_t panel, int) {
+              std::size_t count, bool gelu, EncoderModel::LoopRunner loops, float* out,
+              std::size_t out_stride) {
+  loops(linear.matrix.panels(), [&](std::size_t panel, int) {
     linear.matrix.MultiplyPanel(rows, first, count, panel,
                                 {.bias = linear.bias.data(), .gelu = gelu}, out, out_stride);
   });
@@ -33,8 +28,9 @@ void Multiply(const LinearWeights& linear, const linalg::PackedRows& rows, std::
 
 }  // namespace
 
-EncoderWorkspace::EncoderWorkspace(const EncoderModel& model)
+EncoderWorkspace::EncoderWorkspace(const EncoderModel& model, int threads)
     : model_(model),
+      threads_(static_cast<std::size_t>(threads)),
       rows_(model.kernels(), model.precision(), model.config().hidden),
       inner_rows_(model.kernels(), model.precision(), model.config().intermediate) {}
 
@@ -43,7 +39,7 @@ absl::Span<const float> EncoderWorkspace::hidden(std::size_t index) const {
   return {row(hidden_, starts_[index], width), (starts_[index + 1] - starts_[index]) * width};
 }
 
-void EncoderWorkspace::Reset(absl::Span<const EncoderText> texts, int threads) {
+void EncoderWorkspace::Reset(absl::Span<const EncoderText> texts) {
   const EncoderConfig& config = model_.config();
   starts_.assign(1, 0);
   std::size_t longest = 0;
@@ -65,7 +61,7 @@ void EncoderWorkspace::Reset(absl::Span<const EncoderText> texts, int threads) {
   inner_rows_.Reset(block_rows_);
   attention_bytes_ = model_.attention_.scratch_bytes(longest, config.hidden / config.heads);
   attention_bytes_ = (attention_bytes_ + 63) / 64 * 64;
-  attention_.Reserve(attention_bytes_ * static_cast<std::size_t>(threads));
+  attention_.Reserve(attention_bytes_ * threads_);
 }
 
 EncoderModel::EncoderModel(const EncoderConfig& config, const linalg::Kernels& kernels,
@@ -106,16 +102,21 @@ absl::Status EncoderModel::Check(const EncoderText& text) const {
   return absl::OkStatus();
 }
 
-bool EncoderModel::Forward(absl::Span<const EncoderText> texts, ComputePool* pool,
-                           EncoderWorkspace* workspace, GoOn go_on) const {
-  workspace->Reset(texts, pool == nullptr ? 1 : pool->threads());
+void EncoderModel::RunHere(std::size_t items,
+                           absl::FunctionRef<void(std::size_t item, int thread)> work) {
+  for (std::size_t item = 0; item < items; ++item) work(item, 0);
+}
+
+bool EncoderModel::Forward(absl::Span<const EncoderText> texts, EncoderWorkspace* workspace,
+                           GoOn go_on, LoopRunner loops) const {
+  workspace->Reset(texts);
   Embed(texts, workspace);
   const std::size_t tokens = workspace->starts_.back();
   for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
     if (!go_on(i)) return false;
-    ProjectAndAttend(i, pool, workspace);
+    ProjectAndAttend(i, loops, workspace);
     for (std::size_t first = 0; first < tokens; first += workspace->block_rows_) {
-      FinishBlock(i, first, std::min(workspace->block_rows_, tokens - first), pool, workspace);
+      FinishBlock(i, first, std::min(workspace->block_rows_, tokens - first), loops, workspace);
     }
   }
   return go_on(weights_.layers.size());
@@ -148,7 +149,7 @@ void EncoderModel::Embed(absl::Span<const EncoderText> texts, EncoderWorkspace* 
   }
 }
 
-void EncoderModel::ProjectAndAttend(std::size_t index, ComputePool* pool,
+void EncoderModel::ProjectAndAttend(std::size_t index, LoopRunner loops,
                                     EncoderWorkspace* workspace) const {
   const LayerWeights& layer = weights_.layers[index];
   const std::size_t width = config_.hidden, stride = 3 * width;
@@ -156,11 +157,13 @@ void EncoderModel::ProjectAndAttend(std::size_t index, ComputePool* pool,
   float* const projected = workspace->row(workspace->query_key_value_, 0, stride);
   for (std::size_t first = 0; first < tokens; first += workspace->block_rows_) {
     const std::size_t count = std::min(workspace->block_rows_, tokens - first);
-    Multiply(layer.query_key_value, workspace->rows_, first, count, false, pool,
+    Multiply(layer.query_key_value, workspace->rows_, first, count, false, loops,
              projected + first * stride, stride);
   }
   const std::size_t head_width = width / config_.heads;
-  ForEach(pool, (workspace->starts_.size() - 1) * config_.heads, [&](std::size_t item, int thread) {
+  loops((workspace->starts_.size() - 1) * config_.heads, [&](std::size_t item, int thread) {
+    RAGMESH_CHECK(static_cast<std::size_t>(thread) < workspace->threads_,
+                  "a loop has more threads than its workspace");
     const std::size_t text = item / config_.heads, head = item % config_.heads;
     const std::size_t first = workspace->starts_[text];
     const float* const queries = projected + first * stride + head * head_width;
@@ -179,7 +182,7 @@ void EncoderModel::ProjectAndAttend(std::size_t index, ComputePool* pool,
 }
 
 void EncoderModel::FinishBlock(std::size_t index, std::size_t first, std::size_t count,
-                               ComputePool* pool, EncoderWorkspace* workspace) const {
+                               LoopRunner loops, EncoderWorkspace* workspace) const {
   const LayerWeights& layer = weights_.layers[index];
   const std::size_t width = config_.hidden, inner_width = config_.intermediate;
   float* const update = workspace->row(workspace->update_, 0, width);
@@ -188,14 +191,14 @@ void EncoderModel::FinishBlock(std::size_t index, std::size_t first, std::size_t
   for (std::size_t r = first; r < first + count; ++r)
     Feed(index, LayerProduct::kAttentionOutput, r, workspace->row(workspace->context_, r, width),
          workspace);
-  Multiply(layer.attention_output, workspace->rows_, first, count, false, pool, update, width);
+  Multiply(layer.attention_output, workspace->rows_, first, count, false, loops, update, width);
   AddAndNormalise(layer.attention_norm, index, LayerProduct::kIntermediate, first, count,
                   workspace);
 
-  Multiply(layer.intermediate, workspace->rows_, first, count, true, pool, inner, inner_width);
+  Multiply(layer.intermediate, workspace->rows_, first, count, true, loops, inner, inner_width);
   for (std::size_t r = 0; r < count; ++r)
     Feed(index, LayerProduct::kOutput, r, inner + r * inner_width, workspace);
-  Multiply(layer.output, workspace->inner_rows_, 0, count, false, pool, update, width);
+  Multiply(layer.output, workspace->inner_rows_, 0, count, false, loops, update, width);
   AddAndNormalise(layer.output_norm, index + 1, LayerProduct::kQueryKeyValue, first, count,
                   workspace);
 }

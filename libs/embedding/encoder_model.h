@@ -13,7 +13,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "libs/concurrency/compute_pool.h"
 #include "libs/embedding/encoder_config.h"
 #include "libs/embedding/encoder_weights.h"
 #include "libs/linalg/gemm.h"
@@ -33,7 +32,8 @@ struct EncoderText {
 // nothing below that. For one pass at a time.
 class EncoderWorkspace {
  public:
-  explicit EncoderWorkspace(const EncoderModel& model);
+  // `threads`: how many the loops of a pass may be divided among.
+  explicit EncoderWorkspace(const EncoderModel& model, int threads = 1);
 
   // Sees every row that a product reads, before it is rounded.
   using Observer =
@@ -46,12 +46,13 @@ class EncoderWorkspace {
  private:
   friend class EncoderModel;
 
-  void Reset(absl::Span<const EncoderText> texts, int threads);
+  void Reset(absl::Span<const EncoderText> texts);
   float* row(const linalg::AlignedBytes& bytes, std::size_t index, std::size_t width) const {
     return reinterpret_cast<float*>(bytes.data()) + index * width;
   }
 
   const EncoderModel& model_;
+  const std::size_t threads_;
   Observer observer_;                // most often none
   std::vector<std::size_t> starts_;  // first row of each text, and the number of rows
   std::size_t block_rows_ = 0;       // rows that go through the parts after attention together
@@ -80,10 +81,19 @@ class EncoderModel {
   // hidden states are complete, for those who look.
   using GoOn = absl::FunctionRef<bool(std::size_t layer)>;
 
+  // Calls work(item, thread) for every item below `items`, in any order, and returns when all are
+  // done. `thread` is below the number that the workspace was made for; no two calls with the same
+  // one run at a time.
+  using LoopRunner = absl::FunctionRef<void(
+      std::size_t items, absl::FunctionRef<void(std::size_t item, int thread)> work)>;
+  // All of them on this thread.
+  static void RunHere(std::size_t items,
+                      absl::FunctionRef<void(std::size_t item, int thread)> work);
+
   // Leaves the hidden states of `texts` in `workspace`; false when `go_on` ended it. Every text
-  // must pass Check(). `pool` is for the caller alone meanwhile, or null.
-  bool Forward(absl::Span<const EncoderText> texts, ComputePool* pool, EncoderWorkspace* workspace,
-               GoOn go_on) const;
+  // must pass Check(). `loops` may divide each loop otherwise; that changes no bit of the result.
+  bool Forward(absl::Span<const EncoderText> texts, EncoderWorkspace* workspace, GoOn go_on,
+               LoopRunner loops = RunHere) const;
 
   // INVALID_ARGUMENT unless ids are 1 to config().positions, each below config().vocabulary, and
   // types fit them and are below config().token_types.
@@ -104,9 +114,9 @@ class EncoderModel {
                linalg::Precision precision, EncoderWeights weights);
 
   void Embed(absl::Span<const EncoderText> texts, EncoderWorkspace* workspace) const;
-  void ProjectAndAttend(std::size_t layer, ComputePool* pool, EncoderWorkspace* workspace) const;
+  void ProjectAndAttend(std::size_t layer, LoopRunner loops, EncoderWorkspace* workspace) const;
   // The parts of a layer behind attention, for rows `first` to `first + count`.
-  void FinishBlock(std::size_t layer, std::size_t first, std::size_t count, ComputePool* pool,
+  void FinishBlock(std::size_t layer, std::size_t first, std::size_t count, LoopRunner loops,
                    EncoderWorkspace* workspace) const;
   // row = norm(row + update), for the block's rows, which `product` of `layer` reads next.
   void AddAndNormalise(const NormWeights& norm, std::size_t layer, LayerProduct product,

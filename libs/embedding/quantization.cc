@@ -31,7 +31,7 @@ std::vector<std::vector<float>> Vectors(const EncoderModel& model,
   std::vector<std::vector<float>> vectors;
   vectors.reserve(texts.size());
   for (const EncoderText& text : AsTexts(texts)) {
-    model.Forward({&text, 1}, nullptr, &workspace, GoOn);
+    model.Forward({&text, 1}, &workspace, GoOn);
     vectors.push_back(reduce(text.ids.size(), workspace.hidden(0)));
   }
   return vectors;
@@ -56,8 +56,7 @@ Calibration Calibration::Measure(const EncoderModel& exact, absl::Span<const Tok
           inputs.mean[c] += values[c];
         }
       });
-  for (const EncoderText& text : AsTexts(texts))
-    exact.Forward({&text, 1}, nullptr, &workspace, GoOn);
+  for (const EncoderText& text : AsTexts(texts)) exact.Forward({&text, 1}, &workspace, GoOn);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     for (float& mean : calibration.inputs_[i].mean) mean /= static_cast<float>(rows[i]);
   }

@@ -229,24 +229,13 @@ void TextEncoder::RunBatch(Batcher::Batch batch) {
     }
   }
   if (items.empty()) return;
-  if (batch.alone && pool_mutex_.TryLock()) {
-    RunItems(items, batch.priority, &pool_);
-    pool_mutex_.Unlock();
-  } else {
-    RunItems(items, batch.priority, nullptr);
-  }
-}
-
-void TextEncoder::RunItems(absl::Span<const Batcher::Item> items, Priority priority,
-                           ComputePool* pool) {
   // Where rows are not independent, neither may texts share a product.
   const std::size_t together = model_->rows_are_independent() ? items.size() : 1;
   for (std::size_t first = 0; first < items.size(); first += together)
-    RunTexts(items.subspan(first, together), priority, pool);
+    RunTexts(absl::MakeConstSpan(items).subspan(first, together), batch.priority);
 }
 
-void TextEncoder::RunTexts(absl::Span<const Batcher::Item> items, Priority priority,
-                           ComputePool* pool) {
+void TextEncoder::RunTexts(absl::Span<const Batcher::Item> items, Priority priority) {
   std::vector<EncoderText> texts;
   texts.reserve(items.size());
   for (const Batcher::Item& item : items) {
@@ -259,7 +248,8 @@ void TextEncoder::RunTexts(absl::Span<const Batcher::Item> items, Priority prior
                        [](const Batcher::Item& item) { return item.call.Check().ok(); });
   };
   auto workspace = TakeWorkspace();
-  const bool done = model_->Forward(texts, pool, workspace.get(), go_on);
+  const auto loops = [this](std::size_t count, const auto& work) { RunLoop(count, work); };
+  const bool done = model_->Forward(texts, workspace.get(), go_on, loops);
   for (std::size_t i = 0; i < items.size(); ++i) {
     Job& job = *static_cast<Job*>(items[i].owner.get());
     if (done) {
@@ -271,9 +261,19 @@ void TextEncoder::RunTexts(absl::Span<const Batcher::Item> items, Priority prior
   PutWorkspaceBack(std::move(workspace));
 }
 
+// Asked anew for every loop: a batch that was alone as it began gives the other threads back within
+// a fraction of a layer when another one comes, and gets them when that has ended.
+void TextEncoder::RunLoop(std::size_t items,
+                          absl::FunctionRef<void(std::size_t item, int thread)> work) {
+  if (!batcher_.OneAtWork() || pool_in_use_.exchange(true, std::memory_order_acquire))
+    return EncoderModel::RunHere(items, work);
+  pool_.Run(items, work);
+  pool_in_use_.store(false, std::memory_order_release);
+}
+
 std::unique_ptr<EncoderWorkspace> TextEncoder::TakeWorkspace() {
   absl::MutexLock lock(&workspaces_mutex_);
-  if (workspaces_.empty()) return std::make_unique<EncoderWorkspace>(*model_);
+  if (workspaces_.empty()) return std::make_unique<EncoderWorkspace>(*model_, pool_.threads());
   auto workspace = std::move(workspaces_.back());
   workspaces_.pop_back();
   return workspace;

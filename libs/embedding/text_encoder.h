@@ -3,6 +3,7 @@
 #ifndef RAGMESH_LIBS_EMBEDDING_TEXT_ENCODER_H_
 #define RAGMESH_LIBS_EMBEDDING_TEXT_ENCODER_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -86,18 +87,18 @@ class TextEncoder {
 
   std::size_t LimitOf(std::size_t max_tokens) const;
   void RunBatch(Batcher::Batch batch);
-  void RunItems(absl::Span<const Batcher::Item> items, Priority priority, ComputePool* pool);
   // In one pass of the model.
-  void RunTexts(absl::Span<const Batcher::Item> items, Priority priority, ComputePool* pool);
+  void RunTexts(absl::Span<const Batcher::Item> items, Priority priority);
+  // Divides a loop among all threads while no other batch runs.
+  void RunLoop(std::size_t items, absl::FunctionRef<void(std::size_t item, int thread)> work);
   std::unique_ptr<EncoderWorkspace> TakeWorkspace();
   void PutWorkspaceBack(std::unique_ptr<EncoderWorkspace> workspace);
 
   const std::shared_ptr<const EncoderModel> model_;
   const std::unique_ptr<const text::WordPieceTokenizer> tokenizer_;
   const std::string digest_;
-  // Divides a batch that is alone among all threads. One batch at a time has it.
   ComputePool pool_;
-  absl::Mutex pool_mutex_;
+  std::atomic<bool> pool_in_use_{false};
   absl::Mutex workspaces_mutex_;
   // Those not in use: at most two a thread, since a batch of passages lets one of queries in.
   std::vector<std::unique_ptr<EncoderWorkspace>> workspaces_ ABSL_GUARDED_BY(workspaces_mutex_);

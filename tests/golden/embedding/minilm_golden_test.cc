@@ -60,7 +60,7 @@ TEST_P(MiniLmF32GoldenTest, IdsAndHiddenStatesEqualTheReference) {
     const EncoderModel& model = embedder_->encoder()->model();
     EncoderWorkspace workspace(model);
     const EncoderText text{input.ids, input.types};
-    EXPECT_TRUE(model.Forward({&text, 1}, nullptr, &workspace, [&](std::size_t layer) {
+    EXPECT_TRUE(model.Forward({&text, 1}, &workspace, [&](std::size_t layer) {
       const absl::Span<const float> hidden = workspace.hidden(0);
       for (std::size_t i = 0; i < 8; ++i) {
         EXPECT_NEAR(hidden[i], expected["hidden_cls_first8"][layer][i].get<float>(), 2e-5)

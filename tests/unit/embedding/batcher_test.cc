@@ -47,7 +47,6 @@ class BatcherTest : public ::testing::Test {
     for (const auto& item : batch.items) names += (names.empty() ? "" : "+") + NameOf(item);
     for (const auto& [item, status] : batch.dropped) log_.push_back(NameOf(item) + " dropped");
     if (!names.empty()) log_.push_back(names);
-    alone_.push_back(batch.alone);
     if (during_) during_(batch);
   }
   void RunAll() {
@@ -59,7 +58,6 @@ class BatcherTest : public ::testing::Test {
   CallContext call_{clock_.Now() + absl::Seconds(10), "", clock_};
   testing::ManualExecutor compute_;
   std::vector<std::string> log_;
-  std::vector<bool> alone_;
   std::function<void(const Batcher::Batch&)> during_;
 };
 
@@ -193,15 +191,18 @@ TEST_F(BatcherTest, DoesNotDivideWhatIsTooLittle) {
   EXPECT_THAT(log_, ElementsAre("a+b", "c"));
 }
 
-TEST_F(BatcherTest, SaysWhenABatchIsAlone) {
+TEST_F(BatcherTest, SaysWhetherSeveralAreAtWork) {
   const auto batcher = Make({.max_parallel = 2}, compute_);
+  std::vector<bool> one_at_work;
+  during_ = [&](const Batcher::Batch&) { one_at_work.push_back(batcher->OneAtWork()); };
   ASSERT_THAT(batcher->Submit(List(Item("a"))), IsOk());
   RunAll();
   ASSERT_THAT(batcher->Submit(List(Item("b", Priority::kQuery))), IsOk());
   ASSERT_THAT(batcher->Submit(List(Item("c"))), IsOk());
   RunAll();
   EXPECT_THAT(log_, ElementsAre("a", "b", "c"));
-  EXPECT_THAT(alone_, ElementsAre(true, false, false));
+  EXPECT_THAT(one_at_work, ElementsAre(true, false, false));
+  EXPECT_TRUE(batcher->OneAtWork());
 }
 
 TEST_F(BatcherTest, TakesAllItemsOfACallOrNone) {

@@ -57,7 +57,10 @@ class EncoderAllocationTest : public ::testing::TestWithParam<linalg::InPrecisio
   };
   Taken Forward(const std::vector<EncoderText>& texts, ComputePool* pool) {
     const Taken before = {objects.load(), buffers.load()};
-    const bool done = model_->Forward(texts, pool, &workspace_, [](std::size_t) { return true; });
+    const auto go_on = [](std::size_t) { return true; };
+    const auto on_pool = [&](std::size_t items, auto work) { pool->Run(items, work); };
+    const bool done = pool == nullptr ? model_->Forward(texts, &workspace_, go_on)
+                                      : model_->Forward(texts, &workspace_, go_on, on_pool);
     const Taken after = {objects.load(), buffers.load()};
     EXPECT_TRUE(done);
     return {after.objects - before.objects, after.buffers - before.buffers};
@@ -66,7 +69,7 @@ class EncoderAllocationTest : public ::testing::TestWithParam<linalg::InPrecisio
   const TinyTexts texts_;
   const TinyModels models_;
   const std::shared_ptr<const EncoderModel> model_ = models_.Load(GetParam());
-  EncoderWorkspace workspace_{*model_};
+  EncoderWorkspace workspace_{*model_, 3};
   ComputePool pool_{3};
 };
 

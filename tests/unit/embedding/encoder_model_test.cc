@@ -88,7 +88,7 @@ TEST_F(EncoderModelTest, StopsBeforeTheLayerAtWhichItIsTold) {
       deepest = std::max(deepest, layer);
     });
     std::vector<std::size_t> asked;
-    EXPECT_FALSE(model->Forward({&text, 1}, nullptr, &workspace, [&](std::size_t layer) {
+    EXPECT_FALSE(model->Forward({&text, 1}, &workspace, [&](std::size_t layer) {
       asked.push_back(layer);
       return layer < end;
     }));
@@ -109,7 +109,7 @@ TEST_F(EncoderModelTest, AnObserverSeesEveryRowOfEveryProduct) {
         EXPECT_EQ(values.size(), product == LayerProduct::kOutput ? 64u : 32u);
         ++rows[layer * kLayerProducts + static_cast<std::size_t>(product)];
       });
-  ASSERT_TRUE(model->Forward({&text, 1}, nullptr, &workspace, Always));
+  ASSERT_TRUE(model->Forward({&text, 1}, &workspace, Always));
   EXPECT_THAT(rows, Each(ids.size()));
 }
 
@@ -119,7 +119,7 @@ TEST_F(EncoderModelTest, TypesCountAndNoTypesAreAllZero) {
   const std::vector<std::uint8_t> zeros = {0, 0, 0}, pair = {0, 0, 1};
   const EncoderText texts[] = {{ids, {}}, {ids, zeros}, {ids, pair}};
   EncoderWorkspace workspace(*model);
-  ASSERT_TRUE(model->Forward(texts, nullptr, &workspace, Always));
+  ASSERT_TRUE(model->Forward(texts, &workspace, Always));
   EXPECT_EQ(workspace.hidden(1), workspace.hidden(0));
   EXPECT_NE(workspace.hidden(2), workspace.hidden(0));
 }
@@ -127,7 +127,7 @@ TEST_F(EncoderModelTest, TypesCountAndNoTypesAreAllZero) {
 TEST_F(EncoderModelTest, NoTextsAreNoWork) {
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto model, Load(TinyWeights()));
   EncoderWorkspace workspace(*model);
-  EXPECT_TRUE(model->Forward({}, nullptr, &workspace, Always));
+  EXPECT_TRUE(model->Forward({}, &workspace, Always));
 }
 
 std::vector<float> HiddenOf(const EncoderWorkspace& workspace, std::size_t index) {
@@ -139,7 +139,7 @@ class EncoderModelOfEveryTableTest : public ::testing::TestWithParam<linalg::InP
   void SetUp() override {
     for (const EncoderText& text : texts_.From(0, texts_.size())) {
       EncoderWorkspace workspace(*model_);
-      ASSERT_TRUE(model_->Forward({&text, 1}, nullptr, &workspace, Always));
+      ASSERT_TRUE(model_->Forward({&text, 1}, &workspace, Always));
       alone_.push_back(HiddenOf(workspace, 0));
     }
   }
@@ -150,7 +150,8 @@ class EncoderModelOfEveryTableTest : public ::testing::TestWithParam<linalg::InP
     const std::size_t together = model_->rows_are_independent() ? count : 1;
     for (std::size_t done = 0; done < count; done += together) {
       const auto batch = texts_.From(first + done, together);
-      ASSERT_TRUE(model_->Forward(batch, pool, workspace, Always));
+      ASSERT_TRUE(model_->Forward(batch, workspace, Always,
+                                  [&](std::size_t items, auto work) { pool->Run(items, work); }));
       for (std::size_t i = 0; i < together; ++i) {
         const std::size_t text = (first + done + i) % texts_.size();
         ASSERT_EQ(HiddenOf(*workspace, i), alone_[text])
@@ -170,14 +171,14 @@ TEST_P(EncoderModelOfEveryTableTest, ATextHasTheSameBitsInAnyCompanyAndOnAnyThre
     SCOPED_TRACE(threads);
     ComputePool pool(threads);
     for (std::size_t first = 0; first < texts_.size(); ++first) {
-      EncoderWorkspace workspace(*model_);
+      EncoderWorkspace workspace(*model_, threads);
       ExpectAsAlone(first, texts_.size(), &pool, &workspace);
     }
   }
 }
 
 TEST_P(EncoderModelOfEveryTableTest, ATextHasTheSameBitsInMemoryThatWasUsedBefore) {
-  EncoderWorkspace workspace(*model_);
+  EncoderWorkspace workspace(*model_, 2);
   ComputePool pool(2);
   for (const std::size_t count : {1, 2, 9, 10, 8, 3, 1, 6, 10, 1}) {
     for (const std::size_t first : {5, 0, 7}) ExpectAsAlone(first, count, &pool, &workspace);
@@ -185,12 +186,13 @@ TEST_P(EncoderModelOfEveryTableTest, ATextHasTheSameBitsInMemoryThatWasUsedBefor
 }
 
 TEST_P(EncoderModelOfEveryTableTest, APassThatWasStoppedLeavesNothingBehind) {
+  ComputePool pool(1);
   EncoderWorkspace workspace(*model_);
   const auto batch = texts_.From(0, model_->rows_are_independent() ? texts_.size() : 1);
   for (std::size_t end = 0; end <= 2; ++end) {
-    ASSERT_FALSE(model_->Forward(batch, nullptr, &workspace,
-                                 [end](std::size_t layer) { return layer != end; }));
-    ExpectAsAlone(3, 4, nullptr, &workspace);
+    ASSERT_FALSE(
+        model_->Forward(batch, &workspace, [end](std::size_t layer) { return layer != end; }));
+    ExpectAsAlone(3, 4, &pool, &workspace);
   }
 }
 
@@ -205,7 +207,7 @@ TEST_P(EncoderModelOfEveryTableTest, IsCloseToF32OfTheScalarTable) {
   EncoderWorkspace workspace(*truth);
   float worst = 0;
   for (std::size_t t = 0; t < texts_.size(); ++t) {
-    ASSERT_TRUE(truth->Forward(texts_.From(t, 1), nullptr, &workspace, Always));
+    ASSERT_TRUE(truth->Forward(texts_.From(t, 1), &workspace, Always));
     const auto expected = HiddenOf(workspace, 0);
     for (std::size_t i = 0; i < expected.size(); ++i)
       worst = std::max(worst, std::fabs(alone_[t][i] - expected[i]));

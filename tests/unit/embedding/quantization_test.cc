@@ -35,7 +35,7 @@ TEST_F(QuantizationTest, CalibrationIsTheLargestAndTheMeanOfEveryChannel) {
     const EncoderText text{ids, {}};
     EncoderWorkspace workspace(*model);
     // The embeddings are what the first product reads.
-    EXPECT_FALSE(model->Forward({&text, 1}, nullptr, &workspace, [&](std::size_t) {
+    EXPECT_FALSE(model->Forward({&text, 1}, &workspace, [&](std::size_t) {
       const auto hidden = workspace.hidden(0);
       for (std::size_t i = 0; i < hidden.size(); ++i) {
         largest[i % 32] = std::max(largest[i % 32], std::fabs(hidden[i]));

@@ -44,8 +44,7 @@ class LateInteractionRerankerTest : public ::testing::Test {
     const embedding::EncoderInput input = encoder_->Prepare(text);
     const embedding::EncoderText one{input.ids, input.types};
     embedding::EncoderWorkspace workspace(encoder_->model());
-    EXPECT_TRUE(encoder_->model().Forward({&one, 1}, nullptr, &workspace,
-                                          [](std::size_t) { return true; }));
+    EXPECT_TRUE(encoder_->model().Forward({&one, 1}, &workspace, [](std::size_t) { return true; }));
     const absl::Span<const float> hidden = workspace.hidden(0);
     std::vector<std::vector<double>> rows;
     for (std::size_t t = 0; t < input.ids.size(); ++t)
