@@ -23,10 +23,9 @@ absl::StatusOr<std::unique_ptr<embedding::BertEmbedder>> OpenEmbedder(
   RAGMESH_ASSIGN_OR_RETURN(const auto model, Find("all-minilm-l6-v2"));
   embedding::BertEmbedder::Options options;
   options.name = model.model->name;
-  options.encoder.weights_path = model.path("model.safetensors");
-  options.encoder.tokenizer_path = model.path("tokenizer.json");
-  options.encoder.digest = model.weights_digest();
-  options.encoder.facts.max_tokens = model.model->facts.max_tokens;
+  options.encoder = {embedding::SourceOf(model)};
+  // A bench neither depends on an earlier one nor leaves files.
+  options.encoder.packed_folder.clear();
   options.encoder.kernel = kernel;
   options.encoder.precision = precision;
   options.encoder.batcher.max_parallel = threads;

@@ -91,7 +91,9 @@ absl::StatusOr<stages::StageInfo> BertEmbedder::Info(const CallContext& call) {
                 .max_tokens = static_cast<std::uint32_t>(config.max_tokens)};
   info.limits = {{"max_batch_texts", static_cast<std::int64_t>(options_.max_batch_texts)},
                  {"max_text_bytes", static_cast<std::int64_t>(options_.max_text_bytes)}};
-  info.features = {{"pooling", config.pooling == Pooling::kMean ? "mean" : "cls"}};
+  const bool shared = encoder_->model().weights().packed != nullptr;
+  info.features = {{"pooling", config.pooling == Pooling::kMean ? "mean" : "cls"},
+                   {"packed_weights", shared ? "shared" : "private"}};
   return info;
 }
 

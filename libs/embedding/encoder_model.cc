@@ -77,9 +77,11 @@ EncoderModel::EncoderModel(const EncoderConfig& config, const linalg::Kernels& k
 
 absl::StatusOr<std::shared_ptr<const EncoderModel>> EncoderModel::Load(
     const std::shared_ptr<const model_files::Safetensors>& file, const EncoderConfig& config,
-    const linalg::Kernels& kernels, linalg::Precision precision, const Calibration* calibration) {
-  RAGMESH_ASSIGN_OR_RETURN(EncoderWeights weights,
-                           EncoderWeights::Load(file, config, kernels, precision, calibration));
+    const linalg::Kernels& kernels, linalg::Precision precision, const Calibration* calibration,
+    std::shared_ptr<const PackedWeights> packed) {
+  RAGMESH_ASSIGN_OR_RETURN(
+      EncoderWeights weights,
+      EncoderWeights::Load(file, config, kernels, precision, calibration, std::move(packed)));
   return std::shared_ptr<const EncoderModel>(
       new EncoderModel(config, kernels, precision, std::move(weights)));
 }

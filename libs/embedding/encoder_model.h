@@ -75,7 +75,8 @@ class EncoderModel {
   static absl::StatusOr<std::shared_ptr<const EncoderModel>> Load(
       const std::shared_ptr<const model_files::Safetensors>& file, const EncoderConfig& config,
       const linalg::Kernels& kernels, linalg::Precision precision,
-      const Calibration* calibration = nullptr);
+      const Calibration* calibration = nullptr,
+      std::shared_ptr<const PackedWeights> packed = nullptr);
 
   // Asked before each layer, with its index, and after the last; false ends the pass. Between, the
   // hidden states are complete, for those who look.
@@ -102,7 +103,7 @@ class EncoderModel {
   const EncoderConfig& config() const { return config_; }
   const linalg::Kernels& kernels() const { return kernels_; }
   linalg::Precision precision() const { return precision_; }
-  std::size_t packed_bytes() const { return weights_.packed_bytes(); }
+  const EncoderWeights& weights() const { return weights_; }
 
   // False where OpenBLAS multiplies: then only a pass over one text keeps the promise above.
   bool rows_are_independent() const { return rows_are_independent_; }

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/embedding/packed_weights.h"
 #include "libs/embedding/quantization.h"
 
 namespace ragmesh::embedding {
@@ -56,11 +57,14 @@ absl::Status LoadLinear(const File& file, const std::string& prefix,
 }
 
 absl::Status LoadLayer(const File& file, const EncoderConfig& config, std::size_t index,
-                       const Calibration* calibration, LayerWeights* layer) {
+                       const Calibration* calibration, const PackedWeights* packed,
+                       LayerWeights* layer) {
   const std::string prefix = absl::StrCat(config.prefix, "encoder.layer.", index, ".");
   const std::size_t width = config.hidden, inner = config.intermediate;
   const auto load = [&](LayerProduct product, std::initializer_list<const char*> parts,
                         std::size_t outputs, std::size_t inputs, LinearWeights* linear) {
+    if (packed != nullptr)
+      return packed->Read(index, product, parts.size() * outputs, inputs, linear);
     return LoadLinear(file, prefix, parts, outputs, inputs,
                       calibration == nullptr ? nullptr : &calibration->inputs(index, product),
                       linear);
@@ -123,7 +127,8 @@ absl::Status CheckNothingElse(const Safetensors& file, const EncoderConfig& conf
 absl::StatusOr<EncoderWeights> EncoderWeights::Load(const File& file, const EncoderConfig& config,
                                                     const linalg::Kernels& kernels,
                                                     linalg::Precision precision,
-                                                    const Calibration* calibration) {
+                                                    const Calibration* calibration,
+                                                    std::shared_ptr<const PackedWeights> packed) {
   EncoderWeights weights;
   const std::string name = absl::StrCat(config.prefix, "embeddings.");
   const std::size_t width = config.hidden;
@@ -140,19 +145,11 @@ absl::StatusOr<EncoderWeights> EncoderWeights::Load(const File& file, const Enco
   weights.layers.reserve(config.layers);
   for (std::size_t i = 0; i < config.layers; ++i) {
     weights.layers.emplace_back(kernels, precision);
-    RAGMESH_RETURN_IF_ERROR(LoadLayer(file, config, i, calibration, &weights.layers.back()));
+    RAGMESH_RETURN_IF_ERROR(
+        LoadLayer(file, config, i, calibration, packed.get(), &weights.layers.back()));
   }
+  weights.packed = std::move(packed);
   return weights;
-}
-
-std::size_t EncoderWeights::packed_bytes() const {
-  std::size_t bytes = 0;
-  for (const LayerWeights& layer : layers) {
-    for (const LinearWeights* linear :
-         {&layer.query_key_value, &layer.attention_output, &layer.intermediate, &layer.output})
-      bytes += linear->matrix.size_bytes();
-  }
-  return bytes;
 }
 
 }  // namespace ragmesh::embedding

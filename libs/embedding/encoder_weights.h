@@ -20,6 +20,7 @@ struct NormWeights {
 };
 
 class Calibration;
+class PackedWeights;
 
 // The matrix products of a layer, in the order they are computed.
 enum class LayerProduct { kQueryKeyValue, kAttentionOutput, kIntermediate, kOutput };
@@ -58,16 +59,17 @@ struct LayerWeights {
 // Embedding tables and norms stay in the mapped file; matrices are packed.
 struct EncoderWeights {
   // Checks every tensor: present, of the right shape, finite. DATA_LOSS naming the one at fault.
-  // `calibration` is for int8; without it weights are rounded as they are.
+  // `calibration` is for int8; without it weights are rounded as they are. With `packed`, which is
+  // for `kernels` and `precision`, its matrices are used in place and those of the file not read.
   static absl::StatusOr<EncoderWeights> Load(
       const std::shared_ptr<const model_files::Safetensors>& file, const EncoderConfig& config,
-      const linalg::Kernels& kernels, linalg::Precision precision, const Calibration* calibration);
-
-  std::size_t packed_bytes() const;
+      const linalg::Kernels& kernels, linalg::Precision precision, const Calibration* calibration,
+      std::shared_ptr<const PackedWeights> packed);
 
   model_files::FloatTensor words, positions, types;
   NormWeights embedding_norm;
   std::vector<LayerWeights> layers;
+  std::shared_ptr<const PackedWeights> packed;  // what matrices lie in; null: memory of their own
 };
 
 }  // namespace ragmesh::embedding

@@ -3,14 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "libs/base/error.h"
-#include "libs/base/mapped_file.h"
-#include "libs/base/sha256.h"
 #include "libs/base/status_macros.h"
-#include "libs/embedding/calibration_texts.h"
-#include "libs/embedding/quantization.h"
 
 namespace ragmesh::embedding {
 
@@ -48,96 +42,16 @@ struct TextEncoder::Job {
   absl::Status status ABSL_GUARDED_BY(mutex);  // the first failure
 };
 
-namespace {
-
-// [CLS] text [SEP], `max_tokens` in all.
-EncoderInput Frame(const text::WordPieceTokenizer& tokenizer, absl::string_view text,
-                   std::size_t max_tokens) {
-  std::vector<text::Token> tokens;
-  tokenizer.Encode(text, &tokens);
-  EncoderInput input;
-  const std::size_t room = std::max<std::size_t>(max_tokens, 2) - 2;
-  input.full_size = tokens.size() + 2;
-  tokens.resize(std::min(tokens.size(), room));
-  input.ids.reserve(tokens.size() + 2);
-  input.ids.push_back(tokenizer.cls_id());
-  for (const text::Token& token : tokens) input.ids.push_back(token.id);
-  input.ids.push_back(tokenizer.sep_id());
-  return input;
-}
-
-std::vector<TokenIds> IdsOf(const text::WordPieceTokenizer& tokenizer, std::size_t max_tokens,
-                            absl::Span<const absl::string_view> texts) {
-  std::vector<TokenIds> ids;
-  for (const absl::string_view text : texts) ids.push_back(Frame(tokenizer, text, max_tokens).ids);
-  return ids;
-}
-
-absl::StatusOr<std::shared_ptr<const EncoderModel>> LoadModel(
-    const std::shared_ptr<const model_files::Safetensors>& file, const EncoderConfig& config,
-    const linalg::Kernels& kernels, std::optional<linalg::Precision> precision,
-    const text::WordPieceTokenizer& tokenizer) {
-  using linalg::Precision;
-  if (precision.has_value() && !linalg::Supports(kernels, *precision)) {
-    return InvalidField("precision",
-                        absl::StrCat(linalg::ToString(*precision), " is not in the kernels \"",
-                                     kernels.name, "\" that this process uses"),
-                        "Use f32, or auto.");
-  }
-  if (precision.has_value() && *precision != Precision::kInt8)
-    return EncoderModel::Load(file, config, kernels, *precision);
-  RAGMESH_ASSIGN_OR_RETURN(const auto exact,
-                           EncoderModel::Load(file, config, kernels, Precision::kF32));
-  // The table without float panels is the one that no processor with better instructions uses; its
-  // products of bytes are for comparison, not for speed.
-  if (!precision.has_value() && kernels.f32.multiply == nullptr) return exact;
-  const auto calibration =
-      Calibration::Measure(*exact, IdsOf(tokenizer, config.max_tokens, CalibrationTexts()));
-  RAGMESH_ASSIGN_OR_RETURN(
-      auto rounded, EncoderModel::Load(file, config, kernels, Precision::kInt8, &calibration));
-  if (precision.has_value() ||
-      Compare(*exact, *rounded, IdsOf(tokenizer, config.max_tokens, ComparisonTexts())).mean >=
-          TextEncoder::kLeastAgreement) {
-    return rounded;
-  }
-  if (!linalg::Supports(kernels, Precision::kBf16)) return exact;
-  return EncoderModel::Load(file, config, kernels, Precision::kBf16);
-}
-
-}  // namespace
-
 absl::StatusOr<std::unique_ptr<TextEncoder>> TextEncoder::Create(const Options& options,
                                                                  Executor& compute) {
-  RAGMESH_ASSIGN_OR_RETURN(const linalg::Kernels* kernels, linalg::SelectKernels(options.kernel));
-  RAGMESH_ASSIGN_OR_RETURN(const auto file, model_files::Safetensors::Open(options.weights_path));
-  RAGMESH_ASSIGN_OR_RETURN(auto tokenizer,
-                           text::WordPieceTokenizer::FromFile(options.tokenizer_path));
-  std::shared_ptr<const MappedFile> config_json;
-  if (!options.config_path.empty()) {
-    RAGMESH_ASSIGN_OR_RETURN(config_json, MappedFile::Open(options.config_path));
-  }
-  RAGMESH_ASSIGN_OR_RETURN(
-      const EncoderConfig config,
-      ReadEncoderConfig(*file, options.facts, config_json == nullptr ? "" : config_json->bytes()));
-  if (tokenizer->max_id() >= config.vocabulary) {
-    return InvalidField("tokenizer.json",
-                        absl::StrCat("has id ", tokenizer->max_id(), ", but the weights know ",
-                                     config.vocabulary, " tokens"),
-                        "Use the tokenizer.json and the weights of one model.");
-  }
-  RAGMESH_ASSIGN_OR_RETURN(auto model,
-                           LoadModel(file, config, *kernels, options.precision, *tokenizer));
-  std::string digest = options.digest.empty() ? Sha256Hex(file->bytes()) : options.digest;
-  return std::unique_ptr<TextEncoder>(new TextEncoder(options.batcher, compute, std::move(model),
-                                                      std::move(tokenizer), std::move(digest)));
+  RAGMESH_ASSIGN_OR_RETURN(LoadedEncoder loaded, LoadEncoder(options));
+  return std::unique_ptr<TextEncoder>(new TextEncoder(options.batcher, compute, std::move(loaded)));
 }
 
-TextEncoder::TextEncoder(const Batcher::Options& options, Executor& compute,
-                         std::shared_ptr<const EncoderModel> model,
-                         std::unique_ptr<text::WordPieceTokenizer> tokenizer, std::string digest)
-    : model_(std::move(model)),
-      tokenizer_(std::move(tokenizer)),
-      digest_(std::move(digest)),
+TextEncoder::TextEncoder(const Batcher::Options& options, Executor& compute, LoadedEncoder loaded)
+    : model_(std::move(loaded.model)),
+      tokenizer_(std::move(loaded.tokenizer)),
+      digest_(std::move(loaded.digest)),
       pool_(options.max_parallel),
       batcher_(options, compute, [this](Batcher::Batch batch) { RunBatch(std::move(batch)); }) {}
 

@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,39 +19,22 @@
 #include "libs/concurrency/compute_pool.h"
 #include "libs/concurrency/executor.h"
 #include "libs/embedding/batcher.h"
+#include "libs/embedding/encoder_input.h"
 #include "libs/embedding/encoder_model.h"
+#include "libs/embedding/model_loader.h"
 #include "libs/embedding/pooling.h"
 #include "libs/text/wordpiece_tokenizer.h"
 
 namespace ragmesh::embedding {
 
-// What goes through the model for one text or pair.
-struct EncoderInput {
-  std::vector<std::uint32_t> ids;   // special tokens included
-  std::vector<std::uint8_t> types;  // empty: all 0
-  std::size_t full_size = 0;        // of ids before the text was cut to fit
-  bool truncated() const { return full_size > ids.size(); }
-};
-
 // Thread-safe; calls share the batcher. The destructor waits for work in progress.
 class TextEncoder {
  public:
-  struct Options {
-    std::string weights_path;
-    std::string tokenizer_path;
-    std::string config_path;  // config.json; empty when there is none
-    std::string digest;  // SHA-256 of the weights when the caller has checked it; else computed
-    EncoderFacts facts;
-    Batcher::Options batcher;
-    std::string kernel = "auto";  // as linalg::SelectKernels
-    // Empty: int8 if the vectors of some texts keep a mean cosine of kLeastAgreement to those in
-    // f32, else bf16 where the processor has it, else f32.
-    std::optional<linalg::Precision> precision = linalg::Precision::kF32;
+  struct Options : EncoderSource {
+    Batcher::Options batcher = {};
   };
 
-  static constexpr double kLeastAgreement = 0.999;
-
-  // Loads and checks the model. `compute` is borrowed and must outlive the encoder.
+  // Errors as LoadEncoder. `compute` is borrowed and must outlive the encoder.
   static absl::StatusOr<std::unique_ptr<TextEncoder>> Create(const Options& options,
                                                              Executor& compute);
 
@@ -81,9 +63,7 @@ class TextEncoder {
  private:
   struct Job;
 
-  TextEncoder(const Batcher::Options& options, Executor& compute,
-              std::shared_ptr<const EncoderModel> model,
-              std::unique_ptr<text::WordPieceTokenizer> tokenizer, std::string digest);
+  TextEncoder(const Batcher::Options& options, Executor& compute, LoadedEncoder loaded);
 
   std::size_t LimitOf(std::size_t max_tokens) const;
   void RunBatch(Batcher::Batch batch);

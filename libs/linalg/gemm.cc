@@ -14,18 +14,6 @@ constexpr std::size_t kLine = 64;
 // Columns that OpenBLAS or dot products take at a time: what divides a layer among threads.
 constexpr std::size_t kWidthWithoutKernel = 64;
 
-const PanelKernel& KernelFor(const Kernels& kernels, Precision precision) {
-  switch (precision) {
-    case Precision::kBf16:
-      return kernels.bf16;
-    case Precision::kInt8:
-      return kernels.int8;
-    case Precision::kF32:
-      break;
-  }
-  return kernels.f32;
-}
-
 std::size_t ElementBytes(Precision precision) {
   return precision == Precision::kF32 ? 4 : precision == Precision::kBf16 ? 2 : 1;
 }
@@ -43,6 +31,18 @@ std::optional<Precision> ParsePrecision(absl::string_view precision) {
     if (precision == ToString(known)) return known;
   }
   return std::nullopt;
+}
+
+const PanelKernel& KernelFor(const Kernels& kernels, Precision precision) {
+  switch (precision) {
+    case Precision::kBf16:
+      return kernels.bf16;
+    case Precision::kInt8:
+      return kernels.int8;
+    case Precision::kF32:
+      break;
+  }
+  return kernels.f32;
 }
 
 bool Supports(const Kernels& kernels, Precision precision) {
@@ -116,12 +116,22 @@ void PackedMatrix::SetShape(std::size_t outputs, std::size_t inputs) {
   outputs_ = outputs;
   inputs_ = inputs;
   groups_ = kernel_.multiply == nullptr ? inputs : (inputs + kernel_.group - 1) / kernel_.group;
-  packed_.Reserve(size_bytes());
+}
+
+bool PackedMatrix::View(std::size_t outputs, std::size_t inputs, const Parts& parts) {
+  SetShape(outputs, inputs);
+  const std::size_t quantized = precision_ == Precision::kInt8 ? outputs : 0;
+  parts_ = parts;
+  return parts.panels.size() == size_bytes() && parts.scales.size() == quantized &&
+         parts.sums.size() == quantized &&
+         reinterpret_cast<std::uintptr_t>(parts.panels.data()) % kLine == 0;
 }
 
 void PackedMatrix::Pack(const float* weights, std::size_t outputs, std::size_t inputs) {
   if (precision_ == Precision::kInt8) return Pack(RoundToInt8(weights, outputs, inputs));
   SetShape(outputs, inputs);
+  packed_.Reserve(size_bytes());
+  parts_.panels = {packed_.data(), size_bytes()};
   if (kernel_.multiply == nullptr) {
     std::memcpy(packed_.data(), weights, outputs * inputs * sizeof(float));
   } else if (precision_ == Precision::kBf16) {
@@ -141,6 +151,7 @@ void PackedMatrix::Pack(const float* weights, std::size_t outputs, std::size_t i
 
 void PackedMatrix::Pack(const Int8Matrix& weights) {
   SetShape(weights.outputs, weights.inputs);
+  packed_.Reserve(size_bytes());
   scales_ = weights.scales;
   sums_.resize(outputs_);
   for (std::size_t o = 0; o < outputs_; ++o) {
@@ -148,6 +159,7 @@ void PackedMatrix::Pack(const Int8Matrix& weights) {
     const int sum = std::accumulate(row, row + static_cast<std::ptrdiff_t>(inputs_), 0);
     sums_[o] = static_cast<float>(sum) * scales_[o];
   }
+  parts_ = {{packed_.data(), size_bytes()}, scales_, sums_};
   const int offset = kernel_.weight_offset;
   PackPanels<std::uint8_t>(
       [&](std::size_t output, std::size_t input) {
@@ -191,7 +203,7 @@ void PackedMatrix::MultiplyPanel(const PackedRows& a, std::size_t first_row, std
     return;
   }
   const std::size_t panel_bytes = size_bytes() / panels();
-  const std::byte* const weights = packed_.data() + panel * panel_bytes;
+  const std::byte* const weights = parts_.panels.data() + panel * panel_bytes;
   kernel_.multiply({.a = a.Row(first_row),
                     .a_stride_bytes = a.stride_bytes_,
                     .rows = rows,
@@ -204,8 +216,8 @@ void PackedMatrix::MultiplyPanel(const PackedRows& a, std::size_t first_row, std
                     .out = out,
                     .out_stride = out_stride,
                     .quantized_rows = a.quantized_.empty() ? nullptr : &a.quantized_[first_row],
-                    .column_scales = scales_.empty() ? nullptr : scales_.data() + first,
-                    .column_sums = sums_.empty() ? nullptr : sums_.data() + first});
+                    .column_scales = parts_.scales.empty() ? nullptr : parts_.scales.data() + first,
+                    .column_sums = parts_.sums.empty() ? nullptr : parts_.sums.data() + first});
 }
 
 void PackedMatrix::Multiply(const PackedRows& a, std::size_t first_row, std::size_t rows,
@@ -225,7 +237,7 @@ void PackedMatrix::MultiplyByOpenBlas(Sgemm sgemm, const float* a, std::size_t a
       std::copy_n(bias, columns, row);
     }
   }
-  const auto* weights = reinterpret_cast<const float*>(packed_.data()) + first * inputs_;
+  const auto* weights = reinterpret_cast<const float*>(parts_.panels.data()) + first * inputs_;
   sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(rows), static_cast<int>(columns),
         static_cast<int>(inputs_), 1.0f, a, static_cast<int>(a_stride), weights,
         static_cast<int>(inputs_), 1.0f, out, static_cast<int>(out_stride));
@@ -234,7 +246,7 @@ void PackedMatrix::MultiplyByOpenBlas(Sgemm sgemm, const float* a, std::size_t a
 void PackedMatrix::MultiplyByDots(const float* a, std::size_t a_stride, std::size_t rows,
                                   std::size_t first, std::size_t columns, const float* bias,
                                   float* out, std::size_t out_stride) const {
-  const auto* weights = reinterpret_cast<const float*>(packed_.data());
+  const auto* weights = reinterpret_cast<const float*>(parts_.panels.data());
   for (std::size_t r = 0; r < rows; ++r) {
     for (std::size_t c = 0; c < columns; ++c) {
       out[r * out_stride + c] =

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "libs/linalg/kernels.h"
 #include "libs/linalg/open_blas.h"
 
@@ -21,6 +22,9 @@ enum class Precision { kF32, kBf16, kInt8 };
 absl::string_view ToString(Precision precision);
 // Nothing for any other word.
 std::optional<Precision> ParsePrecision(absl::string_view precision);
+
+// The product of `kernels` in that precision: what a packed matrix is laid out for.
+const PanelKernel& KernelFor(const Kernels& kernels, Precision precision);
 
 // Whether `kernels` can multiply so: f32 always.
 bool Supports(const Kernels& kernels, Precision precision);
@@ -97,6 +101,18 @@ class PackedMatrix {
   // For int8 alone.
   void Pack(const Int8Matrix& weights);
 
+  // What Pack has made, to be kept elsewhere; valid while this matrix is.
+  struct Parts {
+    absl::Span<const std::byte> panels;
+    absl::Span<const float> scales, sums;  // int8: one per output; else empty
+  };
+  const Parts& parts() const { return parts_; }
+
+  // Instead of Pack: multiplies by `parts` that Pack made of such a matrix, for the same kernels
+  // and precision. They are borrowed. False, and then the matrix must not be used, when they have
+  // other sizes or panels do not begin at a multiple of 64 bytes.
+  bool View(std::size_t outputs, std::size_t inputs, const Parts& parts);
+
   // What becomes of the sums on their way out.
   struct Finish {
     const float* bias = nullptr;  // one per output; null: zeros
@@ -145,6 +161,7 @@ class PackedMatrix {
   AlignedBytes packed_;        // panels one after the other; W as it is, without a kernel
   std::vector<float> scales_;  // int8: one per output
   std::vector<float> sums_;    // int8: of the rounded weights of each output
+  Parts parts_;                // what products read: the three above, or those of View
 };
 
 }  // namespace ragmesh::linalg

@@ -66,16 +66,24 @@ std::string ReadSmallFile(const std::string& path) {
   return got > 0 ? std::string(buffer, static_cast<std::size_t>(got)) : "";
 }
 
-absl::Status WriteSmallFile(const std::string& path, absl::string_view bytes) {
-  RAGMESH_RETURN_IF_ERROR(MakeDirectories(std::filesystem::path(path).parent_path().string()));
+absl::Status ReplaceFile(const std::string& path, absl::Span<const absl::string_view> pieces) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  RAGMESH_RETURN_IF_ERROR(MakeDirectories(folder));
   std::string temporary = path + ".XXXXXX";
   ScopedFd file(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!file.valid()) return ErrnoError(absl::StrCat("create ", temporary), errno);
-  absl::Status status = WriteAll(file.get(), bytes, temporary);
-  if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0) {
-    status = ErrnoError(absl::StrCat("rename ", temporary), errno);
+  absl::Status status;
+  for (const absl::string_view piece : pieces) {
+    if (status.ok()) status = WriteAll(file.get(), piece, temporary);
   }
-  if (!status.ok()) ::unlink(temporary.c_str());
+  if (status.ok() && ::fchmod(file.get(), 0444) != 0)
+    status = ErrnoError(absl::StrCat("chmod ", temporary), errno);
+  if (status.ok() && ::fsync(file.get()) != 0)
+    status = ErrnoError(absl::StrCat("fsync ", temporary), errno);
+  if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0)
+    status = ErrnoError(absl::StrCat("rename ", temporary), errno);
+  if (status.ok()) return SyncDirectory(folder);
+  ::unlink(temporary.c_str());
   return status;
 }
 

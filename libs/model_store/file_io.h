@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "libs/base/call_context.h"
 #include "libs/base/sha256.h"
 
@@ -28,8 +29,11 @@ absl::StatusOr<std::int64_t> HashRest(int fd, Sha256* hash, const CallContext& c
 // At most 4 KiB of a file; empty when it cannot be read.
 std::string ReadSmallFile(const std::string& path);
 
-// Writes through a temporary file and a rename, making the parent folder when it is missing.
-absl::Status WriteSmallFile(const std::string& path, absl::string_view bytes);
+// Puts a file of `pieces`, one after the other, in place of `path`, so that it is there whole and
+// on disk or not at all; readers of what it replaces keep that. Whoever may look into the folder
+// may read it. Makes the parent folder when it is missing. A process that is killed meanwhile
+// leaves `path`.XXXXXX behind.
+absl::Status ReplaceFile(const std::string& path, absl::Span<const absl::string_view> pieces);
 
 // A fresh folder under `parent`, removed with all content when the object goes.
 class ScratchFolder {

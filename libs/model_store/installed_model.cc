@@ -34,7 +34,7 @@ absl::StatusOr<InstalledModel> FindModel(const Catalogue& catalogue, const Model
     return WrongState("MODEL_HAS_NO_FILES",
                       absl::StrCat(name, " has no file for a ", ThisPlatform(), " machine"));
   }
-  InstalledModel installed{model, {}};
+  InstalledModel installed{model, {}, cache.PackedFolder()};
   for (const File& file : model->files) {
     if (!cache.Has(file.sha256)) return NotInstalled(*model, file, cache);
     absl::StatusOr<std::string> path = cache.Find(file.sha256, call);

@@ -21,6 +21,7 @@ namespace ragmesh::model_store {
 struct InstalledModel {
   const Model* model;                        // borrowed from the catalogue
   std::map<std::string, std::string> paths;  // file name -> where it is
+  std::string packed_folder;                 // for what is made of its weights; may be absent
 
   // The digest of the file that holds the weights: the model's identity in Info and in collections.
   const std::string& weights_digest() const { return model->files.front().sha256; }

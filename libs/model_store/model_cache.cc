@@ -11,6 +11,7 @@
 #include <system_error>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/scoped_fd.h"
@@ -90,7 +91,7 @@ absl::Status ModelCache::Verify(absl::string_view digest, const CallContext& cal
   }
   RAGMESH_RETURN_IF_ERROR(HashMatches(path, digest, call));
   // The record only saves time; on a read-only root it cannot be written, and need not be.
-  (void)WriteSmallFile(RecordPathOf(digest), Fingerprint(info));
+  (void)ReplaceFile(RecordPathOf(digest), {Fingerprint(info)});
   return absl::OkStatus();
 }
 
@@ -104,13 +105,21 @@ absl::Status ModelCache::Adopt(const std::string& path, absl::string_view digest
   RAGMESH_RETURN_IF_ERROR(SyncDirectory(absl::StrCat(root_, "/sha256")));
   struct stat info;
   if (::stat(target.c_str(), &info) == 0)
-    (void)WriteSmallFile(RecordPathOf(digest), Fingerprint(info));
+    (void)ReplaceFile(RecordPathOf(digest), {Fingerprint(info)});
   return absl::OkStatus();
 }
 
+std::string ModelCache::PackedFolder() const { return root_ + "/packed"; }
+
 absl::StatusOr<std::int64_t> ModelCache::Remove(absl::string_view digest) const {
   std::int64_t freed = 0;
-  for (const std::string& path : {PathOf(digest), PartialPathOf(digest), RecordPathOf(digest)}) {
+  std::vector<std::string> paths = {PathOf(digest), PartialPathOf(digest), RecordPathOf(digest)};
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(PackedFolder(), ignored)) {
+    if (absl::StartsWith(entry.path().filename().string(), digest))
+      paths.push_back(entry.path().string());
+  }
+  for (const std::string& path : paths) {
     struct stat info;
     if (::lstat(path.c_str(), &info) != 0) continue;
     if (::unlink(path.c_str()) != 0 && errno != ENOENT)

@@ -2,7 +2,10 @@
 //
 //   ROOT/sha256/<digest>     complete files, mode 0444, never written in place
 //   ROOT/verified/<digest>   size, inode and modification time of the file when its digest was last
-//   checked ROOT/partial/<digest>    downloads under way or interrupted; see PartialFile
+//                            checked
+//   ROOT/partial/<digest>    downloads under way or interrupted; see PartialFile
+//   ROOT/packed/<digest>.*   an encoder's weights in the layout of a processor, made from the file;
+//                            see embedding::PackedWeights
 //
 // Copying sha256/ from one machine to another is a valid way to install models: a file without a
 // matching record under verified/ is hashed before it is first handed out.
@@ -33,6 +36,7 @@ class ModelCache {
   const std::string& root() const { return root_; }
   std::string PathOf(absl::string_view digest) const;
   std::string PartialPathOf(absl::string_view digest) const;
+  std::string PackedFolder() const;
 
   // The path of a file whose digest is checked. NOT_FOUND when it is absent; DATA_LOSS when its
   // bytes do not have the digest, in which case the file stays for a person to look at.
@@ -48,7 +52,8 @@ class ModelCache {
   // same digest.
   absl::Status Adopt(const std::string& path, absl::string_view digest) const;
 
-  // Removes a file, its record and its partial download; the bytes freed. 0 when there was nothing.
+  // Removes a file, its record, its partial download and what was packed of it; the bytes freed. 0
+  // when there was nothing.
   absl::StatusOr<std::int64_t> Remove(absl::string_view digest) const;
 
  private:

@@ -24,16 +24,11 @@ absl::StatusOr<std::shared_ptr<embedding::BertEmbedder>> MakeEmbedder(
   options.query_prefix = facts.query_prefix;
   options.passage_prefix = facts.passage_prefix;
   options.max_batch_texts = static_cast<std::size_t>(config.max_batch_texts);
-  options.encoder.weights_path = installed.path("model.safetensors");
-  options.encoder.tokenizer_path = installed.path("tokenizer.json");
-  options.encoder.digest = installed.weights_digest();
-  options.encoder.facts.pooling = facts.pooling == model_store::Pooling::kCls
-                                      ? embedding::Pooling::kCls
-                                      : embedding::Pooling::kMean;
-  options.encoder.facts.max_tokens = facts.max_tokens;
+  options.encoder = {embedding::SourceOf(installed)};
   options.encoder.batcher.max_parallel = threads;
   options.encoder.kernel = kernel;
   options.encoder.precision = linalg::ParsePrecision(config.precision);
+  options.encoder.not_shared = models.WarnOfPrivateWeights(config.model);
   RAGMESH_ASSIGN_OR_RETURN(std::shared_ptr<embedding::BertEmbedder> embedder,
                            embedding::BertEmbedder::Create(options, compute));
   return embedder;

@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
 
   services::StageHost host("embedder", "ragmesh.embedder.v1.EmbedderService", server,
                            flags.Values());
+  models.log = &host.log();
   ThreadPool compute("compute", static_cast<int>(threads), 4096);
   services::StageSlot<stages::Embedder> slot("embedder");
   services::EmbedderService service(

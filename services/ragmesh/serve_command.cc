@@ -48,6 +48,7 @@ class ServeCommand final : public Command {
     }
     services::StageHost host("gateway", "ragmesh.gateway.v1.GatewayService", server_,
                              flags_->Values());
+    local_.models.log = &host.log();
     local_.vector_store.data_dir = data_dir_ + "/vector-store";
     local_.loader.max_document_bytes = gateway_.max_document_bytes;
     local_.loader.allowed_roots = gateway_.allowed_roots;

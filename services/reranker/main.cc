@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
 
   services::StageHost host("reranker", "ragmesh.reranker.v1.RerankerService", server,
                            flags.Values());
+  models.log = &host.log();
   ThreadPool compute("compute", static_cast<int>(threads), 4096);
   services::StageSlot<stages::Reranker> slot("reranker");
   services::RerankerService service(host.runtime(), slot);

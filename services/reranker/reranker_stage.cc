@@ -10,16 +10,14 @@ namespace ragmesh::services {
 namespace {
 
 embedding::TextEncoder::Options EncoderOptions(const RerankerConfig& config,
+                                               const ModelOptions& models,
                                                const model_store::InstalledModel& installed,
                                                const std::string& kernel, int threads) {
-  embedding::TextEncoder::Options options;
-  options.weights_path = installed.path("model.safetensors");
-  options.tokenizer_path = installed.path("tokenizer.json");
-  options.digest = installed.weights_digest();
-  options.facts.max_tokens = installed.model->facts.max_tokens;
+  embedding::TextEncoder::Options options = {embedding::SourceOf(installed)};
   options.batcher.max_parallel = threads;
   options.kernel = kernel;
   options.precision = linalg::ParsePrecision(config.precision);
+  options.not_shared = models.WarnOfPrivateWeights(config.model);
   return options;
 }
 
@@ -44,7 +42,7 @@ absl::StatusOr<std::shared_ptr<stages::Reranker>> MakeReranker(
   if (installed.model->role == model_store::Role::kReranker) {
     rerank::CrossEncoderReranker::Options options;
     options.name = config.model;
-    options.encoder = EncoderOptions(config, installed, kernel, threads);
+    options.encoder = EncoderOptions(config, models, installed, kernel, threads);
     RAGMESH_ASSIGN_OR_RETURN(std::shared_ptr<stages::Reranker> reranker,
                              rerank::CrossEncoderReranker::Create(options, compute));
     return reranker;
@@ -54,8 +52,8 @@ absl::StatusOr<std::shared_ptr<stages::Reranker>> MakeReranker(
   options.cache_bytes = static_cast<std::size_t>(config.cache_bytes);
   if (shared == nullptr || shared->digest() != installed.weights_digest()) {
     RAGMESH_ASSIGN_OR_RETURN(
-        shared, embedding::TextEncoder::Create(EncoderOptions(config, installed, kernel, threads),
-                                               compute));
+        shared, embedding::TextEncoder::Create(
+                    EncoderOptions(config, models, installed, kernel, threads), compute));
   }
   return std::shared_ptr<stages::Reranker>(
       std::make_shared<rerank::LateInteractionReranker>(options, std::move(shared)));

@@ -36,7 +36,7 @@ class MiniLmGoldenTest : public ::testing::TestWithParam<linalg::InPrecision> {
     RAGMESH_SKIP_WITHOUT(golden, "golden/minilm.json");
     BertEmbedder::Options options;
     options.encoder = {
-        .weights_path = *weights, .tokenizer_path = *tokenizer, .facts = {.max_tokens = 256}};
+        {.weights_path = *weights, .tokenizer_path = *tokenizer, .facts = {.max_tokens = 256}}};
     options.encoder.kernel = GetParam().table->name;
     options.encoder.precision = GetParam().precision;
     RAGMESH_ASSERT_OK_AND_ASSIGN(embedder_, BertEmbedder::Create(options, compute_));
@@ -154,10 +154,10 @@ TEST(MiniLmPrecisionTest, IsInt8WhereTheTableHasFloatProducts) {
   RAGMESH_SKIP_WITHOUT(tokenizer, "the tokenizer of all-MiniLM-L6-v2");
   ThreadPool compute("compute", 1, 16);
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto encoder,
-                               TextEncoder::Create({.weights_path = *weights,
-                                                    .tokenizer_path = *tokenizer,
-                                                    .facts = {.max_tokens = 256},
-                                                    .precision = std::nullopt},
+                               TextEncoder::Create({{.weights_path = *weights,
+                                                     .tokenizer_path = *tokenizer,
+                                                     .facts = {.max_tokens = 256},
+                                                     .precision = std::nullopt}},
                                                    compute));
   const bool floats = linalg::DefaultKernels().f32.width > 0;
   EXPECT_EQ(encoder->model().precision(),

@@ -77,7 +77,7 @@ TEST_P(BertEmbedderTest, VectorsHaveUnitLengthAndCountsIncludeSpecialTokens) {
 
 TEST_P(BertEmbedderTest, PoolsAsItIsTold) {
   auto mean = Make(compute_);
-  auto cls = Make(compute_, {.encoder = {.facts = {.pooling = Pooling::kCls}}});
+  auto cls = Make(compute_, {.encoder = {{.facts = {.pooling = Pooling::kCls}}}});
   const EncoderInput input = mean->encoder()->Prepare("a b");
   const EncoderText text{input.ids, input.types};
   EncoderWorkspace workspace(mean->encoder()->model());

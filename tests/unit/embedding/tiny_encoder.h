@@ -121,9 +121,9 @@ class TinyEncoderFiles {
     std::ofstream(dir_.path() / "tokenizer.json", std::ios::binary) << TinyTokenizerJson();
   }
   TextEncoder::Options options() const {
-    return {.weights_path = (dir_.path() / "model.safetensors").string(),
-            .tokenizer_path = (dir_.path() / "tokenizer.json").string(),
-            .facts = {.heads = 2}};
+    return {{.weights_path = (dir_.path() / "model.safetensors").string(),
+             .tokenizer_path = (dir_.path() / "tokenizer.json").string(),
+             .facts = {.heads = 2}}};
   }
   const std::filesystem::path& path() const { return dir_.path(); }
 

@@ -1,0 +1,28 @@
+// A text as token ids, the way the encoder reads it.
+#ifndef RAGMESH_LIBS_EMBEDDING_ENCODER_INPUT_H_
+#define RAGMESH_LIBS_EMBEDDING_ENCODER_INPUT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "libs/text/wordpiece_tokenizer.h"
+
+namespace ragmesh::embedding {
+
+// What goes through the model for one text or pair.
+struct EncoderInput {
+  std::vector<std::uint32_t> ids;   // special tokens included
+  std::vector<std::uint8_t> types;  // empty: all 0
+  std::size_t full_size = 0;        // of ids before the text was cut to fit
+  bool truncated() const { return full_size > ids.size(); }
+};
+
+// [CLS] text [SEP], `max_tokens` in all, at least 2.
+EncoderInput Frame(const text::WordPieceTokenizer& tokenizer, absl::string_view text,
+                   std::size_t max_tokens);
+
+}  // namespace ragmesh::embedding
+
+#endif  // RAGMESH_LIBS_EMBEDDING_ENCODER_INPUT_H_
