@@ -25,7 +25,7 @@ using model_files::Dtype;
 using model_files::NamedTensor;
 using Metadata = std::map<std::string, std::string>;
 
-// Rises when tensors or metadata come to mean something else.
+// Rises when tensors or metadata come to mean something else, the order in a panel included.
 constexpr char kFormat[] = "ragmesh packed weights 1";
 constexpr char kMean[] = "agreement_mean", kLeast[] = "agreement_least";
 constexpr char kChecksum[] = "checksum";
@@ -61,9 +61,9 @@ absl::string_view Bytes(absl::Span<const float> values) {
 }
 
 // CRC-32, as zlib has it. It finds every flipped bit and every error shorter than 33 bits, which is
-// what disks and interrupted writers do, and reads 22 MB in 14 ms where SHA-256 takes three times
-// as long on processors without instructions for it. It does not stop somebody who means to change
-// weights: the folder is trusted as the program is.
+// what disks and interrupted writers do, and takes 3 ms for 22 MB where SHA-256 takes 11, or 30 on
+// processors without instructions for it. It does not stop somebody who means to change weights:
+// the folder is trusted as the program is.
 std::uint32_t Crc(absl::string_view bytes, std::uint32_t before = 0) {
   return static_cast<std::uint32_t>(
       crc32_z(before, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));

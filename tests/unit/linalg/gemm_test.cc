@@ -185,6 +185,46 @@ TEST_P(GemmTest, GeluIsThatOfTheResults) {
   }
 }
 
+TEST_P(GemmTest, AViewOfThePartsMultipliesAsTheMatrixThatMadeThem) {
+  const std::size_t rows = 9, outputs = 150, inputs = 40;
+  const auto a = Random(rows * inputs), w = Random(outputs * inputs), bias = Random(outputs);
+  PackedMatrix packed(table_, precision_);
+  packed.Pack(w.data(), outputs, inputs);
+  const PackedMatrix::Parts& parts = packed.parts();
+  AlignedBytes elsewhere;
+  elsewhere.Reserve(parts.panels.size() + 1);
+  std::memcpy(elsewhere.data(), parts.panels.data(), parts.panels.size());
+  const std::vector<float> scales(parts.scales.begin(), parts.scales.end());
+  const std::vector<float> sums(parts.sums.begin(), parts.sums.end());
+  const PackedMatrix::Parts copy = {{elsewhere.data(), parts.panels.size()}, scales, sums};
+  PackedMatrix view(table_, precision_);
+  ASSERT_TRUE(view.View(outputs, inputs, copy));
+  const PackedRows packed_a = Rows(table_, precision_, a, inputs);
+  std::vector<float> expected(rows * outputs), out(rows * outputs);
+  packed.Multiply(packed_a, 0, rows, {.bias = bias.data()}, expected.data(), outputs);
+  view.Multiply(packed_a, 0, rows, {.bias = bias.data()}, out.data(), outputs);
+  EXPECT_EQ(out, expected);
+}
+
+TEST_P(GemmTest, AViewRefusesPartsOfAnotherShapeOrPlace) {
+  const std::size_t outputs = 150, inputs = 40;
+  const auto w = Random(outputs * inputs);
+  PackedMatrix packed(table_, precision_);
+  packed.Pack(w.data(), outputs, inputs);
+  const PackedMatrix::Parts good = packed.parts();
+  EXPECT_TRUE(PackedMatrix(table_, precision_).View(outputs, inputs, good));
+  EXPECT_FALSE(PackedMatrix(table_, precision_).View(outputs + 100, inputs, good));
+  EXPECT_FALSE(PackedMatrix(table_, precision_).View(outputs, inputs + 4, good));
+  EXPECT_FALSE(PackedMatrix(table_, precision_).View(outputs, inputs, {}));
+  AlignedBytes elsewhere;
+  elsewhere.Reserve(good.panels.size() + 1);
+  const PackedMatrix::Parts odd = {
+      {elsewhere.data() + 1, good.panels.size()}, good.scales, good.sums};
+  EXPECT_FALSE(PackedMatrix(table_, precision_).View(outputs, inputs, odd));
+  const PackedMatrix::Parts more = {good.panels, w, w};
+  EXPECT_FALSE(PackedMatrix(table_, precision_).View(outputs, inputs, more));
+}
+
 TEST_P(GemmTest, RowsMayBeReplacedAndGrowInNumber) {
   const std::size_t outputs = 5, inputs = 21;
   const auto w = Random(outputs * inputs);

@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
 #include "libs/base/sha256.h"
+#include "libs/model_store/file_io.h"
 #include "libs/model_store/installed_model.h"
 #include "libs/model_store/partial_file.h"
 #include "libs/testing/status_matchers.h"
@@ -147,6 +149,19 @@ TEST_F(ModelCacheTest, RemovingAModelKeepsFilesOfAnotherInstalledOne) {
   const auto states = ListModels(catalogue, cache_);
   EXPECT_FALSE(states[0].installed);
   EXPECT_TRUE(states[1].installed);
+}
+
+TEST_F(ModelCacheTest, RemovingAFileRemovesWhatWasPackedOfIt) {
+  Put(digest_, bytes_);
+  const std::filesystem::path packed = cache_.PackedFolder();
+  const std::string own = (packed / (digest_ + ".int8.avx2.safetensors")).string();
+  const std::string other = (packed / (Sha256Hex("other") + ".int8.avx2.safetensors")).string();
+  RAGMESH_ASSERT_OK(ReplaceFile(own, {"packed"}));
+  RAGMESH_ASSERT_OK(ReplaceFile(other, {"packed"}));
+  EXPECT_THAT(cache_.Remove(digest_),
+              IsOkAndHolds(static_cast<std::int64_t>(bytes_.size() + std::strlen("packed"))));
+  EXPECT_FALSE(std::filesystem::exists(own));
+  EXPECT_TRUE(std::filesystem::exists(other));
 }
 
 }  // namespace
