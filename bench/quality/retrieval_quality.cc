@@ -51,7 +51,8 @@ class Run {
   absl::StatusOr<stages::SearchResult> Search(const IrQuery& query,
                                               const std::vector<float>& vector,
                                               stages::SearchMode mode, stages::FusionMethod method);
-  absl::StatusOr<Ranking> Rerank(const IrQuery& query, const stages::SearchResult& fused);
+  absl::StatusOr<Ranking> Rerank(const IrQuery& query, const stages::SearchResult& fused,
+                                 std::uint32_t top_k);
 
   template <typename RankOne>
   absl::StatusOr<QualityRow> MeasureRow(const std::string& name, RankOne rank_one);
@@ -130,8 +131,10 @@ absl::StatusOr<stages::SearchResult> Run::Search(const IrQuery& query,
   return store_.Search(request, call_);
 }
 
-absl::StatusOr<Run::Ranking> Run::Rerank(const IrQuery& query, const stages::SearchResult& fused) {
-  stages::RerankRequest request{.query = query.text};
+absl::StatusOr<Run::Ranking> Run::Rerank(const IrQuery& query, const stages::SearchResult& fused,
+                                         std::uint32_t top_k) {
+  stages::RerankRequest request{
+      .query = query.text, .weights = options_.rerank_weights, .top_k = top_k};
   const std::size_t count = std::min<std::size_t>(fused.hits.size(), options_.rerank_candidates);
   for (std::size_t i = 0; i < count; ++i) {
     const stages::SearchHit& hit = fused.hits[i];
@@ -147,6 +150,7 @@ template <typename RankOne>
 absl::StatusOr<QualityRow> Run::MeasureRow(const std::string& name, RankOne rank_one) {
   QualityRow row{.ranking = name};
   const absl::Time begin = absl::Now();
+  const std::size_t scored_before = options_.scored();
   for (std::size_t i = 0; i < dataset_.queries.size(); ++i) {
     RAGMESH_ASSIGN_OR_RETURN(const Ranking ranking, rank_one(i));
     const auto& grades = dataset_.queries[i].grades;
@@ -161,6 +165,7 @@ absl::StatusOr<QualityRow> Run::MeasureRow(const std::string& name, RankOne rank
   row.recall_at_10 /= count;
   row.recall_at_100 /= count;
   row.mrr_at_10 /= count;
+  row.scored_per_query = static_cast<double>(options_.scored() - scored_before) / count;
   row.seconds_per_query = absl::ToDoubleSeconds(absl::Now() - begin) / count;
   return row;
 }
@@ -203,8 +208,11 @@ absl::StatusOr<std::vector<QualityRow>> Run::Measure() {
       add(MeasureRow("hybrid rrf", searched(Mode::kHybrid, Method::kReciprocalRank, true))));
   RAGMESH_RETURN_IF_ERROR(
       add(MeasureRow("hybrid z-score", searched(Mode::kHybrid, Method::kZScore, false))));
-  RAGMESH_RETURN_IF_ERROR(add(MeasureRow(
-      "reranked", [&](std::size_t i) { return Rerank(dataset_.queries[i], asked[i].fused); })));
+  const auto reranked = [&](std::uint32_t top_k) {
+    return [&, top_k](std::size_t i) { return Rerank(dataset_.queries[i], asked[i].fused, top_k); };
+  };
+  RAGMESH_RETURN_IF_ERROR(add(MeasureRow("reranked", reranked(0))));
+  RAGMESH_RETURN_IF_ERROR(add(MeasureRow("reranked top 10", reranked(10))));
   return rows;
 }
 

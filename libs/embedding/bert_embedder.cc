@@ -85,7 +85,7 @@ absl::StatusOr<stages::StageInfo> BertEmbedder::Info(const CallContext& call) {
   info.ready = true;
   info.model = {.name = options_.name,
                 .digest = encoder_->digest(),
-                .architecture = "bert",
+                .architecture = std::string(ToString(config.layout)),
                 .precision = std::string(linalg::ToString(encoder_->model().precision())),
                 .dimension = static_cast<std::uint32_t>(config.hidden),
                 .max_tokens = static_cast<std::uint32_t>(config.max_tokens)};

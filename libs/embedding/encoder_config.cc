@@ -35,8 +35,16 @@ absl::StatusOr<const Tensor*> Matrix(const Safetensors& file, const std::string&
   return tensor;
 }
 
+// The word table is there in every encoder; in front of its name is the prefix of all others.
+std::string PrefixOf(const Safetensors& file) {
+  for (const char* prefix : {"bert.", "roberta."}) {
+    if (file.Find(absl::StrCat(prefix, "embeddings.word_embeddings.weight")) != nullptr)
+      return prefix;
+  }
+  return "";
+}
+
 absl::Status ReadShapes(const Safetensors& file, EncoderConfig* config) {
-  if (file.Find("bert.embeddings.word_embeddings.weight") != nullptr) config->prefix = "bert.";
   const std::string embeddings = absl::StrCat(config->prefix, "embeddings.");
   RAGMESH_ASSIGN_OR_RETURN(const Tensor* words,
                            Matrix(file, embeddings + "word_embeddings.weight"));
@@ -46,7 +54,12 @@ absl::Status ReadShapes(const Safetensors& file, EncoderConfig* config) {
                            Matrix(file, embeddings + "token_type_embeddings.weight"));
   config->vocabulary = words->shape[0];
   config->hidden = words->shape[1];
-  config->positions = positions->shape[0];
+  if (positions->shape[0] <= config->first_position) {
+    return Corrupt(absl::StrCat(file.name(), ": tensor ", embeddings, "position_embeddings.weight"),
+                   absl::StrCat("has ", positions->shape[0], " rows, of which the first ",
+                                config->first_position, " are for no token"));
+  }
+  config->positions = positions->shape[0] - config->first_position;
   config->token_types = types->shape[0];
   const auto layer = [config](std::size_t i, absl::string_view part) {
     return absl::StrCat(config->prefix, "encoder.layer.", i, ".", part);
@@ -86,11 +99,25 @@ absl::Status CheckText(const nlohmann::json& json, const char* name, absl::strin
              absl::StrCat("must be \"", expected, "\", what this encoder computes"));
 }
 
-absl::Status ReadConfigJson(absl::string_view bytes, EncoderFacts* facts) {
+absl::Status ReadLayout(const nlohmann::json& json, EncoderFacts* facts,
+                        std::size_t* padding_token) {
+  const auto type = json.find("model_type");
+  if (type == json.end()) return absl::OkStatus();
+  const std::string name = type->is_string() ? type->get<std::string>() : "";
+  if (name != "bert" && name != "roberta" && name != "xlm-roberta") {
+    return Bad("config.json model_type",
+               R"(must be "bert", "roberta" or "xlm-roberta", what this encoder computes)");
+  }
+  facts->layout = name == "bert" ? Layout::kBert : Layout::kRoberta;
+  return ReadCount(json, "pad_token_id", padding_token);
+}
+
+absl::Status ReadConfigJson(absl::string_view bytes, EncoderFacts* facts,
+                            std::size_t* padding_token) {
   RAGMESH_ASSIGN_OR_RETURN(const auto json,
                            text::ParseBoundedJson(bytes, "config.json", {.max_bytes = 1 << 20}));
   if (!json.is_object()) return Bad("config.json", "must be an object");
-  RAGMESH_RETURN_IF_ERROR(CheckText(json, "model_type", "bert"));
+  RAGMESH_RETURN_IF_ERROR(ReadLayout(json, facts, padding_token));
   RAGMESH_RETURN_IF_ERROR(CheckText(json, "hidden_act", "gelu"));
   RAGMESH_RETURN_IF_ERROR(CheckText(json, "position_embedding_type", "absolute"));
   RAGMESH_RETURN_IF_ERROR(ReadCount(json, "num_attention_heads", &facts->heads));
@@ -105,12 +132,22 @@ absl::Status ReadConfigJson(absl::string_view bytes, EncoderFacts* facts) {
 
 }  // namespace
 
+absl::string_view ToString(Layout layout) {
+  return layout == Layout::kRoberta ? "xlm-roberta" : "bert";
+}
+
 absl::StatusOr<EncoderConfig> ReadEncoderConfig(const Safetensors& file, const EncoderFacts& given,
                                                 absl::string_view config_json) {
   EncoderConfig config;
-  RAGMESH_RETURN_IF_ERROR(ReadShapes(file, &config));
+  config.prefix = PrefixOf(file);
   EncoderFacts facts = given;
-  if (!config_json.empty()) RAGMESH_RETURN_IF_ERROR(ReadConfigJson(config_json, &facts));
+  if (config.prefix == "roberta.") facts.layout = Layout::kRoberta;
+  std::size_t padding_token = 1;
+  if (!config_json.empty())
+    RAGMESH_RETURN_IF_ERROR(ReadConfigJson(config_json, &facts, &padding_token));
+  config.layout = facts.layout;
+  config.first_position = facts.layout == Layout::kRoberta ? padding_token + 1 : 0;
+  RAGMESH_RETURN_IF_ERROR(ReadShapes(file, &config));
   config.heads = facts.heads != 0       ? facts.heads
                  : config.hidden == 384 ? 12
                                         : std::max<std::size_t>(1, config.hidden / 64);
@@ -118,7 +155,8 @@ absl::StatusOr<EncoderConfig> ReadEncoderConfig(const Safetensors& file, const E
     return Bad("heads", absl::StrCat("are ", config.heads, ", which does not divide the width ",
                                      config.hidden));
   }
-  config.layer_norm_epsilon = facts.layer_norm_epsilon;
+  config.layer_norm_epsilon =
+      facts.layer_norm_epsilon.value_or(facts.layout == Layout::kRoberta ? 1e-5f : 1e-12f);
   config.pooling = facts.pooling;
   config.max_tokens =
       facts.max_tokens != 0 ? facts.max_tokens : std::min<std::size_t>(512, config.positions);

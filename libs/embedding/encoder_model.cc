@@ -143,9 +143,10 @@ void EncoderModel::Embed(absl::Span<const EncoderText> texts, EncoderWorkspace* 
       float* const row = workspace->row(workspace->hidden_, at, width);
       std::copy_n(word, width, row);
       kernels_.add_scaled(1, type, row, width);
-      kernels_.add_layer_norm(
-          weights_.positions.data() + t * width, weights_.embedding_norm.gain.data(),
-          weights_.embedding_norm.offset.data(), config_.layer_norm_epsilon, row, width);
+      kernels_.add_layer_norm(weights_.positions.data() + (config_.first_position + t) * width,
+                              weights_.embedding_norm.gain.data(),
+                              weights_.embedding_norm.offset.data(), config_.layer_norm_epsilon,
+                              row, width);
       Feed(0, LayerProduct::kQueryKeyValue, at, row, workspace);
     }
   }

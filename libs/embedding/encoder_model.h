@@ -22,6 +22,8 @@ namespace ragmesh::embedding {
 
 class EncoderModel;
 
+using TokenIds = std::vector<std::uint32_t>;
+
 // One text or pair on its way through the model.
 struct EncoderText {
   absl::Span<const std::uint32_t> ids;   // special tokens included

@@ -90,7 +90,8 @@ absl::Status LoadLayer(const File& file, const EncoderConfig& config, std::size_
 absl::Status CheckNothingElse(const Safetensors& file, const EncoderConfig& config) {
   // What published files carry besides: heads, of which those who use one read it themselves, and a
   // table of numbers counting up.
-  constexpr absl::string_view kAside[] = {"pooler.", "classifier.", "cls.", "position_ids"};
+  constexpr absl::string_view kAside[] = {"pooler.", "classifier.", "cls.", "lm_head.",
+                                          "position_ids"};
   constexpr absl::string_view kParts[] = {"attention.self.query",
                                           "attention.self.key",
                                           "attention.self.value",
@@ -134,9 +135,9 @@ absl::StatusOr<EncoderWeights> EncoderWeights::Load(const File& file, const Enco
   const std::size_t width = config.hidden;
   RAGMESH_ASSIGN_OR_RETURN(weights.words, FloatTensor::Read(file, name + "word_embeddings.weight",
                                                             {config.vocabulary, width}));
-  RAGMESH_ASSIGN_OR_RETURN(
-      weights.positions,
-      FloatTensor::Read(file, name + "position_embeddings.weight", {config.positions, width}));
+  RAGMESH_ASSIGN_OR_RETURN(weights.positions,
+                           FloatTensor::Read(file, name + "position_embeddings.weight",
+                                             {config.first_position + config.positions, width}));
   RAGMESH_ASSIGN_OR_RETURN(
       weights.types,
       FloatTensor::Read(file, name + "token_type_embeddings.weight", {config.token_types, width}));

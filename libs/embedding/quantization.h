@@ -8,7 +8,6 @@
 #ifndef RAGMESH_LIBS_EMBEDDING_QUANTIZATION_H_
 #define RAGMESH_LIBS_EMBEDDING_QUANTIZATION_H_
 
-#include <cstdint>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -19,8 +18,6 @@ namespace ragmesh::embedding {
 // Rises with every change to what Calibration, Quantize or Compare come to, so that weights packed
 // before are made again. Other texts are noticed without it.
 inline constexpr int kQuantizationVersion = 1;
-
-using TokenIds = std::vector<std::uint32_t>;
 
 // What the products of a model read while it encodes some texts.
 class Calibration {

@@ -64,33 +64,46 @@ EncoderInput TextEncoder::Prepare(absl::string_view text, std::size_t max_tokens
   return Frame(*tokenizer_, text, LimitOf(max_tokens));
 }
 
-EncoderInput TextEncoder::PreparePair(absl::string_view a, absl::string_view b,
+TokenIds TextEncoder::Tokenize(absl::string_view text) const {
+  std::vector<text::Token> tokens;
+  tokenizer_->Encode(text, &tokens);
+  TokenIds ids;
+  ids.reserve(tokens.size());
+  for (const text::Token& token : tokens) ids.push_back(token.id);
+  return ids;
+}
+
+EncoderInput TextEncoder::PreparePair(absl::Span<const std::uint32_t> a,
+                                      absl::Span<const std::uint32_t> b,
                                       std::size_t max_tokens) const {
-  std::vector<text::Token> first, second;
-  tokenizer_->Encode(a, &first);
-  tokenizer_->Encode(b, &second);
+  const EncoderConfig& config = model_->config();
+  const std::size_t between = config.layout == Layout::kRoberta ? 2 : 1;
   EncoderInput input;
-  const std::size_t room = std::max<std::size_t>(LimitOf(max_tokens), 3) - 3;
-  std::size_t first_size = first.size(), second_size = second.size();
-  input.full_size = first_size + second_size + 3;
-  if (first_size + second_size > room) {
+  const std::size_t frame = 2 + between;
+  const std::size_t room = std::max(LimitOf(max_tokens), frame) - frame;
+  input.full_size = a.size() + b.size() + frame;
+  if (a.size() + b.size() > room) {
     // Longest first, one by one, comes to this: the shorter side keeps up to half of the room,
     // rounded down.
-    if (first_size <= second_size) {
-      first_size = std::min(first_size, room / 2);
-      second_size = room - first_size;
+    if (a.size() <= b.size()) {
+      a = a.subspan(0, room / 2);
+      b = b.subspan(0, room - a.size());
     } else {
-      second_size = std::min(second_size, room / 2);
-      first_size = room - second_size;
+      b = b.subspan(0, room / 2);
+      a = a.subspan(0, room - b.size());
     }
   }
+  input.ids.reserve(a.size() + b.size() + frame);
   input.ids.push_back(tokenizer_->cls_id());
-  for (std::size_t i = 0; i < first_size; ++i) input.ids.push_back(first[i].id);
+  input.ids.insert(input.ids.end(), a.begin(), a.end());
+  input.ids.insert(input.ids.end(), between, tokenizer_->sep_id());
+  const std::size_t second = input.ids.size();
+  input.ids.insert(input.ids.end(), b.begin(), b.end());
   input.ids.push_back(tokenizer_->sep_id());
-  input.types.assign(input.ids.size(), 0);
-  for (std::size_t i = 0; i < second_size; ++i) input.ids.push_back(second[i].id);
-  input.ids.push_back(tokenizer_->sep_id());
-  input.types.resize(input.ids.size(), 1);
+  if (config.layout == Layout::kBert) {
+    input.types.assign(second, 0);
+    input.types.resize(input.ids.size(), 1);
+  }
   return input;
 }
 

@@ -42,10 +42,13 @@ class TextEncoder {
   // lost.
   EncoderInput Prepare(absl::string_view text, std::size_t max_tokens = 0) const;
 
-  // [CLS] a [SEP] b [SEP], types 0 and 1; while it is over `max_tokens` the longer side loses its
-  // last token, and when both are equal the one that began shorter does, `a` if neither did. So the
-  // reference cuts.
-  EncoderInput PreparePair(absl::string_view a, absl::string_view b,
+  // Of `text` alone, without special tokens and not cut: for a text that is part of many pairs.
+  TokenIds Tokenize(absl::string_view text) const;
+
+  // [CLS] a [SEP] b [SEP] with types 0 and 1, or in RoBERTa's layout <s> a </s></s> b </s> without
+  // types. While it is over `max_tokens` the longer side loses its last token, and when both are
+  // equal the one that began shorter does, `a` if neither did. So the reference cuts.
+  EncoderInput PreparePair(absl::Span<const std::uint32_t> a, absl::Span<const std::uint32_t> b,
                            std::size_t max_tokens = 0) const;
 
   // `reduce` of every input, in order. Each result depends on its input alone. RESOURCE_EXHAUSTED /

@@ -11,9 +11,6 @@
 namespace ragmesh::rerank {
 namespace {
 
-constexpr std::size_t kPassagesAtOnce =
-    32;  // bounds the vectors in memory: 32 of 512 tokens of width 384 are 25 MB
-
 // Every row scaled to unit length; a row of zeros stays so.
 std::vector<float> UnitRows(const linalg::Kernels& kernels, std::size_t rows,
                             absl::Span<const float> hidden) {
@@ -38,19 +35,20 @@ absl::StatusOr<std::vector<stages::Reranked>> LateInteractionReranker::Rerank(
   RAGMESH_RETURN_IF_ERROR(CheckRequest(request, options_.limits));
   const absl::string_view query_text = request.query;
   RAGMESH_ASSIGN_OR_RETURN(const std::vector<Vectors> query, Encode({&query_text, 1}, call));
-  const absl::Span<const stages::RerankCandidate> candidates = request.candidates;
-  std::vector<double> model_scores;
-  model_scores.reserve(candidates.size());
-  for (std::size_t first = 0; first < candidates.size(); first += kPassagesAtOnce) {
-    RAGMESH_ASSIGN_OR_RETURN(const std::vector<Vectors> passages,
-                             EncodePassages(candidates.subspan(first, kPassagesAtOnce), call));
+  const auto score =
+      [&](absl::Span<const std::size_t> candidates) -> absl::StatusOr<std::vector<double>> {
+    std::vector<absl::string_view> texts;
+    for (const std::size_t i : candidates) texts.push_back(request.candidates[i].text);
+    RAGMESH_ASSIGN_OR_RETURN(const std::vector<Vectors> passages, EncodePassages(texts, call));
+    std::vector<double> scores;
     for (const Vectors& passage : passages) {
       RAGMESH_RETURN_IF_ERROR(call.Check());
-      model_scores.push_back(MaxSim(*query[0], *passage));
+      scores.push_back(MaxSim(*query[0], *passage));
     }
-  }
-  return MixScores(candidates, model_scores, request.weights.value_or(options_.weights),
-                   request.top_k);
+    return scores;
+  };
+  return RankInWaves(request, request.weights.value_or(options_.weights), options_.cascade, score,
+                     options_.on_ranked);
 }
 
 absl::StatusOr<std::vector<LateInteractionReranker::Vectors>> LateInteractionReranker::Encode(
@@ -73,7 +71,7 @@ absl::StatusOr<std::vector<LateInteractionReranker::Vectors>> LateInteractionRer
 }
 
 absl::StatusOr<std::vector<LateInteractionReranker::Vectors>>
-LateInteractionReranker::EncodePassages(absl::Span<const stages::RerankCandidate> passages,
+LateInteractionReranker::EncodePassages(absl::Span<const absl::string_view> passages,
                                         const CallContext& call) {
   std::vector<Vectors> vectors(passages.size());
   std::vector<std::string> keys(passages.size());
@@ -81,10 +79,10 @@ LateInteractionReranker::EncodePassages(absl::Span<const stages::RerankCandidate
   absl::flat_hash_map<std::string, std::size_t>
       place;  // key -> index into `missing`; a text may come twice
   for (std::size_t i = 0; i < passages.size(); ++i) {
-    keys[i] = Sha256Hex(passages[i].text);
+    keys[i] = Sha256Hex(passages[i]);
     vectors[i] = cache_.Get(keys[i]);
     if (vectors[i] == nullptr && place.try_emplace(keys[i], missing.size()).second)
-      missing.push_back(passages[i].text);
+      missing.push_back(passages[i]);
   }
   if (missing.empty()) return vectors;
   RAGMESH_ASSIGN_OR_RETURN(const std::vector<Vectors> encoded, Encode(missing, call));
@@ -126,7 +124,7 @@ absl::StatusOr<stages::StageInfo> LateInteractionReranker::Info(const CallContex
   info.ready = true;
   info.model = {.name = options_.name,
                 .digest = encoder_->digest(),
-                .architecture = "bert",
+                .architecture = std::string(embedding::ToString(config.layout)),
                 .precision = std::string(linalg::ToString(encoder_->model().precision())),
                 .dimension = static_cast<std::uint32_t>(config.hidden),
                 .max_tokens = static_cast<std::uint32_t>(config.max_tokens)};
@@ -136,6 +134,7 @@ absl::StatusOr<stages::StageInfo> LateInteractionReranker::Info(const CallContex
       {"max_passage_bytes", static_cast<std::int64_t>(options_.limits.max_passage_bytes)},
       {"cache_bytes", static_cast<std::int64_t>(options_.cache_bytes)}};
   info.features = {{"method", "late-interaction"},
+                   {"cascade", options_.cascade.has_value() ? "on" : "off"},
                    {"special_tokens", options_.include_special_tokens ? "compared" : "left out"}};
   return info;
 }

@@ -4,12 +4,14 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "libs/embedding/text_encoder.h"
+#include "libs/rerank/cascade.h"
 #include "libs/rerank/score_mix.h"
 #include "libs/rerank/token_vector_cache.h"
 #include "libs/stages/reranker.h"
@@ -17,9 +19,9 @@
 namespace ragmesh::rerank {
 
 // Model score: the mean, over the query's tokens, of the highest cosine to a token of the passage
-// (MaxSim), between vectors of the last hidden state. Mixed with the retrieval scores by MixScores.
-// The same request gives the same answer bit for bit, whatever is cached and however many threads
-// work. Thread-safe.
+// (MaxSim), between vectors of the last hidden state. Mixed with the retrieval scores, and
+// candidates left out, as RankInWaves says. The same request gives the same answer bit for bit,
+// whatever is cached and however many threads work. Thread-safe.
 class LateInteractionReranker final : public stages::Reranker {
  public:
   struct Options {
@@ -28,6 +30,8 @@ class LateInteractionReranker final : public stages::Reranker {
     stages::RerankWeights weights;  // for requests that bring none
     bool include_special_tokens =
         true;  // compare [CLS] and [SEP] too; without them 0.35/0.35/0.3 suits better
+    std::optional<Cascade> cascade = Cascade{};  // unset: every candidate is scored
+    OnRanked on_ranked;                          // may be empty; called by many threads at once
     std::size_t cache_bytes = 64 << 20;  // of passage vectors; 200 tokens of width 384 take 300 KB
   };
 
@@ -48,8 +52,8 @@ class LateInteractionReranker final : public stages::Reranker {
   absl::StatusOr<std::vector<Vectors>> Encode(absl::Span<const absl::string_view> texts,
                                               const CallContext& call);
   // The same for passages, by way of the cache.
-  absl::StatusOr<std::vector<Vectors>> EncodePassages(
-      absl::Span<const stages::RerankCandidate> passages, const CallContext& call);
+  absl::StatusOr<std::vector<Vectors>> EncodePassages(absl::Span<const absl::string_view> passages,
+                                                      const CallContext& call);
   double MaxSim(const std::vector<float>& query, const std::vector<float>& passage) const;
 
   const Options options_;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
@@ -10,8 +9,6 @@
 
 namespace ragmesh::rerank {
 namespace {
-
-using Scores = std::vector<std::optional<double>>;
 
 absl::Status CheckScore(std::size_t index, absl::string_view name,
                         const std::optional<double>& score) {
@@ -30,25 +27,28 @@ absl::Status CheckWeights(const stages::RerankWeights& weights) {
                       "Leave the weights out to use the model's own.");
 }
 
-// sums[i] += weight * z-score of scores[i].
-void AddNormalised(Scores scores, double weight, std::vector<double>* sums) {
-  std::optional<double> lowest;
-  for (const auto& score : scores) {
-    if (score.has_value()) lowest = lowest.has_value() ? std::min(*lowest, *score) : *score;
-  }
-  if (!lowest.has_value()) return;
-  const auto count = static_cast<double>(scores.size());
-  double mean = 0, variance = 0;
-  for (auto& score : scores) {
-    if (!score.has_value()) score = lowest;
-    mean += *score / count;
-  }
-  for (const auto& score : scores) variance += (*score - mean) * (*score - mean) / count;
-  const double deviation = std::sqrt(variance);
-  // Rounding alone may leave a tiny deviation between equal scores; it must not decide the order.
-  if (!(deviation > 1e-12 * std::max(1e-300, std::abs(mean))) || !std::isfinite(deviation)) return;
+// sums[i] += weight * scores[i] on `scale`.
+void AddScaled(absl::Span<const double> scores, const Scale& scale, double weight,
+               std::vector<double>* sums) {
+  if (scale.deviation == 0) return;
   for (std::size_t i = 0; i < scores.size(); ++i)
-    (*sums)[i] += weight * (*scores[i] - mean) / deviation;
+    (*sums)[i] += weight * (scores[i] - scale.mean) / scale.deviation;
+}
+
+// Candidates' scores of one kind, `member`; the lowest where there is none, nothing when all have
+// none.
+std::vector<double> Filled(absl::Span<const stages::RerankCandidate> candidates,
+                           std::optional<double> stages::RerankCandidate::*member) {
+  std::optional<double> lowest;
+  for (const stages::RerankCandidate& candidate : candidates) {
+    const std::optional<double>& score = candidate.*member;
+    if (score.has_value()) lowest = std::min(lowest.value_or(*score), *score);
+  }
+  std::vector<double> scores;
+  if (!lowest.has_value()) return scores;
+  for (const stages::RerankCandidate& candidate : candidates)
+    scores.push_back((candidate.*member).value_or(*lowest));
+  return scores;
 }
 
 std::vector<stages::Reranked> Order(absl::Span<const double> scores,
@@ -93,23 +93,40 @@ absl::Status CheckRequest(const stages::RerankRequest& request, const RequestLim
   return request.weights.has_value() ? CheckWeights(*request.weights) : absl::OkStatus();
 }
 
+Scale ScaleOf(absl::Span<const double> scores) {
+  const auto count = static_cast<double>(scores.size());
+  Scale scale;
+  double variance = 0;
+  for (const double score : scores) scale.mean += score / count;
+  for (const double score : scores) variance += (score - scale.mean) * (score - scale.mean) / count;
+  const double deviation = std::sqrt(variance);
+  // Rounding alone may leave a tiny deviation between equal scores; it must not decide the order.
+  if (deviation > 1e-12 * std::max(1e-300, std::abs(scale.mean)) && std::isfinite(deviation))
+    scale.deviation = deviation;
+  return scale;
+}
+
+std::vector<double> RetrievalScores(absl::Span<const stages::RerankCandidate> candidates,
+                                    const stages::RerankWeights& weights) {
+  std::vector<double> sums(candidates.size(), 0.0);
+  const auto lexical = Filled(candidates, &stages::RerankCandidate::lexical_score);
+  const auto dense = Filled(candidates, &stages::RerankCandidate::dense_score);
+  AddScaled(lexical, ScaleOf(lexical), weights.lexical, &sums);
+  AddScaled(dense, ScaleOf(dense), weights.dense, &sums);
+  return sums;
+}
+
 std::vector<stages::Reranked> MixScores(absl::Span<const stages::RerankCandidate> candidates,
                                         absl::Span<const double> model_scores,
-                                        const stages::RerankWeights& weights, std::size_t top_k) {
-  Scores lexical, dense;
-  bool retrieved = false;
-  for (const stages::RerankCandidate& candidate : candidates) {
-    lexical.push_back(candidate.lexical_score);
-    dense.push_back(candidate.dense_score);
-    retrieved =
-        retrieved || candidate.lexical_score.has_value() || candidate.dense_score.has_value();
-  }
+                                        const stages::RerankWeights& weights, std::size_t top_k,
+                                        std::optional<Scale> model_scale) {
+  const bool retrieved = std::any_of(candidates.begin(), candidates.end(), [](const auto& one) {
+    return one.lexical_score.has_value() || one.dense_score.has_value();
+  });
   if (!retrieved || (weights.lexical == 0 && weights.dense == 0))
     return Order(model_scores, model_scores, top_k);
-  std::vector<double> sums(candidates.size(), 0.0);
-  AddNormalised(std::move(lexical), weights.lexical, &sums);
-  AddNormalised(std::move(dense), weights.dense, &sums);
-  AddNormalised(Scores(model_scores.begin(), model_scores.end()), weights.model, &sums);
+  std::vector<double> sums = RetrievalScores(candidates, weights);
+  AddScaled(model_scores, model_scale.value_or(ScaleOf(model_scores)), weights.model, &sums);
   return Order(sums, model_scores, top_k);
 }
 

@@ -32,8 +32,10 @@ struct RerankRequest {
   std::string query;
   std::vector<RerankCandidate> candidates;  // in retrieval order
   std::optional<RerankWeights>
-      weights;              // unset: the model's own default; a cross-encoder's is the model alone
-  std::uint32_t top_k = 0;  // 0: all
+      weights;  // unset: the model's own default; a cross-encoder's is the model alone
+  // 0: all. Below the number of candidates, those that will hardly be among the first may be left
+  // out without a model score; whatever is returned has one.
+  std::uint32_t top_k = 0;
 };
 
 struct Reranked {

@@ -34,7 +34,7 @@ absl::StatusOr<std::unique_ptr<LocalStages>> LocalStages::Open(const LocalStages
   return local;
 }
 
-absl::Status LocalStages::Load(const CallContext& call) {
+absl::Status LocalStages::Load(metrics::Registry& registry, const CallContext& call) {
   std::vector<absl::Status> failures;
   // Puts what was made, or why it could not be, where callers find it.
   const auto settle = [&failures](auto& stage, auto made) {
@@ -51,7 +51,7 @@ absl::Status LocalStages::Load(const CallContext& call) {
                                          threads, call);
   settle(reranker_,
          services::MakeReranker(config_.reranker, config_.models, config_.kernel, compute_, threads,
-                                embedder.ok() ? (*embedder)->encoder() : nullptr, call));
+                                embedder.ok() ? (*embedder)->encoder() : nullptr, registry, call));
   settle(embedder_, std::move(embedder));
   settle(generator_,
          services::MakeGenerator(config_.generator, config_.models, config_.kernel, threads, call));

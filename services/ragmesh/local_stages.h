@@ -44,8 +44,9 @@ class LocalStages {
   static absl::StatusOr<std::unique_ptr<LocalStages>> Open(const LocalStagesConfig& config);
 
   // Loads what needs time: models and the parser. A stage that cannot be loaded says so to its
-  // callers, the others go on; the first error is returned.
-  absl::Status Load(const CallContext& call);
+  // callers, the others go on; the first error is returned. `registry` is borrowed until the stages
+  // are gone.
+  absl::Status Load(metrics::Registry& registry, const CallContext& call);
 
   pipeline::Stages stages() {
     return {loader_, splitter_, embedder_, *vector_store_, reranker_, generator_};

@@ -56,7 +56,7 @@ class ServeCommand final : public Command {
     if (!local.ok()) return Fail(local.status(), /*json=*/false);
     const services::GatewayStages stages{(*local)->stages(), {}};
     return services::RunGateway(gateway_, server_, stages, host, [&](const CallContext& call) {
-      const absl::Status loaded = (*local)->Load(call);
+      const absl::Status loaded = (*local)->Load(host.metrics(), call);
       // A missing model degrades answers; the gateway itself is ready all the same.
       if (!loaded.ok()) {
         host.log().Warning("stage_not_loaded", {{"reason", std::string(loaded.message())}});

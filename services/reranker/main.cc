@@ -29,8 +29,8 @@ int main(int argc, char** argv) {
   services::StageSlot<stages::Reranker> slot("reranker");
   services::RerankerService service(host.runtime(), slot);
   return host.Run(service, [&](const CallContext& call) -> absl::Status {
-    auto reranker = services::MakeReranker(config, models, kernel, compute,
-                                           static_cast<int>(threads), nullptr, call);
+    auto reranker = services::MakeReranker(
+        config, models, kernel, compute, static_cast<int>(threads), nullptr, host.metrics(), call);
     if (!reranker.ok()) {
       slot.Fail(reranker.status());
       return reranker.status();

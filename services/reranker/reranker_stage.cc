@@ -1,5 +1,6 @@
 #include "services/reranker/reranker_stage.h"
 
+#include <optional>
 #include <utility>
 
 #include "libs/base/status_macros.h"
@@ -21,6 +22,23 @@ embedding::TextEncoder::Options EncoderOptions(const RerankerConfig& config,
   return options;
 }
 
+// Counts from the start, at zero, whatever the model is.
+rerank::OnRanked CountPassages(metrics::Registry& registry) {
+  auto& passages = registry.Counters("ragmesh_reranker_passages_total",
+                                     "Candidates by whether the model scored them.",
+                                     {{"outcome", {"scored", "skipped"}}});
+  return [&passages](std::size_t scored, std::size_t skipped) {
+    passages.With({"scored"}).Increment(static_cast<double>(scored));
+    passages.With({"skipped"}).Increment(static_cast<double>(skipped));
+  };
+}
+
+// `measured`: whether the default is known to keep this method's quality.
+std::optional<rerank::Cascade> CascadeOf(const RerankerConfig& config, bool measured) {
+  const bool on = config.cascade == "on" || (config.cascade == "auto" && measured);
+  return on ? std::optional(rerank::Cascade{}) : std::nullopt;
+}
+
 }  // namespace
 
 void RerankerConfig::Declare(flags::FlagSet& flags) {
@@ -30,6 +48,9 @@ void RerankerConfig::Declare(flags::FlagSet& flags) {
   flags.Choice("reranker_precision", &precision, {"auto", "f32", "bf16", "int8"},
                "What the encoder computes in; auto takes int8 if that keeps the vectors of sample "
                "texts to a mean cosine of 0.999 with f32, else bf16 or f32.");
+  flags.Choice("reranker_cascade", &cascade, {"auto", "on", "off"},
+               "Leave out candidates that will hardly be among those asked for, going by their "
+               "retrieval scores; auto: with late interaction only.");
   flags.Bytes("reranker_cache", &cache_bytes, {0, std::int64_t{1} << 40},
               "Memory for the token vectors of passages seen before (late interaction).");
 }
@@ -37,11 +58,14 @@ void RerankerConfig::Declare(flags::FlagSet& flags) {
 absl::StatusOr<std::shared_ptr<stages::Reranker>> MakeReranker(
     const RerankerConfig& config, const ModelOptions& models, const std::string& kernel,
     Executor& compute, int threads, std::shared_ptr<embedding::TextEncoder> shared,
-    const CallContext& call) {
+    metrics::Registry& registry, const CallContext& call) {
   RAGMESH_ASSIGN_OR_RETURN(const auto installed, FindInstalled(models, config.model, call));
+  const rerank::OnRanked on_ranked = CountPassages(registry);
   if (installed.model->role == model_store::Role::kReranker) {
     rerank::CrossEncoderReranker::Options options;
     options.name = config.model;
+    options.cascade = CascadeOf(config, /*measured=*/false);
+    options.on_ranked = on_ranked;
     options.encoder = EncoderOptions(config, models, installed, kernel, threads);
     RAGMESH_ASSIGN_OR_RETURN(std::shared_ptr<stages::Reranker> reranker,
                              rerank::CrossEncoderReranker::Create(options, compute));
@@ -49,6 +73,8 @@ absl::StatusOr<std::shared_ptr<stages::Reranker>> MakeReranker(
   }
   rerank::LateInteractionReranker::Options options;
   options.name = config.model;
+  options.cascade = CascadeOf(config, /*measured=*/true);
+  options.on_ranked = on_ranked;
   options.cache_bytes = static_cast<std::size_t>(config.cache_bytes);
   if (shared == nullptr || shared->digest() != installed.weights_digest()) {
     RAGMESH_ASSIGN_OR_RETURN(

@@ -35,7 +35,8 @@ TEST_P(CrossEncoderGoldenTest, PairsAndLogitsEqualTransformers) {
   for (const auto& expected : golden["cases"]) {
     const auto query = expected["query"].get<std::string>(),
                passage = expected["passage"].get<std::string>();
-    const embedding::EncoderInput pair = encoder->PreparePair(query, passage);
+    const embedding::EncoderInput pair =
+        encoder->PreparePair(encoder->Tokenize(query), encoder->Tokenize(passage));
     EXPECT_EQ(pair.ids, expected["ids"].get<std::vector<std::uint32_t>>())
         << query << " / " << passage;
     EXPECT_EQ(pair.types, expected["types"].get<std::vector<std::uint8_t>>())

@@ -53,7 +53,7 @@ TEST(EncoderConfigTest, ConfigJsonOverridesTheFacts) {
 TEST(EncoderConfigTest, RefusesWhatItDoesNotCompute) {
   const std::pair<const char*, const char*> cases[] = {
       {R"({"hidden_act":"relu"})", "hidden_act"},
-      {R"({"model_type":"roberta"})", "model_type"},
+      {R"({"model_type":"deberta"})", "model_type"},
       {R"({"position_embedding_type":"relative_key"})", "position_embedding_type"},
       {R"({"num_attention_heads":0})", "num_attention_heads"},
       {R"({"num_attention_heads":"8"})", "num_attention_heads"},
@@ -66,6 +66,36 @@ TEST(EncoderConfigTest, RefusesWhatItDoesNotCompute) {
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message)))
         << json;
   }
+}
+
+TEST(EncoderConfigTest, TheRobertaPrefixShiftsPositions) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const EncoderConfig config, Read(TinyWeights("roberta.", true), {}));
+  EXPECT_EQ(config.layout, Layout::kRoberta);
+  EXPECT_EQ(config.first_position, 2u);
+  EXPECT_EQ(config.positions, 62u);
+  EXPECT_EQ(config.max_tokens, 62u);
+  EXPECT_FLOAT_EQ(config.layer_norm_epsilon, 1e-5f);
+}
+
+TEST(EncoderConfigTest, FactsOrConfigJsonNameTheLayoutOfWeightsWithoutPrefix) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const EncoderConfig facts,
+                               Read(TinyWeights(), {.layout = Layout::kRoberta}));
+  EXPECT_EQ(facts.first_position, 2u);
+  RAGMESH_ASSERT_OK_AND_ASSIGN(
+      const EncoderConfig json,
+      Read(TinyWeights(), {}, R"({"model_type":"xlm-roberta","pad_token_id":3})"));
+  EXPECT_EQ(json.layout, Layout::kRoberta);
+  EXPECT_EQ(json.first_position, 4u);
+  RAGMESH_ASSERT_OK_AND_ASSIGN(
+      const EncoderConfig bert,
+      Read(TinyWeights(), {}, R"({"model_type":"bert","pad_token_id":0})"));
+  EXPECT_EQ(bert.first_position, 0u);
+}
+
+TEST(EncoderConfigTest, RefusesAPaddingTokenThatLeavesNoPositions) {
+  EXPECT_THAT(
+      Read(TinyWeights(), {}, R"({"model_type":"roberta","pad_token_id":63})"),
+      StatusIs(absl::StatusCode::kDataLoss, HasSubstr("position_embeddings.weight: has 64 rows")));
 }
 
 TEST(EncoderConfigTest, RefusesMoreTokensThanPositions) {

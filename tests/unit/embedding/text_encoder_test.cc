@@ -53,7 +53,8 @@ TEST_F(TextEncoderTest, FramesATextAndCutsItsEnd) {
 }
 
 TEST_F(TextEncoderTest, FramesAPairWithItsTypes) {
-  const EncoderInput pair = encoder_->PreparePair("a b", "c");
+  const EncoderInput pair =
+      encoder_->PreparePair(encoder_->Tokenize("a b"), encoder_->Tokenize("c"));
   EXPECT_THAT(pair.ids, ElementsAre(2, 5, 6, 3, 7, 3));
   EXPECT_THAT(pair.types, ElementsAre(0, 0, 0, 0, 1, 1));
   EXPECT_FALSE(pair.truncated());
@@ -74,7 +75,8 @@ TEST_F(TextEncoderTest, CutsTheLongerSideOfAPairFirst) {
         std::string first, second;
         for (std::size_t i = 0; i < a; ++i) first += "a ";
         for (std::size_t i = 0; i < b; ++i) second += "b ";
-        const EncoderInput pair = encoder_->PreparePair(first, second, room + 3);
+        const EncoderInput pair =
+            encoder_->PreparePair(encoder_->Tokenize(first), encoder_->Tokenize(second), room + 3);
         const auto expected = LongestFirst(a, b, room);
         const auto kept_a =
             static_cast<std::size_t>(std::count(pair.ids.begin(), pair.ids.end(), 5u));
@@ -363,7 +365,8 @@ TEST_F(TextEncoderTest, TellsHowLongATextWasBeforeItWasCut) {
   const EncoderInput cut = encoder_->Prepare("a b c d", 4);
   EXPECT_EQ(cut.ids.size(), 4u);
   EXPECT_EQ(cut.full_size, 6u);
-  const EncoderInput pair = encoder_->PreparePair("a b c", "d e", 6);
+  const EncoderInput pair =
+      encoder_->PreparePair(encoder_->Tokenize("a b c"), encoder_->Tokenize("d e"), 6);
   EXPECT_EQ(pair.ids.size(), 6u);
   EXPECT_EQ(pair.full_size, 8u);
 }
