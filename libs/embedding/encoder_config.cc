@@ -109,6 +109,7 @@ absl::Status ReadLayout(const nlohmann::json& json, EncoderFacts* facts,
                R"(must be "bert", "roberta" or "xlm-roberta", what this encoder computes)");
   }
   facts->layout = name == "bert" ? Layout::kBert : Layout::kRoberta;
+  if (facts->layout == Layout::kBert) return absl::OkStatus();
   return ReadCount(json, "pad_token_id", padding_token);
 }
 
