@@ -4,7 +4,7 @@
 
 namespace ragmesh::embedding {
 
-EncoderInput Frame(const text::WordPieceTokenizer& tokenizer, absl::string_view text,
+EncoderInput Frame(const text::EncoderTokenizer& tokenizer, absl::string_view text,
                    std::size_t max_tokens) {
   std::vector<text::Token> tokens;
   tokenizer.Encode(text, &tokens);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "libs/text/wordpiece_tokenizer.h"
+#include "libs/text/tokenizer.h"
 
 namespace ragmesh::embedding {
 
@@ -20,7 +20,7 @@ struct EncoderInput {
 };
 
 // [CLS] text [SEP], `max_tokens` in all, at least 2.
-EncoderInput Frame(const text::WordPieceTokenizer& tokenizer, absl::string_view text,
+EncoderInput Frame(const text::EncoderTokenizer& tokenizer, absl::string_view text,
                    std::size_t max_tokens);
 
 }  // namespace ragmesh::embedding

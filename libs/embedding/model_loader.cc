@@ -14,13 +14,14 @@
 #include "libs/base/status_macros.h"
 #include "libs/embedding/calibration_texts.h"
 #include "libs/embedding/encoder_input.h"
+#include "libs/text/encoder_tokenizer.h"
 
 namespace ragmesh::embedding {
 namespace {
 
 using linalg::Precision;
 
-std::vector<TokenIds> IdsOf(const text::WordPieceTokenizer& tokenizer, std::size_t max_tokens,
+std::vector<TokenIds> IdsOf(const text::EncoderTokenizer& tokenizer, std::size_t max_tokens,
                             absl::Span<const absl::string_view> texts) {
   std::vector<TokenIds> ids;
   for (const absl::string_view text : texts) ids.push_back(Frame(tokenizer, text, max_tokens).ids);
@@ -74,8 +75,7 @@ absl::StatusOr<LoadedEncoder> LoadEncoder(const EncoderSource& source) {
 absl::StatusOr<std::unique_ptr<ModelLoader>> ModelLoader::Open(const EncoderSource& source) {
   RAGMESH_ASSIGN_OR_RETURN(const linalg::Kernels* kernels, linalg::SelectKernels(source.kernel));
   RAGMESH_ASSIGN_OR_RETURN(auto file, model_files::Safetensors::Open(source.weights_path));
-  RAGMESH_ASSIGN_OR_RETURN(auto tokenizer,
-                           text::WordPieceTokenizer::FromFile(source.tokenizer_path));
+  RAGMESH_ASSIGN_OR_RETURN(auto tokenizer, text::OpenEncoderTokenizer(source.tokenizer_path));
   std::shared_ptr<const MappedFile> config_json;
   if (!source.config_path.empty()) {
     RAGMESH_ASSIGN_OR_RETURN(config_json, MappedFile::Open(source.config_path));
@@ -96,7 +96,7 @@ absl::StatusOr<std::unique_ptr<ModelLoader>> ModelLoader::Open(const EncoderSour
 ModelLoader::ModelLoader(const EncoderSource& source, const linalg::Kernels& kernels,
                          std::shared_ptr<const model_files::Safetensors> file,
                          const EncoderConfig& config,
-                         std::unique_ptr<text::WordPieceTokenizer> tokenizer)
+                         std::unique_ptr<text::EncoderTokenizer> tokenizer)
     : source_(source),
       kernels_(kernels),
       file_(std::move(file)),

@@ -16,7 +16,7 @@
 #include "libs/embedding/packed_weights.h"
 #include "libs/embedding/quantization.h"
 #include "libs/model_store/installed_model.h"
-#include "libs/text/wordpiece_tokenizer.h"
+#include "libs/text/tokenizer.h"
 
 namespace ragmesh::embedding {
 
@@ -46,7 +46,7 @@ EncoderSource SourceOf(const model_store::InstalledModel& installed);
 
 struct LoadedEncoder {
   std::shared_ptr<const EncoderModel> model;
-  std::unique_ptr<text::WordPieceTokenizer> tokenizer;
+  std::unique_ptr<text::EncoderTokenizer> tokenizer;
   std::string digest;
 };
 
@@ -86,7 +86,7 @@ class ModelLoader {
 
   ModelLoader(const EncoderSource& source, const linalg::Kernels& kernels,
               std::shared_ptr<const model_files::Safetensors> file, const EncoderConfig& config,
-              std::unique_ptr<text::WordPieceTokenizer> tokenizer);
+              std::unique_ptr<text::EncoderTokenizer> tokenizer);
 
   absl::StatusOr<Packed> FromFile(const PackedKey& key) const;
   absl::StatusOr<Packed> Make(linalg::Precision precision, const Step& step);
@@ -95,7 +95,7 @@ class ModelLoader {
   const linalg::Kernels& kernels_;
   const std::shared_ptr<const model_files::Safetensors> file_;
   const EncoderConfig config_;
-  std::unique_ptr<text::WordPieceTokenizer> tokenizer_;
+  std::unique_ptr<text::EncoderTokenizer> tokenizer_;
   const std::string digest_;
   const std::vector<TokenIds> calibration_texts_, comparison_texts_;
   const std::string recipe_;

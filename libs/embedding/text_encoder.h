@@ -23,7 +23,7 @@
 #include "libs/embedding/encoder_model.h"
 #include "libs/embedding/model_loader.h"
 #include "libs/embedding/pooling.h"
-#include "libs/text/wordpiece_tokenizer.h"
+#include "libs/text/tokenizer.h"
 
 namespace ragmesh::embedding {
 
@@ -59,7 +59,7 @@ class TextEncoder {
                                                       const CallContext& call);
 
   const EncoderModel& model() const { return *model_; }
-  const text::WordPieceTokenizer& tokenizer() const { return *tokenizer_; }
+  const text::EncoderTokenizer& tokenizer() const { return *tokenizer_; }
   const std::string& digest() const { return digest_; }
   Batcher::Stats batcher_stats() const { return batcher_.stats(); }
 
@@ -78,7 +78,7 @@ class TextEncoder {
   void PutWorkspaceBack(std::unique_ptr<EncoderWorkspace> workspace);
 
   const std::shared_ptr<const EncoderModel> model_;
-  const std::unique_ptr<const text::WordPieceTokenizer> tokenizer_;
+  const std::unique_ptr<const text::EncoderTokenizer> tokenizer_;
   const std::string digest_;
   ComputePool pool_;
   std::atomic<bool> pool_in_use_{false};

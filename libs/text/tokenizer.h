@@ -35,6 +35,14 @@ class Tokenizer {
   }
 };
 
+// The tokenizer of an encoder, with the ids that frame a text.
+class EncoderTokenizer : public Tokenizer {
+ public:
+  virtual std::uint32_t cls_id() const = 0;  // before every text: [CLS] or <s>
+  virtual std::uint32_t sep_id() const = 0;  // after every text: [SEP] or </s>
+  virtual std::uint32_t max_id() const = 0;  // the largest id in the vocabulary
+};
+
 }  // namespace ragmesh::text
 
 #endif  // RAGMESH_LIBS_TEXT_TOKENIZER_H_

@@ -21,7 +21,7 @@ namespace ragmesh::text {
 // into the longest pieces of the vocabulary; a word that cannot be cut, or is longer than the
 // model's limit, is one unknown token. A token's byte range covers the characters its piece came
 // from. Immutable and thread-safe; about 4 MB for 30 thousand pieces.
-class WordPieceTokenizer final : public Tokenizer {
+class WordPieceTokenizer final : public EncoderTokenizer {
  public:
   // See ParseWordPieceConfig for what is read and refused.
   static absl::StatusOr<std::unique_ptr<WordPieceTokenizer>> FromJson(absl::string_view json);
@@ -30,10 +30,10 @@ class WordPieceTokenizer final : public Tokenizer {
   void Encode(absl::string_view text, std::vector<Token>* tokens) const override;
   std::size_t Count(absl::string_view text) const override;
 
-  std::uint32_t cls_id() const { return config_.cls_id; }  // before every text
-  std::uint32_t sep_id() const { return config_.sep_id; }  // after every text
+  std::uint32_t cls_id() const override { return config_.cls_id; }
+  std::uint32_t sep_id() const override { return config_.sep_id; }
+  std::uint32_t max_id() const override { return config_.max_id; }
   std::uint32_t unknown_id() const { return config_.unknown_id; }
-  std::uint32_t max_id() const { return config_.max_id; }
   std::size_t vocabulary_size() const { return config_.vocabulary.size(); }
 
  private:

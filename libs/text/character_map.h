@@ -1,0 +1,36 @@
+// How a SentencePiece model rewrites characters before it looks for pieces.
+#ifndef RAGMESH_LIBS_TEXT_CHARACTER_MAP_H_
+#define RAGMESH_LIBS_TEXT_CHARACTER_MAP_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace ragmesh::text {
+
+// "precompiled_charsmap" of a model: a trie of character sequences in the format of Darts-clone,
+// and what each becomes. Immutable and thread-safe. Empty, it maps nothing.
+class CharacterMap {
+ public:
+  CharacterMap() = default;
+
+  // Four bytes of the trie's size, its units, then strings that end in a zero byte.
+  // INVALID_ARGUMENT when sizes do not fit.
+  static absl::StatusOr<CharacterMap> Parse(absl::string_view bytes);
+
+  // What stands for `characters`, or none. As the reference does, the whole of it becomes what the
+  // shortest known beginning does.
+  std::optional<absl::string_view> Find(absl::string_view characters) const;
+
+ private:
+  std::vector<std::uint32_t> units_;
+  std::string strings_;
+};
+
+}  // namespace ragmesh::text
+
+#endif  // RAGMESH_LIBS_TEXT_CHARACTER_MAP_H_
