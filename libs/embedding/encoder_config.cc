@@ -137,6 +137,10 @@ absl::string_view ToString(Layout layout) {
   return layout == Layout::kRoberta ? "xlm-roberta" : "bert";
 }
 
+Layout LayoutOf(absl::string_view architecture) {
+  return architecture == ToString(Layout::kRoberta) ? Layout::kRoberta : Layout::kBert;
+}
+
 absl::StatusOr<EncoderConfig> ReadEncoderConfig(const Safetensors& file, const EncoderFacts& given,
                                                 absl::string_view config_json) {
   EncoderConfig config;

@@ -22,6 +22,8 @@ enum class Layout { kBert, kRoberta };
 
 // "bert" or "xlm-roberta": what the catalogue and StageInfo call the layout.
 absl::string_view ToString(Layout layout);
+// BERT's for every name but "xlm-roberta".
+Layout LayoutOf(absl::string_view architecture);
 
 // Facts that shapes do not show. The catalogue states them; a config.json beside the weights
 // overrides `layout`, `heads` and `layer_norm_epsilon`, and so does the prefix "roberta." of its

@@ -51,6 +51,7 @@ EncoderSource SourceOf(const model_store::InstalledModel& installed) {
   source.tokenizer_path = installed.path("tokenizer.json");
   source.digest = installed.weights_digest();
   source.packed_folder = installed.packed_folder;
+  source.facts.layout = LayoutOf(installed.model->facts.architecture);
   source.facts.pooling =
       installed.model->facts.pooling == model_store::Pooling::kCls ? Pooling::kCls : Pooling::kMean;
   source.facts.max_tokens = installed.model->facts.max_tokens;

@@ -43,7 +43,7 @@ struct File {
 
 // What a stage must know besides the weights. Zero or empty where it does not apply.
 struct Facts {
-  std::string architecture;     // "bert", "llama", "qwen2"
+  std::string architecture;     // "bert", "xlm-roberta", "llama", "qwen2"
   std::uint32_t dimension = 0;  // of the vectors
   std::uint32_t max_tokens =
       0;  // per input (encoders, special tokens included) or context length (decoders)

@@ -61,6 +61,35 @@ TEST_F(CrossEncoderRerankerTest, NamesTheHeadTensorThatIsMissingOrMisshapen) {
                                          HasSubstr("classifier.weight: has shape [2, 32]")));
 }
 
+// XLM-R's layout: its own tokenizer, frame and head, from files to an order.
+TEST_F(CrossEncoderRerankerTest, ReadsPairsAsXlmRDoes) {
+  auto tensors = embedding::TinyWeights("roberta.");
+  for (const char* name : {"classifier.dense.bias", "classifier.out_proj.weight",
+                           "classifier.out_proj.bias", "classifier.dense.weight"}) {
+    const bool output = absl::StrContains(name, "out_proj"), bias = absl::StrContains(name, "bias");
+    const std::uint64_t rows = output ? 1 : 32;
+    tensors.push_back(embedding::MakeTinyTensor(
+        name, bias ? std::vector<std::uint64_t>{rows} : std::vector<std::uint64_t>{rows, 32}));
+  }
+  const embedding::TinyEncoderFiles files(embedding::ToSafetensors(tensors));
+  std::ofstream(files.path() / "tokenizer.json") << R"({
+    "pre_tokenizer":{"type":"Metaspace"},"model":{"type":"Unigram","unk_id":3,"vocab":
+    [["<s>",0],["<pad>",0],["</s>",0],["<unk>",0],["▁",-2],["▁a",-1],["▁b",-1],["▁c",-1]]}})";
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto encoder,
+                               embedding::TextEncoder::Create(files.options(), compute_));
+  const auto pair = encoder->PreparePair(encoder->Tokenize("a b"), encoder->Tokenize("c"));
+  EXPECT_EQ(pair.ids, (embedding::TokenIds{0, 5, 6, 2, 2, 7, 2}));
+  EXPECT_TRUE(pair.types.empty());
+  RAGMESH_ASSERT_OK_AND_ASSIGN(
+      const auto reranker, CrossEncoderReranker::Create({.encoder = files.options()}, compute_));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(
+      const auto ranked,
+      reranker->Rerank({.query = "a b", .candidates = {{"c"}, {"a"}, {"b a"}}}, call_));
+  EXPECT_EQ(ranked.size(), 3u);
+  EXPECT_NE(ranked[0].model_score, ranked[2].model_score);
+  EXPECT_EQ(reranker->Info(call_)->model.architecture, "xlm-roberta");
+}
+
 TEST_F(CrossEncoderRerankerTest, EndsWithTheCall) {
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto reranker, Make(embedding::TinyWeights("", true)));
   call_.Cancel();
