@@ -6,6 +6,7 @@
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/embedding/pooling.h"
+#include "libs/embedding/token_vectors.h"
 
 namespace ragmesh::embedding {
 namespace {
@@ -33,7 +34,7 @@ absl::StatusOr<std::unique_ptr<BertEmbedder>> BertEmbedder::Create(const Options
 BertEmbedder::BertEmbedder(const Options& options, std::shared_ptr<TextEncoder> encoder)
     : options_(options), encoder_(std::move(encoder)) {}
 
-absl::StatusOr<std::vector<EncoderInput>> BertEmbedder::Prepare(
+absl::StatusOr<BertEmbedder::Prepared> BertEmbedder::Prepare(
     const stages::EmbedRequest& request) const {
   if (request.texts.empty())
     return InvalidField("texts", "must not be empty", "Send at least one text.");
@@ -44,8 +45,9 @@ absl::StatusOr<std::vector<EncoderInput>> BertEmbedder::Prepare(
   }
   const bool query = request.input_type == stages::InputType::kQuery;
   const std::string& prefix = query ? options_.query_prefix : options_.passage_prefix;
-  std::vector<EncoderInput> inputs;
-  inputs.reserve(request.texts.size());
+  Prepared prepared;
+  prepared.inputs.reserve(request.texts.size());
+  std::size_t vector_bytes = 0;
   for (std::size_t i = 0; i < request.texts.size(); ++i) {
     const std::string& text = request.texts[i];
     if (text.size() > options_.max_text_bytes) {
@@ -53,26 +55,64 @@ absl::StatusOr<std::vector<EncoderInput>> BertEmbedder::Prepare(
                            static_cast<long long>(options_.max_text_bytes), "bytes",
                            "Split the text first.");
     }
-    inputs.push_back(prefix.empty() ? encoder_->Prepare(text) : encoder_->Prepare(prefix + text));
-    if (inputs.back().truncated() && !request.truncate)
-      return TextTooLong(i, inputs.back().full_size, encoder_->model().config().max_tokens);
+    std::vector<std::uint32_t> ids = encoder_->Tokenize(prefix.empty() ? text : prefix + text);
+    prepared.inputs.push_back(encoder_->Prepare(ids));
+    const EncoderInput& input = prepared.inputs.back();
+    if (input.truncated() && !request.truncate)
+      return TextTooLong(i, input.full_size, encoder_->model().config().max_tokens);
+    if (Details(request) != stages::TokenDetail::kNone) prepared.ids.push_back(std::move(ids));
+    vector_bytes += input.ids.size() * encoder_->model().config().hidden;
   }
-  return inputs;
+  if (Details(request) == stages::TokenDetail::kVectors &&
+      vector_bytes > options_.max_vector_bytes) {
+    return LimitExceeded("texts", static_cast<long long>(vector_bytes),
+                         static_cast<long long>(options_.max_vector_bytes),
+                         "bytes of token vectors", "Send fewer texts in one call.");
+  }
+  return prepared;
+}
+
+stages::TokenDetail BertEmbedder::Details(const stages::EmbedRequest& request) const {
+  const bool query = request.input_type == stages::InputType::kQuery;
+  return (query ? options_.query_prefix : options_.passage_prefix).empty()
+             ? request.token_detail
+             : stages::TokenDetail::kNone;
 }
 
 absl::StatusOr<std::vector<stages::Embedding>> BertEmbedder::Embed(
     const stages::EmbedRequest& request, const CallContext& call) {
-  RAGMESH_ASSIGN_OR_RETURN(std::vector<EncoderInput> inputs, Prepare(request));
-  std::vector<stages::Embedding> embeddings(inputs.size());
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    embeddings[i].token_count = static_cast<std::uint32_t>(inputs[i].ids.size());
-    embeddings[i].truncated = inputs[i].truncated();
+  RAGMESH_ASSIGN_OR_RETURN(Prepared prepared, Prepare(request));
+  std::vector<stages::Embedding> embeddings(request.texts.size());
+  for (std::size_t i = 0; i < embeddings.size(); ++i) {
+    embeddings[i].token_count = static_cast<std::uint32_t>(prepared.inputs[i].ids.size());
+    embeddings[i].truncated = prepared.inputs[i].truncated();
   }
+  struct States {
+    std::vector<float> sentence;
+    std::string token_vectors;
+  };
+  const auto reduce = [sentence = SentenceVectors(encoder_->model()),
+                       &kernels = encoder_->model().kernels(),
+                       wanted = Details(request) == stages::TokenDetail::kVectors](
+                          std::size_t tokens, absl::Span<const float> hidden) {
+    States states{sentence(tokens, hidden), ""};
+    if (wanted) states.token_vectors = RoundTokenVectors(kernels, tokens, hidden).bytes;
+    return states;
+  };
   const Priority priority =
       request.input_type == stages::InputType::kQuery ? Priority::kQuery : Priority::kPassage;
-  RAGMESH_ASSIGN_OR_RETURN(auto vectors, encoder_->Run(std::move(inputs), priority,
-                                                       SentenceVectors(encoder_->model()), call));
-  for (std::size_t i = 0; i < vectors.size(); ++i) embeddings[i].values = std::move(vectors[i]);
+  RAGMESH_ASSIGN_OR_RETURN(std::vector<States> states,
+                           encoder_->Run(std::move(prepared.inputs), priority, reduce, call));
+  for (std::size_t i = 0; i < embeddings.size(); ++i) {
+    embeddings[i].values = std::move(states[i].sentence);
+    if (prepared.ids.empty() || prepared.ids[i].size() > stages::kMaxPassageIds) continue;
+    stages::PassageTokens& tokens = embeddings[i].tokens;
+    tokens.tokenizer = encoder_->tokenizer_digest();
+    tokens.ids = std::move(prepared.ids[i]);
+    if (states[i].token_vectors.empty()) continue;
+    tokens.encoder = encoder_->states_digest();
+    tokens.vectors = std::move(states[i].token_vectors);
+  }
   return embeddings;
 }
 
@@ -94,6 +134,10 @@ absl::StatusOr<stages::StageInfo> BertEmbedder::Info(const CallContext& call) {
   const bool shared = encoder_->model().weights().packed != nullptr;
   info.features = {{"pooling", config.pooling == Pooling::kMean ? "mean" : "cls"},
                    {"packed_weights", shared ? "shared" : "private"}};
+  if (options_.passage_prefix.empty()) {
+    info.features["passage_ids"] = encoder_->tokenizer_digest();
+    info.features["passage_vectors"] = encoder_->states_digest();
+  }
   return info;
 }
 

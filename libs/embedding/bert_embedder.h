@@ -22,6 +22,7 @@ class BertEmbedder final : public stages::Embedder {
     std::string passage_prefix;
     std::size_t max_batch_texts = 256;
     std::size_t max_text_bytes = 1 << 20;
+    std::size_t max_vector_bytes = 48 << 20;  // of all token vectors of one answer
     TextEncoder::Options encoder;
   };
 
@@ -39,7 +40,13 @@ class BertEmbedder final : public stages::Embedder {
   const std::shared_ptr<TextEncoder>& encoder() const { return encoder_; }
 
  private:
-  absl::StatusOr<std::vector<EncoderInput>> Prepare(const stages::EmbedRequest& request) const;
+  struct Prepared {
+    std::vector<EncoderInput> inputs;
+    std::vector<std::vector<std::uint32_t>> ids;  // of whole texts, where the request wants them
+  };
+  absl::StatusOr<Prepared> Prepare(const stages::EmbedRequest& request) const;
+  // What it will get of the token detail it wants: nothing beside a prefix.
+  stages::TokenDetail Details(const stages::EmbedRequest& request) const;
 
   const Options options_;
   const std::shared_ptr<TextEncoder> encoder_;

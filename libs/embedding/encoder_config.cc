@@ -76,6 +76,10 @@ absl::Status ReadShapes(const Safetensors& file, EncoderConfig* config) {
     return Corrupt(file.name(),
                    absl::StrCat("is larger than ", kMaxLayers, " layers of width ", kMaxWidth));
   }
+  if (config->hidden % 4 != 0) {
+    return Corrupt(file.name(), absl::StrCat("has token vectors of width ", config->hidden,
+                                             ", which is no multiple of 4"));
+  }
   return absl::OkStatus();
 }
 

@@ -4,17 +4,23 @@
 
 namespace ragmesh::embedding {
 
-EncoderInput Frame(const text::EncoderTokenizer& tokenizer, absl::string_view text,
-                   std::size_t max_tokens) {
+TokenIds Tokenize(const text::EncoderTokenizer& tokenizer, absl::string_view text) {
   std::vector<text::Token> tokens;
   tokenizer.Encode(text, &tokens);
+  TokenIds ids;
+  ids.reserve(tokens.size());
+  for (const text::Token& token : tokens) ids.push_back(token.id);
+  return ids;
+}
+
+EncoderInput Frame(const text::EncoderTokenizer& tokenizer, absl::Span<const std::uint32_t> text,
+                   std::size_t max_tokens) {
   EncoderInput input;
-  const std::size_t room = std::max<std::size_t>(max_tokens, 2) - 2;
-  input.full_size = tokens.size() + 2;
-  tokens.resize(std::min(tokens.size(), room));
-  input.ids.reserve(tokens.size() + 2);
+  input.full_size = text.size() + 2;
+  text = text.subspan(0, std::max<std::size_t>(max_tokens, 2) - 2);
+  input.ids.reserve(text.size() + 2);
   input.ids.push_back(tokenizer.cls_id());
-  for (const text::Token& token : tokens) input.ids.push_back(token.id);
+  input.ids.insert(input.ids.end(), text.begin(), text.end());
   input.ids.push_back(tokenizer.sep_id());
   return input;
 }

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "libs/embedding/encoder_config.h"
+#include "libs/embedding/encoder_input.h"
 #include "libs/embedding/encoder_weights.h"
 #include "libs/linalg/gemm.h"
 #include "libs/linalg/kernels.h"
@@ -21,8 +22,6 @@
 namespace ragmesh::embedding {
 
 class EncoderModel;
-
-using TokenIds = std::vector<std::uint32_t>;
 
 // One text or pair on its way through the model.
 struct EncoderText {

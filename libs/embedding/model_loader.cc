@@ -24,7 +24,8 @@ using linalg::Precision;
 std::vector<TokenIds> IdsOf(const text::EncoderTokenizer& tokenizer, std::size_t max_tokens,
                             absl::Span<const absl::string_view> texts) {
   std::vector<TokenIds> ids;
-  for (const absl::string_view text : texts) ids.push_back(Frame(tokenizer, text, max_tokens).ids);
+  for (const absl::string_view text : texts)
+    ids.push_back(Frame(tokenizer, Tokenize(tokenizer, text), max_tokens).ids);
   return ids;
 }
 
@@ -64,7 +65,9 @@ absl::StatusOr<LoadedEncoder> LoadEncoder(const EncoderSource& source) {
                                             ? loader->Load(*source.precision)
                                             : loader->Choose());
   if (!packed.stored.ok() && source.not_shared) source.not_shared(packed.stored);
-  LoadedEncoder loaded{std::move(packed.model), std::move(loader->tokenizer_), loader->digest_};
+  RAGMESH_ASSIGN_OR_RETURN(const auto tokenizer_json, MappedFile::Open(source.tokenizer_path));
+  LoadedEncoder loaded{std::move(packed.model), std::move(loader->tokenizer_), loader->digest_,
+                       Sha256Hex(tokenizer_json->bytes())};
   if (packed.made) {
     // The C library would keep what the model in f32 took, three times as much as one in int8.
     loader.reset();

@@ -47,7 +47,8 @@ EncoderSource SourceOf(const model_store::InstalledModel& installed);
 struct LoadedEncoder {
   std::shared_ptr<const EncoderModel> model;
   std::unique_ptr<text::EncoderTokenizer> tokenizer;
-  std::string digest;
+  std::string digest;            // of the weights
+  std::string tokenizer_digest;  // of its file
 };
 
 // The errors of opening the files; DATA_LOSS and INVALID_ARGUMENT as ReadEncoderConfig and

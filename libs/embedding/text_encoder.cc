@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
+#include "libs/base/sha256.h"
 #include "libs/base/status_macros.h"
 
 namespace ragmesh::embedding {
@@ -11,20 +14,12 @@ namespace ragmesh::embedding {
 // One Run: shared by the caller that waits and the items on the compute threads, so either may go
 // first.
 struct TextEncoder::Job {
-  Job(std::vector<EncoderInput> in, Reduce r, const CallContext& c)
-      : inputs(std::move(in)),
-        reduce(std::move(r)),
-        call(c),
-        results(inputs.size()),
-        remaining(inputs.size()) {}
+  Job(std::vector<EncoderInput> in, Take t, const CallContext& c)
+      : inputs(std::move(in)), take(std::move(t)), call(c), remaining(inputs.size()) {}
 
-  void Finish(std::size_t index, absl::StatusOr<std::vector<float>> result) {
+  void Finish(const absl::Status& result) {
     absl::MutexLock lock(&mutex);
-    if (result.ok()) {
-      results[index] = *std::move(result);
-    } else if (status.ok()) {
-      status = result.status();
-    }
+    status.Update(result);
     --remaining;
   }
   bool Done() const ABSL_SHARED_LOCKS_REQUIRED(mutex) { return remaining == 0 || !status.ok(); }
@@ -34,10 +29,9 @@ struct TextEncoder::Job {
   }
 
   const std::vector<EncoderInput> inputs;
-  const Reduce reduce;
+  const Take take;
   const CallContext call;
   absl::Mutex mutex;
-  std::vector<std::vector<float>> results ABSL_GUARDED_BY(mutex);
   std::size_t remaining ABSL_GUARDED_BY(mutex);
   absl::Status status ABSL_GUARDED_BY(mutex);  // the first failure
 };
@@ -52,6 +46,11 @@ TextEncoder::TextEncoder(const Batcher::Options& options, Executor& compute, Loa
     : model_(std::move(loaded.model)),
       tokenizer_(std::move(loaded.tokenizer)),
       digest_(std::move(loaded.digest)),
+      tokenizer_digest_(std::move(loaded.tokenizer_digest)),
+      states_digest_(Sha256Hex(absl::StrJoin(
+          {digest_, tokenizer_digest_, absl::StrCat(model_->config().max_tokens),
+           std::string(linalg::ToString(model_->precision())), std::string(model_->kernels().name)},
+          "/"))),
       pool_(options.max_parallel),
       batcher_(options, compute, [this](Batcher::Batch batch) { RunBatch(std::move(batch)); }) {}
 
@@ -60,17 +59,13 @@ std::size_t TextEncoder::LimitOf(std::size_t max_tokens) const {
   return max_tokens == 0 ? own : std::min(max_tokens, model_->config().positions);
 }
 
-EncoderInput TextEncoder::Prepare(absl::string_view text, std::size_t max_tokens) const {
-  return Frame(*tokenizer_, text, LimitOf(max_tokens));
+TokenIds TextEncoder::Tokenize(absl::string_view text) const {
+  return embedding::Tokenize(*tokenizer_, text);
 }
 
-TokenIds TextEncoder::Tokenize(absl::string_view text) const {
-  std::vector<text::Token> tokens;
-  tokenizer_->Encode(text, &tokens);
-  TokenIds ids;
-  ids.reserve(tokens.size());
-  for (const text::Token& token : tokens) ids.push_back(token.id);
-  return ids;
+EncoderInput TextEncoder::Prepare(absl::Span<const std::uint32_t> text,
+                                  std::size_t max_tokens) const {
+  return Frame(*tokenizer_, text, LimitOf(max_tokens));
 }
 
 EncoderInput TextEncoder::PreparePair(absl::Span<const std::uint32_t> a,
@@ -107,13 +102,12 @@ EncoderInput TextEncoder::PreparePair(absl::Span<const std::uint32_t> a,
   return input;
 }
 
-absl::StatusOr<std::vector<std::vector<float>>> TextEncoder::Run(std::vector<EncoderInput> inputs,
-                                                                 Priority priority, Reduce reduce,
-                                                                 const CallContext& call) {
+absl::Status TextEncoder::RunEach(std::vector<EncoderInput> inputs, Priority priority, Take take,
+                                  const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(call.Check());
   // Items hear of the end of this call, and of this function giving up, through one child context.
   const CallContext work = call.Child(call.deadline());
-  const auto job = std::make_shared<Job>(std::move(inputs), std::move(reduce), work);
+  const auto job = std::make_shared<Job>(std::move(inputs), std::move(take), work);
   const auto on_cancel = work.OnCancel([job] {
     absl::MutexLock lock(&job->mutex);
     if (job->status.ok()) job->status = job->call.Check();
@@ -125,32 +119,27 @@ absl::StatusOr<std::vector<std::vector<float>>> TextEncoder::Run(std::vector<Enc
     items.push_back({job->inputs[i].ids.size(), priority, work, job, i});
   }
   RAGMESH_RETURN_IF_ERROR(batcher_.Submit(std::move(items)));
-  absl::StatusOr<std::vector<std::vector<float>>> results;
+  absl::Status status;
   {
     absl::MutexLock lock(&job->mutex);
     job->mutex.AwaitWithDeadline(absl::Condition(job.get(), &Job::Done), call.deadline());
-    if (job->status.ok() && job->remaining == 0) {
-      results = std::move(job->results);
-    } else {
-      results = job->status.ok()
-                    ? absl::DeadlineExceededError("the deadline of the call has passed")
-                    : job->status;
-    }
+    status = job->status;
+    if (status.ok() && job->remaining > 0)
+      status = absl::DeadlineExceededError("the deadline of the call has passed");
   }
-  if (!results.ok()) work.Cancel();  // what is still queued need not run
-  return results;
+  if (!status.ok()) work.Cancel();  // what is still queued need not run
+  return status;
 }
 
 void TextEncoder::RunBatch(Batcher::Batch batch) {
-  for (auto& [item, status] : batch.dropped)
-    static_cast<Job*>(item.owner.get())->Finish(item.index, std::move(status));
+  for (auto& [item, status] : batch.dropped) static_cast<Job*>(item.owner.get())->Finish(status);
   // What the rest of its call no longer needs is not worth running.
   std::vector<Batcher::Item> items;
   items.reserve(batch.items.size());
   for (Batcher::Item& item : batch.items) {
     Job& job = *static_cast<Job*>(item.owner.get());
     if (job.Failed()) {
-      job.Finish(item.index, absl::CancelledError("another text of the call failed"));
+      job.Finish(absl::CancelledError("another text of the call failed"));
     } else {
       items.push_back(std::move(item));
     }
@@ -179,11 +168,8 @@ void TextEncoder::RunTexts(absl::Span<const Batcher::Item> items, Priority prior
   const bool done = model_->Forward(texts, workspace.get(), go_on, loops);
   for (std::size_t i = 0; i < items.size(); ++i) {
     Job& job = *static_cast<Job*>(items[i].owner.get());
-    if (done) {
-      job.Finish(items[i].index, job.reduce(texts[i].ids.size(), workspace->hidden(i)));
-    } else {
-      job.Finish(items[i].index, items[i].call.Check());
-    }
+    if (done) job.take(items[i].index, texts[i].ids.size(), workspace->hidden(i));
+    job.Finish(done ? absl::OkStatus() : items[i].call.Check());
   }
   PutWorkspaceBack(std::move(workspace));
 }

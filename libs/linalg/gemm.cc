@@ -202,28 +202,48 @@ void PackedMatrix::MultiplyPanel(const PackedRows& a, std::size_t first_row, std
       kernels_.gelu(out + r * out_stride, columns);
     return;
   }
+  PanelProduct product = ProductWith(panel);
+  product.a = a.Row(first_row);
+  product.a_stride_bytes = a.stride_bytes_;
+  product.rows = rows;
+  product.bias = bias;
+  product.gelu = finish.gelu;
+  product.out = out;
+  product.out_stride = out_stride;
+  product.quantized_rows = a.quantized_.empty() ? nullptr : &a.quantized_[first_row];
+  kernel_.multiply(product);
+}
+
+PanelProduct PackedMatrix::ProductWith(std::size_t panel) const {
+  const std::size_t first = panel * panel_width_;
   const std::size_t panel_bytes = size_bytes() / panels();
   const std::byte* const weights = parts_.panels.data() + panel * panel_bytes;
-  kernel_.multiply({.a = a.Row(first_row),
-                    .a_stride_bytes = a.stride_bytes_,
-                    .rows = rows,
-                    .groups = groups_,
-                    .panel = weights,
-                    .next = panel + 1 < panels() ? weights + panel_bytes : nullptr,
-                    .columns = columns,
-                    .bias = bias,
-                    .gelu = finish.gelu,
-                    .out = out,
-                    .out_stride = out_stride,
-                    .quantized_rows = a.quantized_.empty() ? nullptr : &a.quantized_[first_row],
-                    .column_scales = parts_.scales.empty() ? nullptr : parts_.scales.data() + first,
-                    .column_sums = parts_.sums.empty() ? nullptr : parts_.sums.data() + first});
+  return {.groups = groups_,
+          .panel = weights,
+          .next = panel + 1 < panels() ? weights + panel_bytes : nullptr,
+          .columns = std::min(panel_width_, outputs_ - first),
+          .column_scales = parts_.scales.empty() ? nullptr : parts_.scales.data() + first,
+          .column_sums = parts_.sums.empty() ? nullptr : parts_.sums.data() + first};
 }
 
 void PackedMatrix::Multiply(const PackedRows& a, std::size_t first_row, std::size_t rows,
                             const Finish& finish, float* out, std::size_t out_stride) const {
   for (std::size_t panel = 0; panel < panels(); ++panel)
     MultiplyPanel(a, first_row, rows, panel, finish, out, out_stride);
+}
+
+void PackedMatrix::Multiply(const Int8Rows& a, std::size_t rows, float* out,
+                            std::size_t out_stride) const {
+  for (std::size_t panel = 0; panel < panels(); ++panel) {
+    PanelProduct product = ProductWith(panel);
+    product.a = a.values;
+    product.a_stride_bytes = a.width;
+    product.rows = rows;
+    product.out = out + panel * panel_width_;
+    product.out_stride = out_stride;
+    product.quantized_rows = a.rows;
+    kernel_.multiply(product);
+  }
 }
 
 void PackedMatrix::MultiplyByOpenBlas(Sgemm sgemm, const float* a, std::size_t a_stride,

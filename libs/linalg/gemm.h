@@ -40,6 +40,14 @@ struct Int8Matrix {
 // Each output's weights to the nearest 1/127 of their largest magnitude.
 Int8Matrix RoundToInt8(const float* weights, std::size_t outputs, std::size_t inputs);
 
+// Rows that are bytes already: value b of row r stands for rows[r].offset + rows[r].scale * b.
+// Borrowed.
+struct Int8Rows {
+  const std::int8_t* values = nullptr;  // row after row without a gap
+  std::size_t width = 0;                // values of a row, a multiple of 4
+  const QuantizedRow* rows = nullptr;
+};
+
 // Memory at a multiple of 64 bytes that grows and never shrinks. What it holds is lost as it grows.
 class AlignedBytes {
  public:
@@ -129,6 +137,8 @@ class PackedMatrix {
   // All panels.
   void Multiply(const PackedRows& a, std::size_t first_row, std::size_t rows, const Finish& finish,
                 float* out, std::size_t out_stride) const;
+  // The same without a bias, of the first `rows` rows of `a` where they lie. For int8 alone.
+  void Multiply(const Int8Rows& a, std::size_t rows, float* out, std::size_t out_stride) const;
 
   std::size_t outputs() const { return outputs_; }
   std::size_t inputs() const { return inputs_; }
@@ -146,6 +156,8 @@ class PackedMatrix {
   void MultiplyByDots(const float* a, std::size_t a_stride, std::size_t rows, std::size_t first,
                       std::size_t columns, const float* bias, float* out,
                       std::size_t out_stride) const;
+  // All of a product that this matrix decides.
+  PanelProduct ProductWith(std::size_t panel) const;
   void SetShape(std::size_t outputs, std::size_t inputs);
   // value(output, input) -> what is stored of it, a byte, a bfloat16 or a float.
   template <typename Element, typename Value>

@@ -4,6 +4,7 @@
 
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/embedding/own_tokens.h"
 #include "libs/model_files/safetensors.h"
 
 namespace ragmesh::rerank {
@@ -38,7 +39,10 @@ absl::StatusOr<std::vector<stages::Reranked>> CrossEncoderReranker::Rerank(
       [&](absl::Span<const std::size_t> candidates) -> absl::StatusOr<std::vector<double>> {
     std::vector<embedding::EncoderInput> pairs;
     for (const std::size_t i : candidates) {
-      pairs.push_back(encoder_->PreparePair(query, encoder_->Tokenize(request.candidates[i].text)));
+      const stages::RerankCandidate& passage = request.candidates[i];
+      pairs.push_back(encoder_->PreparePair(query, embedding::HasOwnIds(passage.tokens, *encoder_)
+                                                       ? passage.tokens.ids
+                                                       : encoder_->Tokenize(passage.text)));
     }
     RAGMESH_ASSIGN_OR_RETURN(
         const auto logits,
@@ -68,7 +72,8 @@ absl::StatusOr<stages::StageInfo> CrossEncoderReranker::Info(const CallContext& 
       {"max_query_bytes", static_cast<std::int64_t>(options_.limits.max_query_bytes)},
       {"max_passage_bytes", static_cast<std::int64_t>(options_.limits.max_passage_bytes)}};
   info.features = {{"method", "cross-encoder"},
-                   {"cascade", options_.cascade.has_value() ? "on" : "off"}};
+                   {"cascade", options_.cascade.has_value() ? "on" : "off"},
+                   {"passage_ids", encoder_->tokenizer_digest()}};
   return info;
 }
 

@@ -1,27 +1,26 @@
 #include "libs/rerank/late_interaction_reranker.h"
 
-#include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
 #include "libs/base/sha256.h"
 #include "libs/base/status_macros.h"
+#include "libs/embedding/own_tokens.h"
 
 namespace ragmesh::rerank {
 namespace {
 
-// Every row scaled to unit length; a row of zeros stays so.
-std::vector<float> UnitRows(const linalg::Kernels& kernels, std::size_t rows,
-                            absl::Span<const float> hidden) {
-  std::vector<float> vectors(hidden.begin(), hidden.end());
-  const std::size_t width = hidden.size() / rows;
-  for (std::size_t r = 0; r < rows; ++r) {
-    float* row = vectors.data() + r * width;
-    const float norm = std::sqrt(kernels.dot(row, row, width));
-    if (norm > 0) kernels.scale(1.0f / norm, row, width);
-  }
-  return vectors;
+constexpr std::size_t kPassagesAtOnce =
+    32;  // bounds the vectors in memory: 32 of 512 tokens of width 384 are 6 MB
+
+// What decides a passage's vectors, as the encoder is given it. Ids and texts are keys of two
+// kinds, since only the ids themselves vouch for vectors made of ids that came from elsewhere.
+std::string CacheKey(const stages::RerankCandidate& passage, bool own_ids) {
+  if (!own_ids) return Sha256Hex(absl::StrCat("text:", passage.text));
+  const std::vector<std::uint32_t>& ids = passage.tokens.ids;
+  return Sha256Hex(absl::StrCat("ids:", absl::string_view(reinterpret_cast<const char*>(ids.data()),
+                                                          ids.size() * sizeof(ids[0]))));
 }
 
 }  // namespace
@@ -33,86 +32,79 @@ LateInteractionReranker::LateInteractionReranker(const Options& options,
 absl::StatusOr<std::vector<stages::Reranked>> LateInteractionReranker::Rerank(
     const stages::RerankRequest& request, const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(CheckRequest(request, options_.limits));
-  const absl::string_view query_text = request.query;
-  RAGMESH_ASSIGN_OR_RETURN(const std::vector<Vectors> query, Encode({&query_text, 1}, call));
-  const auto score =
-      [&](absl::Span<const std::size_t> candidates) -> absl::StatusOr<std::vector<double>> {
-    std::vector<absl::string_view> texts;
-    for (const std::size_t i : candidates) texts.push_back(request.candidates[i].text);
-    RAGMESH_ASSIGN_OR_RETURN(const std::vector<Vectors> passages, EncodePassages(texts, call));
-    std::vector<double> scores;
-    for (const Vectors& passage : passages) {
-      RAGMESH_RETURN_IF_ERROR(call.Check());
-      scores.push_back(MaxSim(*query[0], *passage));
-    }
-    return scores;
+  RAGMESH_ASSIGN_OR_RETURN(const std::vector<Vectors> query,
+                           Encode({encoder_->Prepare(request.query)}, call));
+  const MaxSim max_sim(encoder_->model().kernels(), encoder_->model().config().hidden,
+                       options_.include_special_tokens, *query[0]);
+  const auto score = [&](absl::Span<const std::size_t> candidates) {
+    std::vector<const stages::RerankCandidate*> passages;
+    for (const std::size_t i : candidates) passages.push_back(&request.candidates[i]);
+    return Score(max_sim, passages, call);
   };
   return RankInWaves(request, request.weights.value_or(options_.weights), options_.cascade, score,
                      options_.on_ranked);
 }
 
+absl::StatusOr<std::vector<double>> LateInteractionReranker::Score(
+    const MaxSim& query, absl::Span<const stages::RerankCandidate* const> candidates,
+    const CallContext& call) {
+  std::vector<double> scores;
+  scores.reserve(candidates.size());
+  for (std::size_t first = 0; first < candidates.size(); first += kPassagesAtOnce) {
+    const auto passages = candidates.subspan(first, kPassagesAtOnce);
+    RAGMESH_ASSIGN_OR_RETURN(const std::vector<Vectors> encoded, EncodePassages(passages, call));
+    for (std::size_t i = 0; i < passages.size(); ++i) {
+      RAGMESH_RETURN_IF_ERROR(call.Check());
+      if (encoded[i] != nullptr) {
+        scores.push_back(query.Score(encoded[i]->bytes, encoded[i]->rows));
+      } else {
+        const std::string& stored = passages[i]->tokens.vectors;
+        scores.push_back(
+            query.Score(stored, embedding::RowsOf(encoder_->model().kernels(),
+                                                  encoder_->model().config().hidden, stored)));
+      }
+    }
+  }
+  return scores;
+}
+
 absl::StatusOr<std::vector<LateInteractionReranker::Vectors>> LateInteractionReranker::Encode(
-    absl::Span<const absl::string_view> texts, const CallContext& call) {
-  std::vector<embedding::EncoderInput> inputs;
-  inputs.reserve(texts.size());
-  for (const absl::string_view text : texts) inputs.push_back(encoder_->Prepare(text));
-  const auto reduce = [&kernels = encoder_->model().kernels()](std::size_t tokens,
-                                                               absl::Span<const float> hidden) {
-    return UnitRows(kernels, tokens, hidden);
+    std::vector<embedding::EncoderInput> inputs, const CallContext& call) {
+  const auto round = [&kernels = encoder_->model().kernels()](std::size_t tokens,
+                                                              absl::Span<const float> hidden) {
+    return Vectors(std::make_shared<const embedding::TokenVectors>(
+        embedding::RoundTokenVectors(kernels, tokens, hidden)));
   };
   // A person waits for this order, so its passages go before those of an ingest.
-  RAGMESH_ASSIGN_OR_RETURN(
-      auto results, encoder_->Run(std::move(inputs), embedding::Priority::kQuery, reduce, call));
-  std::vector<Vectors> vectors;
-  vectors.reserve(results.size());
-  for (auto& result : results)
-    vectors.push_back(std::make_shared<const std::vector<float>>(std::move(result)));
-  return vectors;
+  return encoder_->Run(std::move(inputs), embedding::Priority::kQuery, round, call);
 }
 
 absl::StatusOr<std::vector<LateInteractionReranker::Vectors>>
-LateInteractionReranker::EncodePassages(absl::Span<const absl::string_view> passages,
+LateInteractionReranker::EncodePassages(absl::Span<const stages::RerankCandidate* const> passages,
                                         const CallContext& call) {
   std::vector<Vectors> vectors(passages.size());
   std::vector<std::string> keys(passages.size());
-  std::vector<absl::string_view> missing;
+  std::vector<embedding::EncoderInput> missing;
   absl::flat_hash_map<std::string, std::size_t>
       place;  // key -> index into `missing`; a text may come twice
   for (std::size_t i = 0; i < passages.size(); ++i) {
-    keys[i] = Sha256Hex(passages[i]);
+    const stages::PassageTokens& tokens = passages[i]->tokens;
+    if (embedding::HasOwnVectors(tokens, *encoder_)) continue;
+    const bool own_ids = embedding::HasOwnIds(tokens, *encoder_);
+    keys[i] = CacheKey(*passages[i], own_ids);
     vectors[i] = cache_.Get(keys[i]);
-    if (vectors[i] == nullptr && place.try_emplace(keys[i], missing.size()).second)
-      missing.push_back(passages[i]);
+    if (vectors[i] != nullptr || !place.try_emplace(keys[i], missing.size()).second) continue;
+    missing.push_back(own_ids ? encoder_->Prepare(tokens.ids)
+                              : encoder_->Prepare(passages[i]->text));
   }
   if (missing.empty()) return vectors;
-  RAGMESH_ASSIGN_OR_RETURN(const std::vector<Vectors> encoded, Encode(missing, call));
+  RAGMESH_ASSIGN_OR_RETURN(const std::vector<Vectors> encoded, Encode(std::move(missing), call));
   for (std::size_t i = 0; i < passages.size(); ++i) {
-    if (vectors[i] != nullptr) continue;
+    if (vectors[i] != nullptr || keys[i].empty()) continue;
     vectors[i] = encoded[place.at(keys[i])];
     cache_.Put(keys[i], vectors[i]);
   }
   return vectors;
-}
-
-double LateInteractionReranker::MaxSim(const std::vector<float>& query,
-                                       const std::vector<float>& passage) const {
-  const linalg::Kernels& kernels = encoder_->model().kernels();
-  const std::size_t width = encoder_->model().config().hidden;
-  std::size_t query_rows = query.size() / width, passage_rows = passage.size() / width;
-  const float* query_begin = query.data();
-  const float* passage_begin = passage.data();
-  // Without special tokens, unless nothing else is there to compare.
-  if (!options_.include_special_tokens && query_rows > 2) query_begin += width, query_rows -= 2;
-  if (!options_.include_special_tokens && passage_rows > 2)
-    passage_begin += width, passage_rows -= 2;
-  std::vector<float> cosines(passage_rows);
-  double sum = 0;
-  for (std::size_t q = 0; q < query_rows; ++q) {
-    kernels.dot_rows(query_begin + q * width, passage_begin, width, passage_rows, width,
-                     cosines.data());
-    sum += *std::max_element(cosines.begin(), cosines.end());
-  }
-  return sum / static_cast<double>(query_rows);
 }
 
 absl::StatusOr<stages::StageInfo> LateInteractionReranker::Info(const CallContext& call) {
@@ -135,6 +127,8 @@ absl::StatusOr<stages::StageInfo> LateInteractionReranker::Info(const CallContex
       {"cache_bytes", static_cast<std::int64_t>(options_.cache_bytes)}};
   info.features = {{"method", "late-interaction"},
                    {"cascade", options_.cascade.has_value() ? "on" : "off"},
+                   {"passage_ids", encoder_->tokenizer_digest()},
+                   {"passage_vectors", encoder_->states_digest()},
                    {"special_tokens", options_.include_special_tokens ? "compared" : "left out"}};
   return info;
 }

@@ -12,6 +12,7 @@
 #include "absl/types/span.h"
 #include "libs/embedding/text_encoder.h"
 #include "libs/rerank/cascade.h"
+#include "libs/rerank/max_sim.h"
 #include "libs/rerank/score_mix.h"
 #include "libs/rerank/token_vector_cache.h"
 #include "libs/stages/reranker.h"
@@ -19,9 +20,10 @@
 namespace ragmesh::rerank {
 
 // Model score: the mean, over the query's tokens, of the highest cosine to a token of the passage
-// (MaxSim), between vectors of the last hidden state. Mixed with the retrieval scores, and
-// candidates left out, as RankInWaves says. The same request gives the same answer bit for bit,
-// whatever is cached and however many threads work. Thread-safe.
+// (MaxSim), between vectors of the last hidden state rounded to bytes. Mixed with the retrieval
+// scores, and candidates left out, as RankInWaves says. The same request gives the same answer bit
+// for bit, whatever is cached, came with the candidates, and however many threads work.
+// Thread-safe.
 class LateInteractionReranker final : public stages::Reranker {
  public:
   struct Options {
@@ -32,7 +34,7 @@ class LateInteractionReranker final : public stages::Reranker {
         true;  // compare [CLS] and [SEP] too; without them 0.35/0.35/0.3 suits better
     std::optional<Cascade> cascade = Cascade{};  // unset: every candidate is scored
     OnRanked on_ranked;                          // may be empty; called by many threads at once
-    std::size_t cache_bytes = 64 << 20;  // of passage vectors; 200 tokens of width 384 take 300 KB
+    std::size_t cache_bytes = 64 << 20;  // of passage vectors; 200 tokens of width 384 take 80 KB
   };
 
   LateInteractionReranker(const Options& options, std::shared_ptr<embedding::TextEncoder> encoder);
@@ -48,13 +50,16 @@ class LateInteractionReranker final : public stages::Reranker {
  private:
   using Vectors = TokenVectorCache::Vectors;
 
-  // Token vectors of unit length, row after row; in the order of `texts`.
-  absl::StatusOr<std::vector<Vectors>> Encode(absl::Span<const absl::string_view> texts,
+  // The model scores of `candidates`, in order.
+  absl::StatusOr<std::vector<double>> Score(
+      const MaxSim& query, absl::Span<const stages::RerankCandidate* const> candidates,
+      const CallContext& call);
+  // Token vectors in the order of `inputs`.
+  absl::StatusOr<std::vector<Vectors>> Encode(std::vector<embedding::EncoderInput> inputs,
                                               const CallContext& call);
-  // The same for passages, by way of the cache.
-  absl::StatusOr<std::vector<Vectors>> EncodePassages(absl::Span<const absl::string_view> passages,
-                                                      const CallContext& call);
-  double MaxSim(const std::vector<float>& query, const std::vector<float>& passage) const;
+  // Those of passages, by way of the cache; null for one that came with its own.
+  absl::StatusOr<std::vector<Vectors>> EncodePassages(
+      absl::Span<const stages::RerankCandidate* const> passages, const CallContext& call);
 
   const Options options_;
   const std::shared_ptr<embedding::TextEncoder> encoder_;

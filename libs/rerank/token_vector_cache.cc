@@ -39,7 +39,8 @@ TokenVectorCache::Stats TokenVectorCache::stats() const {
 std::size_t TokenVectorCache::BytesOf(const Entry& entry) {
   constexpr std::size_t kOverheadBytes =
       256;  // list and map nodes, control block, both copies of the key
-  return entry.vectors->size() * sizeof(float) + 2 * entry.key.size() + kOverheadBytes;
+  return entry.vectors->bytes.size() + entry.vectors->rows.size() * sizeof(linalg::QuantizedRow) +
+         2 * entry.key.size() + kOverheadBytes;
 }
 
 }  // namespace ragmesh::rerank

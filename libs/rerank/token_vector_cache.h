@@ -7,21 +7,21 @@
 #include <list>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "libs/embedding/token_vectors.h"
 
 namespace ragmesh::rerank {
 
-// Least recently used goes first, bounded in bytes. Keys are SHA-256 of the text, so no two texts
-// share an entry; values are the float32 vectors as they were computed, so a hit and a miss give
-// the same scores. Thread-safe.
+// Least recently used goes first, bounded in bytes. Keys are SHA-256 of what the encoder read, so
+// no two texts share an entry; values are what a miss computes, so a hit gives the same scores.
+// Thread-safe.
 class TokenVectorCache {
  public:
-  using Vectors = std::shared_ptr<const std::vector<float>>;
+  using Vectors = std::shared_ptr<const embedding::TokenVectors>;
 
   struct Stats {
     std::uint64_t hits = 0;

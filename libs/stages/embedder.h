@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "libs/base/call_context.h"
+#include "libs/stages/passage_tokens.h"
 #include "libs/stages/stage_info.h"
 
 namespace ragmesh::stages {
@@ -21,12 +22,16 @@ struct EmbedRequest {
   InputType input_type = InputType::kPassage;
   bool truncate =
       true;  // false: a text over the model's max_tokens is INVALID_ARGUMENT / TEXT_TOO_LONG
+  TokenDetail token_detail = TokenDetail::kNone;  // what of Embedding::tokens is wanted
 };
 
 struct Embedding {
   std::vector<float> values;      // StageInfo::model.dimension of them, unit length
   std::uint32_t token_count = 0;  // tokens read by the model, special tokens included
   bool truncated = false;
+  // As far as wanted. Empty for a text that is too long to keep, and from a model that puts a
+  // prefix before texts, since nobody else reads them with it.
+  PassageTokens tokens;
 };
 
 class Embedder {

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "libs/base/call_context.h"
+#include "libs/stages/passage_tokens.h"
 #include "libs/stages/stage_info.h"
 
 namespace ragmesh::stages {
@@ -18,6 +19,7 @@ struct RerankCandidate {
   std::string text;
   std::optional<double> dense_score;  // of retrieval; absent when that list did not find it
   std::optional<double> lexical_score;
+  PassageTokens tokens;  // of `text`, when they are known; they change no score
 };
 
 // Late interaction: each of the three scores is z-normalised over the candidates (absent ones get

@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "libs/concurrency/thread_pool.h"
 #include "libs/embedding/bert_embedder.h"
+#include "libs/embedding/token_vectors.h"
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/test_data.h"
 #include "tests/unit/linalg/tables.h"
@@ -72,6 +73,36 @@ TEST_P(MiniLmF32GoldenTest, IdsAndHiddenStatesEqualTheReference) {
       return true;
     }));
   }
+}
+
+// What late interaction compares: every token's vector, rounded to bytes.
+TEST_P(MiniLmF32GoldenTest, TokenVectorsKeepTheirDirectionAsBytes) {
+  double least = 1, sum = 0;
+  std::size_t count = 0;
+  for (const auto& expected : golden_["texts"]) {
+    const EncoderModel& model = embedder_->encoder()->model();
+    const EncoderInput input = embedder_->encoder()->Prepare(expected["text"].get<std::string>());
+    const auto keep = [](std::size_t, absl::Span<const float> hidden) {
+      return std::vector<float>(hidden.begin(), hidden.end());
+    };
+    RAGMESH_ASSERT_OK_AND_ASSIGN(
+        const auto hidden, embedder_->encoder()->Run({input}, Priority::kPassage, keep, call_));
+    const TokenVectors rounded = RoundTokenVectors(model.kernels(), input.ids.size(), hidden[0]);
+    for (std::size_t t = 0; t < input.ids.size(); ++t) {
+      double dot = 0, norm = 0, length = 0;
+      for (std::size_t i = 384 * t; i < 384 * (t + 1); ++i) {
+        const double byte = static_cast<std::int8_t>(rounded.bytes[i]);
+        dot += byte * hidden[0][i], norm += byte * byte;
+        length += double{hidden[0][i]} * hidden[0][i];
+      }
+      const double cosine = dot / std::sqrt(norm * length);
+      least = std::min(least, cosine), sum += cosine, ++count;
+    }
+  }
+  EXPECT_GT(least, 0.999);
+  EXPECT_GT(sum / static_cast<double>(count), 0.9999);
+  RecordProperty("least", std::to_string(least));
+  RecordProperty("mean", std::to_string(sum / static_cast<double>(count)));
 }
 
 // Of the cosines to the reference: the least of any text, the mean of all, and the mean of the

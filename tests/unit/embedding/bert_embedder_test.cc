@@ -110,6 +110,49 @@ TEST_P(BertEmbedderTest, PutsThePrefixBeforeQueriesOnly) {
             embed(*plain, "a", stages::InputType::kPassage));
 }
 
+TEST_P(BertEmbedderTest, GivesBackWhatItReadAsFarAsWanted) {
+  auto embedder = Make(compute_);
+  std::string text = "a b";  // 66 tokens in all, of which 62 and the special ones are read
+  for (int i = 0; i < 64; ++i) text += " c";
+  stages::EmbedRequest request{.texts = {text, ""}};
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto plain, embedder->Embed(request, call_));
+  EXPECT_TRUE(plain[0].tokens.empty());
+  request.token_detail = stages::TokenDetail::kIds;
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto ids, embedder->Embed(request, call_));
+  request.token_detail = stages::TokenDetail::kVectors;
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto vectors, embedder->Embed(request, call_));
+  EXPECT_EQ(ids[0].tokens.tokenizer, embedder->encoder()->tokenizer_digest());
+  EXPECT_EQ(ids[0].tokens.ids, embedder->encoder()->Tokenize(text));
+  EXPECT_EQ(ids[0].tokens.ids.size(), 66u);
+  EXPECT_TRUE(ids[0].tokens.vectors.empty());
+  EXPECT_EQ(vectors[0].tokens.ids, ids[0].tokens.ids);
+  EXPECT_EQ(vectors[0].tokens.encoder, embedder->encoder()->states_digest());
+  EXPECT_EQ(vectors[0].tokens.vectors.size(), 64u * 32);
+  EXPECT_TRUE(vectors[1].tokens.ids.empty());
+  EXPECT_EQ(vectors[1].tokens.vectors.size(), 2u * 32);
+  EXPECT_EQ(vectors[0].values, plain[0].values);  // every bit
+  const auto info = *embedder->Info(call_);
+  EXPECT_EQ(info.features.at("passage_ids"), ids[0].tokens.tokenizer);
+  EXPECT_EQ(info.features.at("passage_vectors"), vectors[0].tokens.encoder);
+}
+
+TEST_P(BertEmbedderTest, KeepsToItselfWhatItReadWithAPrefixAndWhatIsTooMuch) {
+  auto prefixed = Make(compute_, {.passage_prefix = "p: "});
+  stages::EmbedRequest request{.texts = {"a"}, .token_detail = stages::TokenDetail::kVectors};
+  EXPECT_TRUE((*prefixed->Embed(request, call_))[0].tokens.empty());
+  EXPECT_FALSE(prefixed->Info(call_)->features.contains("passage_vectors"));
+  auto embedder = Make(compute_, {.max_vector_bytes = 6 * 32});
+  request.texts = {"a", "b"};  // three tokens each
+  EXPECT_THAT(embedder->Embed(request, call_), testing::IsOk());
+  request.texts.push_back("");
+  EXPECT_THAT(embedder->Embed(request, call_), HasReason("LIMIT_EXCEEDED"));
+  request.token_detail = stages::TokenDetail::kIds;
+  EXPECT_THAT(embedder->Embed(request, call_), testing::IsOk());
+  request.texts = {std::string(2 * stages::kMaxPassageIds + 2, 'a')};
+  for (std::size_t i = 1; i < request.texts[0].size(); i += 2) request.texts[0][i] = ' ';
+  EXPECT_TRUE((*embedder->Embed(request, call_))[0].tokens.empty());
+}
+
 TEST_P(BertEmbedderTest, ATextOverTheLimitIsCutOrRefused) {
   auto embedder = Make(compute_);
   std::string text;

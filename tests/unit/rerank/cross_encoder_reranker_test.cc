@@ -52,6 +52,32 @@ TEST_F(CrossEncoderRerankerTest, AScoreDoesNotDependOnTheOtherCandidates) {
   }
 }
 
+// Whole passages, so that a long one is cut beside its query as it would be without them.
+TEST_F(CrossEncoderRerankerTest, IdsThatComeWithAPassageChangeNoBit) {
+  const embedding::TinyEncoderFiles files(
+      embedding::ToSafetensors(embedding::TinyWeights("", true)));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(
+      const auto reranker, CrossEncoderReranker::Create({.encoder = files.options()}, compute_));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto encoder,
+                               embedding::TextEncoder::Create(files.options(), compute_));
+  std::string text;
+  for (int i = 0; i < 80; ++i) text += i % 3 == 0 ? "a " : "bc ";
+  const stages::RerankRequest plain = {.query = "a b", .candidates = {{text}, {"c"}}};
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto expected, reranker->Rerank(plain, call_));
+  stages::RerankRequest request = plain;
+  const auto scores = [&](std::vector<std::uint32_t> first) {
+    request.candidates[0].tokens = {.tokenizer = encoder->tokenizer_digest(),
+                                    .ids = std::move(first)};
+    const auto ranked = reranker->Rerank(request, call_);
+    EXPECT_TRUE(ranked.ok()) << ranked.status();
+    return std::vector<double>{(*ranked)[0].score, (*ranked)[1].score};
+  };
+  const std::vector<double> wanted = {expected[0].score, expected[1].score};
+  EXPECT_EQ(scores(encoder->Tokenize(text)), wanted);
+  EXPECT_EQ(scores({40}), wanted);       // no id of this vocabulary: not used
+  EXPECT_NE(scores({5, 5, 5}), wanted);  // used
+}
+
 TEST_F(CrossEncoderRerankerTest, NamesTheHeadTensorThatIsMissingOrMisshapen) {
   EXPECT_THAT(Make(embedding::TinyWeights()),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("pooler.dense.weight: is missing")));

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 
 #include "libs/concurrency/thread_pool.h"
+#include "libs/embedding/bert_embedder.h"
 #include "libs/rerank/absent_reranker.h"
 #include "libs/testing/status_matchers.h"
 #include "tests/unit/embedding/tiny_encoder.h"
@@ -67,8 +69,9 @@ TEST_F(LateInteractionRerankerTest, ModelScoreIsTheMeanOfTheBestCosines) {
     RAGMESH_ASSERT_OK_AND_ASSIGN(const auto ranked, reranker.Rerank(request, call_));
     ASSERT_EQ(ranked.size(), 4u);
     for (const auto& entry : ranked) {
+      // Rounding to bytes moves it by less than a thousandth.
       EXPECT_NEAR(entry.model_score, MaxSim("a b c", request.candidates[entry.index].text, special),
-                  1e-5);
+                  1e-3);
       EXPECT_EQ(entry.score, entry.model_score);
     }
     EXPECT_EQ(ranked[0].index, 2u);  // the query itself
@@ -95,6 +98,68 @@ TEST_F(LateInteractionRerankerTest, ACacheHitChangesNoBit) {
     EXPECT_EQ(cold[i].score, uncached[i].score);
     EXPECT_EQ(cold[i].index, uncached[i].index);
   }
+}
+
+// What came with a passage saves work and changes no bit; what another model made, or what cannot
+// have been made, is as if it were not there.
+TEST_F(LateInteractionRerankerTest, WhatComesWithAPassageChangesNoBit) {
+  stages::RerankRequest plain = {.query = "a f", .candidates = {}};
+  std::vector<std::string> texts;
+  for (int i = 0; i < 40; ++i)
+    texts.push_back(std::string(1, static_cast<char>('a' + i % 26)) + " b");
+  for (const std::string& text : texts) plain.candidates.push_back({.text = text});
+  LateInteractionReranker without({.cache_bytes = 0}, encoder_);
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto expected, without.Rerank(plain, call_));
+
+  const auto with = [&](stages::TokenDetail detail, auto change) {
+    stages::RerankRequest request = plain;
+    embedding::BertEmbedder maker({}, encoder_);
+    const auto embeddings = maker.Embed({.texts = texts, .token_detail = detail}, call_);
+    EXPECT_TRUE(embeddings.ok()) << embeddings.status();
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      request.candidates[i].tokens = (*embeddings)[i].tokens;
+      change(&request.candidates[i].tokens);
+    }
+    LateInteractionReranker reranker({}, encoder_);
+    const auto ranked = reranker.Rerank(request, call_);
+    EXPECT_TRUE(ranked.ok()) << ranked.status();
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_EQ((*ranked)[i].index, expected[i].index);
+      EXPECT_EQ((*ranked)[i].score, expected[i].score);
+    }
+    return reranker.cache_stats();
+  };
+  using stages::PassageTokens;
+  using stages::TokenDetail;
+  EXPECT_EQ(with(TokenDetail::kVectors, [](PassageTokens*) {}).misses, 0u);  // nothing encoded
+  EXPECT_EQ(with(TokenDetail::kIds, [](PassageTokens*) {}).entries, 26u);
+  const std::vector<std::function<void(PassageTokens*)>> spoilers = {
+      [](auto* t) { t->encoder = std::string(64, '0'); },
+      [](auto* t) { t->vectors.pop_back(); },
+      [](auto* t) { t->vectors.clear(); },
+      [](auto* t) { t->vectors.resize(32); },
+      [](auto* t) { t->vectors.resize(32 * 65); },
+      [](auto* t) {
+        *t = {.tokenizer = std::string(64, '0'), .ids = {1, 2}};
+      },
+      [](auto* t) { *t = {.tokenizer = t->tokenizer, .ids = {40}}; },
+      [](auto* t) { *t = {.tokenizer = t->tokenizer, .ids = {4'000'000'000u}}; },
+      [](auto* t) { *t = {.ids = t->ids, .vectors = t->vectors}; }};
+  for (const auto& spoil : spoilers) EXPECT_EQ(with(TokenDetail::kVectors, spoil).entries, 26u);
+}
+
+// Ids that are not of the text they came with reorder the answer to whoever sent them, and no
+// other.
+TEST_F(LateInteractionRerankerTest, ForeignIdsDoNotReachTheCacheOfOthers) {
+  LateInteractionReranker reranker({}, encoder_), fresh({}, encoder_);
+  const stages::RerankRequest honest = {.query = "a b", .candidates = {{"c d"}}};
+  stages::RerankRequest forged = honest;
+  forged.candidates[0].tokens = {.tokenizer = encoder_->tokenizer_digest(), .ids = {5, 6}};
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto lie, reranker.Rerank(forged, call_));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto after, reranker.Rerank(honest, call_));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto expected, fresh.Rerank(honest, call_));
+  EXPECT_NE(lie[0].model_score, expected[0].model_score);
+  EXPECT_EQ(after[0].model_score, expected[0].model_score);
 }
 
 TEST_F(LateInteractionRerankerTest, EqualPassagesKeepInputOrder) {

@@ -5,12 +5,14 @@
 namespace ragmesh::rerank {
 namespace {
 
-TokenVectorCache::Vectors Of(std::size_t floats) {
-  return std::make_shared<const std::vector<float>>(floats, 1.0f);
+// One row of `width` bytes.
+TokenVectorCache::Vectors Of(std::size_t width) {
+  return std::make_shared<const embedding::TokenVectors>(
+      embedding::TokenVectors{std::string(width, '\1'), {{}}});
 }
 
 constexpr std::size_t kEntryBytes =
-    1000 * sizeof(float) + 2 + 256;  // a one-letter key, 1000 floats
+    1000 + sizeof(linalg::QuantizedRow) + 2 + 256;  // a one-letter key, a row of 1000
 
 TEST(TokenVectorCacheTest, GivesBackWhatItKeeps) {
   TokenVectorCache cache(1 << 20);
