@@ -160,13 +160,14 @@ class VectorStoreClient final : public stages::VectorStore {
   absl::StatusOr<std::vector<stages::StoredChunk>> GetChunks(const stages::CollectionId& id,
                                                              const Strings& chunk_ids,
                                                              const Strings& labels,
-                                                             bool include_vectors,
+                                                             stages::ChunkParts parts,
                                                              const CallContext& call) override {
     v1::GetChunksRequest request;
     wire::ToProto(id, request.mutable_collection());
     *request.mutable_chunk_ids() = {chunk_ids.begin(), chunk_ids.end()};
     SetLabels(labels, &request);
-    request.set_include_vectors(include_vectors);
+    request.set_include_vectors(parts.vector);
+    request.set_include_tokens(parts.tokens);
     RAGMESH_ASSIGN_OR_RETURN(const auto response,
                              Call<v1::GetChunksResponse>(call, request, &Service::Stub::GetChunks));
     return ChunksFrom(response.chunks());
@@ -174,14 +175,15 @@ class VectorStoreClient final : public stages::VectorStore {
 
   absl::StatusOr<stages::ChunkPage> ListChunks(const stages::CollectionId& id,
                                                const std::string& document_id,
-                                               const Strings& labels, bool include_vectors,
+                                               const Strings& labels, stages::ChunkParts parts,
                                                const stages::Page& page,
                                                const CallContext& call) override {
     v1::ListChunksRequest request;
     wire::ToProto(id, request.mutable_collection());
     request.set_document_id(document_id);
     SetLabels(labels, &request);
-    request.set_include_vectors(include_vectors);
+    request.set_include_vectors(parts.vector);
+    request.set_include_tokens(parts.tokens);
     request.set_page_size(page.size);
     request.set_page_token(page.token);
     RAGMESH_ASSIGN_OR_RETURN(const auto response, Call<v1::ListChunksResponse>(

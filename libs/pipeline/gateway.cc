@@ -150,7 +150,7 @@ absl::StatusOr<stages::ChunkPage> Gateway::ListChunks(const Caller& caller,
   RAGMESH_RETURN_IF_ERROR(CheckDocumentId(document_id));
   if (page.size > 1000) return InvalidField("page_size", "must be at most 1000");
   return stages_.vector_store.ListChunks({caller.tenant, collection}, document_id, caller.labels,
-                                         /*include_vectors=*/false,
+                                         /*parts=*/{},
                                          {page.size == 0 ? 100 : page.size, page.token}, call);
 }
 

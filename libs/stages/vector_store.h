@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "libs/base/call_context.h"
 #include "libs/stages/document.h"
+#include "libs/stages/passage_tokens.h"
 #include "libs/stages/reranker.h"
 #include "libs/stages/stage_info.h"
 
@@ -88,6 +89,14 @@ struct StoredChunk {
   std::string content_sha256;          // of EmbeddingText: an unchanged chunk keeps its vector
   Chunk chunk;
   std::vector<float> vector;  // unit length; empty in a lexical-only collection
+  PassageTokens tokens;       // what the embedder read of EmbeddingText; may be empty
+};
+
+// What of a chunk is read beside its text. Tokens come with the first chunks of an answer, as far
+// as 32 MiB go.
+struct ChunkParts {
+  bool vector = false;
+  bool tokens = false;
 };
 
 // One atomic write. A document given here replaces its earlier version with all its chunks; chunks
@@ -151,7 +160,7 @@ struct SearchRequest {
   std::optional<Filter> filter;
   std::vector<std::string> principal_labels;  // a chunk is seen when its document has one of these;
                                               // none: nothing is seen
-  bool include_vectors = false;
+  ChunkParts parts;                           // of the hits
 };
 
 struct SearchHit {
@@ -235,13 +244,13 @@ class VectorStore {
       const CallContext& call) = 0;
   virtual absl::StatusOr<std::vector<StoredChunk>> GetChunks(
       const CollectionId& id, const std::vector<std::string>& chunk_ids,
-      const std::vector<std::string>& principal_labels, bool include_vectors,
+      const std::vector<std::string>& principal_labels, ChunkParts parts,
       const CallContext& call) = 0;
   // Chunks of one document in ordinal order; of all documents when `document_id` is empty.
   virtual absl::StatusOr<ChunkPage> ListChunks(const CollectionId& id,
                                                const std::string& document_id,
                                                const std::vector<std::string>& principal_labels,
-                                               bool include_vectors, const Page& page,
+                                               ChunkParts parts, const Page& page,
                                                const CallContext& call) = 0;
   virtual absl::StatusOr<std::uint64_t> CountChunks(
       const CollectionId& id, const std::optional<Filter>& filter,

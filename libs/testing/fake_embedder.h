@@ -20,7 +20,21 @@ class FakeEmbedder final : public stages::Embedder {
   static constexpr std::size_t kDimension = 256;
   StageFault fault;
   std::string digest = std::string(64, 'a');  // empty: no weights
+  std::string vectors_digest = std::string(64, 'e');
   std::atomic<int> texts = 0;
+
+  // What this embedder reads of a text: a byte an id, and the bytes as vectors of width 1.
+  static stages::PassageTokens Tokens(absl::string_view text, stages::TokenDetail detail,
+                                      const std::string& encoder = std::string(64, 'e')) {
+    stages::PassageTokens tokens;
+    if (detail == stages::TokenDetail::kNone) return tokens;
+    tokens.tokenizer = std::string(64, 'f');
+    for (const char c : text) tokens.ids.push_back(static_cast<unsigned char>(c));
+    if (detail == stages::TokenDetail::kIds) return tokens;
+    tokens.encoder = encoder;
+    tokens.vectors = std::string(text);
+    return tokens;
+  }
 
   static std::vector<float> Vector(absl::string_view text) {
     std::vector<float> values(kDimension, 0.f);
@@ -56,7 +70,8 @@ class FakeEmbedder final : public stages::Embedder {
     texts.fetch_add(static_cast<int>(request.texts.size()));
     std::vector<stages::Embedding> embeddings;
     for (const std::string& text : request.texts) {
-      embeddings.push_back({Vector(text), static_cast<std::uint32_t>(text.size() / 4 + 2), false});
+      embeddings.push_back({Vector(text), static_cast<std::uint32_t>(text.size() / 4 + 2), false,
+                            Tokens(text, request.token_detail, vectors_digest)});
     }
     return embeddings;
   }
@@ -71,6 +86,7 @@ class FakeEmbedder final : public stages::Embedder {
     info.model.digest = digest;
     info.model.dimension = digest.empty() ? 0 : kDimension;
     info.limits["max_batch_texts"] = 16;
+    info.features["passage_vectors"] = vectors_digest;
     return info;
   }
 };

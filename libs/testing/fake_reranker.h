@@ -3,6 +3,7 @@
 #define RAGMESH_LIBS_TESTING_FAKE_RERANKER_H_
 
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
 #include "libs/base/status_macros.h"
@@ -15,12 +16,21 @@ namespace ragmesh::testing {
 class FakeReranker final : public stages::Reranker {
  public:
   StageFault fault;
+  // Of the candidates so far, those that came with all that FakeEmbedder reads of them, and with
+  // ids alone.
+  std::atomic<int> with_vectors = 0, with_ids = 0;
 
   absl::StatusOr<std::vector<stages::Reranked>> Rerank(const stages::RerankRequest& request,
                                                        const CallContext& call) override {
     RAGMESH_RETURN_IF_ERROR(fault.Check(call));
     const std::vector<float> query = FakeEmbedder::Vector(request.query);
     std::vector<stages::Reranked> ranked;
+    for (const stages::RerankCandidate& candidate : request.candidates) {
+      using stages::TokenDetail;
+      const stages::PassageTokens& tokens = candidate.tokens;
+      if (tokens == FakeEmbedder::Tokens(candidate.text, TokenDetail::kVectors)) ++with_vectors;
+      if (tokens == FakeEmbedder::Tokens(candidate.text, TokenDetail::kIds)) ++with_ids;
+    }
     for (std::size_t i = 0; i < request.candidates.size(); ++i) {
       const std::vector<float> text = FakeEmbedder::Vector(request.candidates[i].text);
       double score = 0;

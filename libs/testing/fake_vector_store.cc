@@ -12,6 +12,12 @@ double Cosine(const std::vector<float>& a, const std::vector<float>& b) {
   return sum;
 }
 
+// Leaves of a chunk what was asked for.
+void Keep(stages::ChunkParts parts, stages::StoredChunk* chunk) {
+  if (!parts.vector) chunk->vector.clear();
+  if (!parts.tokens) chunk->tokens = {};
+}
+
 }  // namespace
 
 absl::StatusOr<FakeVectorStore::Entry*> FakeVectorStore::Find(const stages::CollectionId& id) {
@@ -160,9 +166,8 @@ absl::StatusOr<stages::DocumentPage> FakeVectorStore::ListDocuments(
 
 absl::StatusOr<std::vector<stages::StoredChunk>> FakeVectorStore::GetChunks(
     const stages::CollectionId& id, const std::vector<std::string>& chunk_ids,
-    const std::vector<std::string>& labels, bool include_vectors, const CallContext& call) {
-  RAGMESH_ASSIGN_OR_RETURN(stages::ChunkPage all,
-                           ListChunks(id, "", labels, include_vectors, {}, call));
+    const std::vector<std::string>& labels, stages::ChunkParts parts, const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(stages::ChunkPage all, ListChunks(id, "", labels, parts, {}, call));
   std::vector<stages::StoredChunk> chunks;
   for (stages::StoredChunk& chunk : all.chunks) {
     if (std::find(chunk_ids.begin(), chunk_ids.end(), chunk.id) != chunk_ids.end())
@@ -173,7 +178,7 @@ absl::StatusOr<std::vector<stages::StoredChunk>> FakeVectorStore::GetChunks(
 
 absl::StatusOr<stages::ChunkPage> FakeVectorStore::ListChunks(
     const stages::CollectionId& id, const std::string& document_id,
-    const std::vector<std::string>& labels, bool include_vectors, const stages::Page&,
+    const std::vector<std::string>& labels, stages::ChunkParts parts, const stages::Page&,
     const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(fault.Check(call));
   absl::MutexLock lock(&mutex_);
@@ -184,7 +189,7 @@ absl::StatusOr<stages::ChunkPage> FakeVectorStore::ListChunks(
       continue;
     for (const stages::StoredChunk& chunk : chunks) {
       page.chunks.push_back(chunk);
-      if (!include_vectors) page.chunks.back().vector.clear();
+      Keep(parts, &page.chunks.back());
     }
   }
   return page;
@@ -194,8 +199,7 @@ absl::StatusOr<std::uint64_t> FakeVectorStore::CountChunks(const stages::Collect
                                                            const std::optional<stages::Filter>&,
                                                            const std::vector<std::string>& labels,
                                                            const CallContext& call) {
-  RAGMESH_ASSIGN_OR_RETURN(const stages::ChunkPage page,
-                           ListChunks(id, "", labels, false, {}, call));
+  RAGMESH_ASSIGN_OR_RETURN(const stages::ChunkPage page, ListChunks(id, "", labels, {}, {}, call));
   return page.chunks.size();
 }
 
@@ -227,7 +231,7 @@ absl::StatusOr<stages::SearchResult> FakeVectorStore::Search(const stages::Searc
         hit.score += lexical;
       }
       if (request.mode == stages::SearchMode::kLexical && !hit.lexical_score.has_value()) continue;
-      if (!request.include_vectors) hit.chunk.vector.clear();
+      Keep(request.parts, &hit.chunk);
       result.hits.push_back(std::move(hit));
     }
   }

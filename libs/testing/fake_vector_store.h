@@ -49,12 +49,12 @@ class FakeVectorStore final : public stages::VectorStore {
                                                      const CallContext& call) override;
   absl::StatusOr<std::vector<stages::StoredChunk>> GetChunks(
       const stages::CollectionId& id, const std::vector<std::string>& chunk_ids,
-      const std::vector<std::string>& labels, bool include_vectors,
+      const std::vector<std::string>& labels, stages::ChunkParts parts,
       const CallContext& call) override;
   absl::StatusOr<stages::ChunkPage> ListChunks(const stages::CollectionId& id,
                                                const std::string& document_id,
                                                const std::vector<std::string>& labels,
-                                               bool include_vectors, const stages::Page& page,
+                                               stages::ChunkParts parts, const stages::Page& page,
                                                const CallContext& call) override;
   absl::StatusOr<std::uint64_t> CountChunks(const stages::CollectionId& id,
                                             const std::optional<stages::Filter>& filter,

@@ -77,6 +77,7 @@ enum class RecordKind : std::uint8_t {
   kChunk = 'K',
   kIndexEntry = 'I',
   kVector = 'V',
+  kTokens = 'W',
   kPageToken = 'P',
 };
 

@@ -30,6 +30,8 @@ constexpr int kMaxAttempts = 16;
 // Longest wait for a committed write to become visible; it is only memory work away.
 constexpr absl::Duration kMaxPublishTime = absl::Seconds(5);
 
+constexpr std::size_t kTokensPerStep = 16;  // read between two looks at their bytes
+
 constexpr std::size_t kDocumentsPerStep = 1024;  // listed between two looks at the call
 
 stages::StoredDocument WithoutText(DocumentRecord record) { return std::move(record.document); }
@@ -95,7 +97,7 @@ absl::StatusOr<Result> StoredCollection::ReadConsistently(
 }
 
 absl::StatusOr<std::optional<std::vector<stages::StoredChunk>>> StoredCollection::FetchChunks(
-    const ImageView& view, absl::Span<const std::uint32_t> slots, bool include_vectors) const {
+    const ImageView& view, absl::Span<const std::uint32_t> slots, stages::ChunkParts parts) const {
   std::vector<std::string> keys;
   keys.reserve(slots.size());
   for (const std::uint32_t slot : slots) keys.push_back(ItemKey(number_, view.chunks[slot].number));
@@ -107,12 +109,31 @@ absl::StatusOr<std::optional<std::vector<stages::StoredChunk>>> StoredCollection
     if (!values[i].has_value()) return std::optional<std::vector<stages::StoredChunk>>();
     RAGMESH_ASSIGN_OR_RETURN(ChunkRecord record, DecodeChunk(*values[i]));
     chunks.push_back(std::move(record.chunk));
-    if (include_vectors && view.rows.dimension > 0) {
+    if (parts.vector && view.rows.dimension > 0) {
       const float* row = view.rows.Row(slots[i]);
       chunks.back().vector.assign(row, row + view.rows.dimension);
     }
   }
+  if (parts.tokens) RAGMESH_RETURN_IF_ERROR(AddTokens(keys, &chunks));
   return std::optional(std::move(chunks));
+}
+
+// A chunk may have none, and one that has gone since its record was read needs none.
+absl::Status StoredCollection::AddTokens(absl::Span<const std::string> keys,
+                                         std::vector<stages::StoredChunk>* chunks) const {
+  std::size_t bytes = 0;
+  for (std::size_t first = 0; first < keys.size(); first += kTokensPerStep) {
+    RAGMESH_ASSIGN_OR_RETURN(
+        const auto values,
+        resources_->database->MultiGet(Family::kTokens, keys.subspan(first, kTokensPerStep)));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (!values[i].has_value()) continue;
+      bytes += values[i]->size();
+      if (bytes > kMaxTokenBytesPerAnswer) return absl::OkStatus();
+      RAGMESH_ASSIGN_OR_RETURN((*chunks)[first + i].tokens, DecodeTokens(*values[i]));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<stages::StoredDocument> StoredCollection::GetDocument(
@@ -189,7 +210,7 @@ absl::StatusOr<stages::DocumentPage> StoredCollection::ListDocuments(
 
 absl::StatusOr<std::vector<stages::StoredChunk>> StoredCollection::GetChunks(
     const std::vector<std::string>& chunk_ids, const std::vector<std::string>& principal_labels,
-    bool include_vectors, const CallContext& call) const {
+    stages::ChunkParts parts, const CallContext& call) const {
   RAGMESH_RETURN_IF_ERROR(ValidateIds("chunk_ids", chunk_ids));
   using Chunks = std::vector<stages::StoredChunk>;
   return ReadConsistently<Chunks>(
@@ -202,13 +223,13 @@ absl::StatusOr<std::vector<stages::StoredChunk>> StoredCollection::GetChunks(
           if (*slot >= view.chunks.size()) return std::optional<Chunks>();
           if (IsVisible(view, view.chunks[*slot].document, std::nullopt)) slots.push_back(*slot);
         }
-        return FetchChunks(view, slots, include_vectors);
+        return FetchChunks(view, slots, parts);
       });
 }
 
 absl::StatusOr<stages::ChunkPage> StoredCollection::ListChunks(
     const std::string& document_id, const std::vector<std::string>& principal_labels,
-    bool include_vectors, const stages::Page& page, const CallContext& call) const {
+    stages::ChunkParts parts, const stages::Page& page, const CallContext& call) const {
   RAGMESH_RETURN_IF_ERROR(ValidatePage(page));
   std::optional<PageToken> start;
   if (!page.token.empty()) {
@@ -269,7 +290,7 @@ absl::StatusOr<stages::ChunkPage> StoredCollection::ListChunks(
           result.next_token = EncodePageToken(
               {Listing::kChunks, number_, view.documents[last.document].id, last.ordinal, last.id});
         }
-        RAGMESH_ASSIGN_OR_RETURN(auto chunks, FetchChunks(view, found, include_vectors));
+        RAGMESH_ASSIGN_OR_RETURN(auto chunks, FetchChunks(view, found, parts));
         if (!chunks.has_value()) return std::optional<stages::ChunkPage>();
         result.chunks = *std::move(chunks);
         return std::optional(std::move(result));
@@ -341,7 +362,7 @@ absl::StatusOr<stages::SearchResult> StoredCollection::Search(const stages::Sear
         RAGMESH_ASSIGN_OR_RETURN(const auto ranked, Rank(image, view, request, allowed, call));
         std::vector<std::uint32_t> slots;
         for (const RankedChunk& chunk : ranked) slots.push_back(chunk.slot);
-        RAGMESH_ASSIGN_OR_RETURN(auto chunks, FetchChunks(view, slots, request.include_vectors));
+        RAGMESH_ASSIGN_OR_RETURN(auto chunks, FetchChunks(view, slots, request.parts));
         if (!chunks.has_value()) return std::optional<stages::SearchResult>();
         for (std::size_t i = 0; i < ranked.size(); ++i) {
           result.hits.push_back({std::move((*chunks)[i]), ranked[i].score, ranked[i].dense_score,

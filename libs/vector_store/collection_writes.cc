@@ -224,7 +224,8 @@ absl::Status StoredCollection::PlanRemoval(const ImageView& view,
       return Corrupt("index entry", "is missing", "Restore the store from a snapshot.");
     RAGMESH_ASSIGN_OR_RETURN(IndexEntry entry, DecodeIndexEntry(*entries[i]));
     plan->change.removed_chunks.push_back({slots[i], std::move(entry.terms)});
-    for (const Family family : {Family::kChunks, Family::kIndex, Family::kVectors}) {
+    for (const Family family :
+         {Family::kChunks, Family::kIndex, Family::kVectors, Family::kTokens}) {
       plan->writes.Delete(family, keys[i]);
     }
   }
@@ -311,6 +312,7 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const Image&
                     Encode(IndexEntry{stored.id, document_number, stored.chunk.ordinal,
                                       write->prepared[i].terms}));
     if (!stored.vector.empty()) plan.writes.Put(Family::kVectors, key, EncodeVector(stored.vector));
+    if (!stored.tokens.empty()) plan.writes.Put(Family::kTokens, key, Encode(stored.tokens));
     plan.change.new_chunks.push_back(
         {stored.id, number, stored.chunk.ordinal, stored.vector, &write->prepared[i].terms});
   }
@@ -379,8 +381,8 @@ absl::Status StoredCollection::Remove() {
   const std::string begin = CollectionKey(number_), end = CollectionKey(number_ + 1);
   writes.Delete(Family::kCollections, begin);
   writes.Delete(Family::kStates, begin);
-  for (const Family family :
-       {Family::kDocuments, Family::kTexts, Family::kChunks, Family::kIndex, Family::kVectors}) {
+  for (const Family family : {Family::kDocuments, Family::kTexts, Family::kChunks, Family::kIndex,
+                              Family::kVectors, Family::kTokens}) {
     writes.DeleteRange(family, begin, end);
   }
   RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(writes));

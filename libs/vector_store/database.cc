@@ -29,8 +29,9 @@ namespace {
 namespace fs = std::filesystem;
 
 // Names on disk, in the order of Family. RocksDB insists on a family named "default".
-constexpr std::array<const char*, kFamilies> kNames = {
-    "default", "collections", "states", "documents", "texts", "chunks", "index", "vectors"};
+constexpr std::array<const char*, kFamilies> kNames = {"default",   "collections", "states",
+                                                       "documents", "texts",       "chunks",
+                                                       "index",     "vectors",     "tokens"};
 constexpr char kFormatKey[] = "format";
 
 // Kept free on the disk, so that RocksDB can finish flushes and merges: it takes a failed one as a
@@ -80,8 +81,9 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const std::string& name,
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.write_buffer_size = 32u << 20;
-  // Floats do not compress, long texts do, and what every search reads must unpack fast.
-  options.compression = name == "vectors" ? rocksdb::kNoCompression
+  // Neither floats nor bytes of vectors compress, long texts do, and what every search reads must
+  // unpack fast.
+  options.compression = name == "vectors" || name == "tokens" ? rocksdb::kNoCompression
                         : name == "texts" ? BestOf({rocksdb::kZSTD, rocksdb::kLZ4Compression})
                                           : BestOf({rocksdb::kLZ4Compression});
   return options;
@@ -107,6 +109,12 @@ rocksdb::DBOptions GlobalOptions(const DatabaseOptions& options) {
   // show.
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   return db;
+}
+
+absl::Status WriteFormat(Database& database) {
+  WriteSet writes;
+  writes.Put(Family::kMeta, kFormatKey, EncodeFormat(kFormatVersion));
+  return database.Commit(writes);
 }
 
 }  // namespace
@@ -189,9 +197,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
                      "Restore the store from a snapshot.");
     }
     RAGMESH_RETURN_IF_ERROR(collections->status());
-    WriteSet first;
-    first.Put(Family::kMeta, kFormatKey, EncodeFormat(kFormatVersion));
-    RAGMESH_RETURN_IF_ERROR(database->Commit(first));
+    RAGMESH_RETURN_IF_ERROR(WriteFormat(*database));
     return database;
   }
   RAGMESH_ASSIGN_OR_RETURN(const std::uint32_t version, DecodeFormat(*format));
@@ -201,6 +207,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
         absl::StrCat(what, " has format ", version, ", this build reads up to ", kFormatVersion),
         "Use the release that wrote the store, or a later one.");
   }
+  // Everything of format 1 is of format 2 as it is; from here on, chunks may have tokens.
+  if (version < kFormatVersion) RAGMESH_RETURN_IF_ERROR(WriteFormat(*database));
   return database;
 }
 

@@ -16,8 +16,18 @@
 
 namespace ragmesh::vector_store {
 
-enum class Family { kMeta, kCollections, kStates, kDocuments, kTexts, kChunks, kIndex, kVectors };
-inline constexpr int kFamilies = 8;
+enum class Family {
+  kMeta,
+  kCollections,
+  kStates,
+  kDocuments,
+  kTexts,
+  kChunks,
+  kIndex,
+  kVectors,
+  kTokens
+};
+inline constexpr int kFamilies = 9;
 
 struct DatabaseOptions {
   std::uint64_t write_buffer_bytes =
@@ -52,7 +62,8 @@ class WriteSet {
 // Thread-safe. One process at a time may have a directory open.
 class Database {
  public:
-  // Opens the store in `path`, creating it when there is none. FAILED_PRECONDITION / STORE_LOCKED
+  // Opens the store in `path`, creating it when there is none and raising an older format to this
+  // build's. FAILED_PRECONDITION / STORE_LOCKED
   // while another process has it open, / NEWER_FORMAT when a later release wrote it; DATA_LOSS /
   // CORRUPT_DATA when it does not check out.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path,

@@ -13,8 +13,9 @@ inline constexpr std::size_t kMaxTextBytes = 64u << 20;  // of one document
 inline constexpr std::size_t kMaxChunkBytes = 1u << 20;  // text and context of one chunk
 // A whole document of kMaxTextBytes, at 700 bytes a chunk.
 inline constexpr std::size_t kMaxChunksPerWrite = 100'000;
-// Texts, contexts and vectors of one write.
+// Texts, contexts, vectors and tokens of one write.
 inline constexpr std::size_t kMaxWriteBytes = 256u << 20;
+inline constexpr std::size_t kMaxTokenBytesPerAnswer = 32u << 20;
 inline constexpr std::size_t kMaxMetadataFields = 64;
 inline constexpr std::size_t kMaxMetadataBytes = 64u << 10;  // of all names and values
 inline constexpr std::size_t kMaxLabels = 64;                // of one document

@@ -343,6 +343,30 @@ absl::StatusOr<std::vector<float>> DecodeVector(absl::string_view value) {
   return Finish(in, "vector record", std::move(vector));
 }
 
+std::string Encode(const stages::PassageTokens& tokens) {
+  BinaryWriter out;
+  out.Bytes(tokens.tokenizer);
+  out.Varint(tokens.ids.size());
+  for (const std::uint32_t id : tokens.ids) out.Varint(id);
+  out.Bytes(tokens.encoder);
+  out.Bytes(tokens.vectors);
+  return Seal(RecordKind::kTokens, kVersion, out.bytes());
+}
+
+absl::StatusOr<stages::PassageTokens> DecodeTokens(absl::string_view value) {
+  RAGMESH_ASSIGN_OR_RETURN(const absl::string_view payload,
+                           Unseal(RecordKind::kTokens, kVersion, value));
+  BinaryReader in(payload);
+  stages::PassageTokens tokens;
+  tokens.tokenizer = in.String();
+  const std::size_t ids = in.Count(1);
+  tokens.ids.reserve(ids);
+  for (std::size_t i = 0; i < ids && !in.failed(); ++i) tokens.ids.push_back(in.Varint32());
+  tokens.encoder = in.String();
+  tokens.vectors = in.String();
+  return Finish(in, "tokens record", std::move(tokens));
+}
+
 std::string EncodeFormat(std::uint32_t version) {
   BinaryWriter out;
   out.U32(version);

@@ -18,7 +18,7 @@
 namespace ragmesh::vector_store {
 
 // Rises when a layout changes so that older builds cannot read it.
-inline constexpr std::uint32_t kFormatVersion = 1;
+inline constexpr std::uint32_t kFormatVersion = 2;
 
 struct CollectionRecord {
   stages::CollectionConfig config;
@@ -40,7 +40,7 @@ struct DocumentRecord {
 };
 
 struct ChunkRecord {
-  stages::StoredChunk chunk;  // without `vector`
+  stages::StoredChunk chunk;  // without `vector` and `tokens`
   std::uint64_t document_number = 0;
 };
 
@@ -59,6 +59,7 @@ std::string Encode(const ChunkRecord& record);
 std::string Encode(const IndexEntry& entry);
 std::string EncodeText(absl::string_view text);
 std::string EncodeVector(absl::Span<const float> vector);
+std::string Encode(const stages::PassageTokens& tokens);
 std::string EncodeFormat(std::uint32_t version);
 std::string EncodeCounter(std::uint64_t value);
 
@@ -71,6 +72,7 @@ absl::StatusOr<ChunkRecord> DecodeChunk(absl::string_view value);
 absl::StatusOr<IndexEntry> DecodeIndexEntry(absl::string_view value);
 absl::StatusOr<std::string> DecodeText(absl::string_view value);
 absl::StatusOr<std::vector<float>> DecodeVector(absl::string_view value);
+absl::StatusOr<stages::PassageTokens> DecodeTokens(absl::string_view value);
 absl::StatusOr<std::uint32_t> DecodeFormat(absl::string_view value);
 absl::StatusOr<std::uint64_t> DecodeCounter(absl::string_view value);
 

@@ -187,18 +187,18 @@ absl::StatusOr<stages::DocumentPage> Store::ListDocuments(
 
 absl::StatusOr<std::vector<stages::StoredChunk>> Store::GetChunks(
     const stages::CollectionId& id, const std::vector<std::string>& chunk_ids,
-    const std::vector<std::string>& principal_labels, bool include_vectors,
+    const std::vector<std::string>& principal_labels, stages::ChunkParts parts,
     const CallContext& call) {
   RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(id, call));
-  return collection->GetChunks(chunk_ids, principal_labels, include_vectors, call);
+  return collection->GetChunks(chunk_ids, principal_labels, parts, call);
 }
 
 absl::StatusOr<stages::ChunkPage> Store::ListChunks(
     const stages::CollectionId& id, const std::string& document_id,
-    const std::vector<std::string>& principal_labels, bool include_vectors,
+    const std::vector<std::string>& principal_labels, stages::ChunkParts parts,
     const stages::Page& page, const CallContext& call) {
   RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(id, call));
-  return collection->ListChunks(document_id, principal_labels, include_vectors, page, call);
+  return collection->ListChunks(document_id, principal_labels, parts, page, call);
 }
 
 absl::StatusOr<std::uint64_t> Store::CountChunks(const stages::CollectionId& id,

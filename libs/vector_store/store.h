@@ -110,12 +110,12 @@ class Store final : public stages::VectorStore {
   // In the order asked for; what is absent or invisible is left out.
   absl::StatusOr<std::vector<stages::StoredChunk>> GetChunks(
       const stages::CollectionId& id, const std::vector<std::string>& chunk_ids,
-      const std::vector<std::string>& principal_labels, bool include_vectors,
+      const std::vector<std::string>& principal_labels, stages::ChunkParts parts,
       const CallContext& call) override;
   absl::StatusOr<stages::ChunkPage> ListChunks(const stages::CollectionId& id,
                                                const std::string& document_id,
                                                const std::vector<std::string>& principal_labels,
-                                               bool include_vectors, const stages::Page& page,
+                                               stages::ChunkParts parts, const stages::Page& page,
                                                const CallContext& call) override;
   absl::StatusOr<std::uint64_t> CountChunks(const stages::CollectionId& id,
                                             const std::optional<stages::Filter>& filter,

@@ -66,10 +66,10 @@ class StoredCollection {
       const stages::Page& page, const CallContext& call) const;
   absl::StatusOr<std::vector<stages::StoredChunk>> GetChunks(
       const std::vector<std::string>& chunk_ids, const std::vector<std::string>& principal_labels,
-      bool include_vectors, const CallContext& call) const;
+      stages::ChunkParts parts, const CallContext& call) const;
   absl::StatusOr<stages::ChunkPage> ListChunks(const std::string& document_id,
                                                const std::vector<std::string>& principal_labels,
-                                               bool include_vectors, const stages::Page& page,
+                                               stages::ChunkParts parts, const stages::Page& page,
                                                const CallContext& call) const;
   absl::StatusOr<std::uint64_t> CountChunks(const std::optional<stages::Filter>& filter,
                                             const std::vector<std::string>& principal_labels,
@@ -115,7 +115,9 @@ class StoredCollection {
                                           const CallContext& call, const Read& read) const;
   bool AwaitNewer(const std::shared_ptr<Image>& image, std::uint64_t sequence) const;
   absl::StatusOr<std::optional<std::vector<stages::StoredChunk>>> FetchChunks(
-      const ImageView& view, absl::Span<const std::uint32_t> slots, bool include_vectors) const;
+      const ImageView& view, absl::Span<const std::uint32_t> slots, stages::ChunkParts parts) const;
+  absl::Status AddTokens(absl::Span<const std::string> keys,
+                         std::vector<stages::StoredChunk>* chunks) const;
   absl::StatusOr<std::vector<RankedChunk>> Rank(const Image& image, const ImageView& view,
                                                 const stages::SearchRequest& request,
                                                 const vector_index::SlotSet& allowed,

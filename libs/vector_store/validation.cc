@@ -140,6 +140,16 @@ absl::Status CheckDocument(const stages::StoredDocument& document) {
   return absl::OkStatus();
 }
 
+absl::Status CheckTokens(const std::string& field, const stages::PassageTokens& tokens) {
+  RAGMESH_RETURN_IF_ERROR(
+      CheckText(absl::StrCat(field, ".tokenizer"), tokens.tokenizer, kMaxIdBytes));
+  RAGMESH_RETURN_IF_ERROR(CheckText(absl::StrCat(field, ".encoder"), tokens.encoder, kMaxIdBytes));
+  RAGMESH_RETURN_IF_ERROR(
+      CheckCount(absl::StrCat(field, ".ids"), tokens.ids.size(), stages::kMaxPassageIds, "ids"));
+  return CheckCount(absl::StrCat(field, ".vectors"), tokens.vectors.size(),
+                    stages::kMaxPassageVectorBytes, "bytes");
+}
+
 absl::Status CheckChunk(const stages::CollectionConfig& config, const std::string& field,
                         const stages::StoredChunk& stored) {
   const stages::Chunk& chunk = stored.chunk;
@@ -155,6 +165,7 @@ absl::Status CheckChunk(const stages::CollectionConfig& config, const std::strin
   }
   RAGMESH_RETURN_IF_ERROR(
       CheckCount(absl::StrCat(field, ".heading_path"), heading_bytes, kMaxChunkBytes, "bytes"));
+  RAGMESH_RETURN_IF_ERROR(CheckTokens(absl::StrCat(field, ".tokens"), stored.tokens));
   if (chunk.overlap_begin > chunk.range.begin || chunk.range.begin > chunk.range.end) {
     return InvalidField(absl::StrCat(field, ".range"), "must have overlap_begin <= begin <= end");
   }
@@ -291,8 +302,8 @@ absl::Status ValidateUpsert(const stages::CollectionConfig& config,
     if (upsert.document.has_value() && chunk.chunk.range.end > upsert.document->text.size()) {
       return InvalidField(absl::StrCat(field, ".range"), "ends beyond the document's text");
     }
-    bytes +=
-        chunk.chunk.text.size() + chunk.chunk.context.size() + chunk.vector.size() * sizeof(float);
+    bytes += chunk.chunk.text.size() + chunk.chunk.context.size() +
+             chunk.vector.size() * sizeof(float) + chunk.tokens.size_bytes();
   }
   return CheckCount("chunks", bytes, kMaxWriteBytes, "bytes");
 }

@@ -291,6 +291,28 @@ absl::StatusOr<stages::RerankWeights> FromProto(const common::RerankWeights& in,
   return stages::RerankWeights{.lexical = in.lexical(), .dense = in.dense(), .model = in.model()};
 }
 
+void ToProto(const stages::PassageTokens& tokens, common::PassageTokens* out) {
+  out->set_tokenizer(tokens.tokenizer);
+  *out->mutable_ids() = {tokens.ids.begin(), tokens.ids.end()};
+  out->set_encoder(tokens.encoder);
+  out->set_vectors(tokens.vectors);
+}
+
+stages::PassageTokens FromProto(const common::PassageTokens& in) {
+  return {in.tokenizer(), {in.ids().begin(), in.ids().end()}, in.encoder(), in.vectors()};
+}
+
+absl::Status CheckTokens(const common::PassageTokens& tokens, const Field& field) {
+  RAGMESH_RETURN_IF_ERROR(CheckDigest(tokens.tokenizer(), Field(field, "tokenizer")));
+  RAGMESH_RETURN_IF_ERROR(CheckCount(tokens.ids_size(), 0,
+                                     tokens.tokenizer().empty() ? 0 : stages::kMaxPassageIds, "ids",
+                                     Field(field, "ids")));
+  RAGMESH_RETURN_IF_ERROR(CheckDigest(tokens.encoder(), Field(field, "encoder")));
+  return CheckBytes(tokens.vectors(), 0,
+                    tokens.encoder().empty() ? 0 : stages::kMaxPassageVectorBytes,
+                    Field(field, "vectors"));
+}
+
 void ToProto(absl::Time time, google::protobuf::Timestamp* out) {
   const std::int64_t seconds = absl::ToUnixSeconds(time);
   out->set_seconds(seconds);

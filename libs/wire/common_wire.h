@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "libs/stages/document.h"
+#include "libs/stages/passage_tokens.h"
 #include "libs/stages/reranker.h"
 #include "libs/stages/stage_info.h"
 #include "libs/stages/vector_store.h"
@@ -46,6 +47,10 @@ absl::StatusOr<stages::Fusion> FromProto(const common::Fusion& fusion, const Fie
 void ToProto(const stages::RerankWeights& weights, common::RerankWeights* out);
 absl::StatusOr<stages::RerankWeights> FromProto(const common::RerankWeights& weights,
                                                 const Field& field);
+
+void ToProto(const stages::PassageTokens& tokens, common::PassageTokens* out);
+stages::PassageTokens FromProto(const common::PassageTokens& tokens);
+absl::Status CheckTokens(const common::PassageTokens& tokens, const Field& field);
 
 // Metadata values in JSON's terms: see Filter in ragmesh/common/v1/filter.proto for times and
 // integers. At most 64 KiB.

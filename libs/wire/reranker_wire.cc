@@ -26,6 +26,8 @@ absl::StatusOr<stages::RerankCandidate> CandidateFrom(const v1::Candidate& in, c
     RAGMESH_RETURN_IF_ERROR(CheckFinite(in.lexical_score(), Field(field, "lexical_score")));
     candidate.lexical_score = in.lexical_score();
   }
+  RAGMESH_RETURN_IF_ERROR(CheckTokens(in.tokens(), Field(field, "tokens")));
+  candidate.tokens = FromProto(in.tokens());
   return candidate;
 }
 
@@ -38,6 +40,7 @@ void ToProto(const stages::RerankRequest& request, v1::RerankRequest* out) {
     added->set_text(candidate.text);
     if (candidate.dense_score.has_value()) added->set_dense_score(*candidate.dense_score);
     if (candidate.lexical_score.has_value()) added->set_lexical_score(*candidate.lexical_score);
+    if (!candidate.tokens.empty()) ToProto(candidate.tokens, added->mutable_tokens());
   }
   out->set_top_k(request.top_k);
   if (request.weights.has_value()) ToProto(*request.weights, out->mutable_weights());

@@ -191,6 +191,7 @@ void ToProto(const stages::StoredChunk& chunk, store::StoredChunk* out) {
   out->set_content_sha256(chunk.content_sha256);
   ToProto(chunk.chunk, out->mutable_chunk());
   *out->mutable_vector() = {chunk.vector.begin(), chunk.vector.end()};
+  if (!chunk.tokens.empty()) ToProto(chunk.tokens, out->mutable_tokens());
 }
 
 absl::StatusOr<stages::StoredChunk> FromProto(const store::StoredChunk& in, const Field& field) {
@@ -208,6 +209,8 @@ absl::StatusOr<stages::StoredChunk> FromProto(const store::StoredChunk& in, cons
   chunk.document_name = in.document_name();
   chunk.content_sha256 = in.content_sha256();
   chunk.vector.assign(in.vector().begin(), in.vector().end());
+  RAGMESH_RETURN_IF_ERROR(CheckTokens(in.tokens(), Field(field, "tokens")));
+  chunk.tokens = FromProto(in.tokens());
   return chunk;
 }
 
@@ -256,7 +259,8 @@ void ToProto(const stages::SearchRequest& request, store::SearchRequest* out) {
   if (request.filter.has_value()) ToProto(*request.filter, out->mutable_filter());
   *out->mutable_principal_labels() = {request.principal_labels.begin(),
                                       request.principal_labels.end()};
-  out->set_include_vectors(request.include_vectors);
+  out->set_include_vectors(request.parts.vector);
+  out->set_include_tokens(request.parts.tokens);
 }
 
 absl::StatusOr<stages::SearchRequest> FromProto(const store::SearchRequest& in,
@@ -290,7 +294,7 @@ absl::StatusOr<stages::SearchRequest> FromProto(const store::SearchRequest& in,
   request.embedder_digest = in.embedder_digest();
   if (in.top_k() != 0) request.top_k = in.top_k();
   request.principal_labels = Strings(in.principal_labels());
-  request.include_vectors = in.include_vectors();
+  request.parts = {.vector = in.include_vectors(), .tokens = in.include_tokens()};
   return request;
 }
 

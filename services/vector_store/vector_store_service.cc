@@ -35,6 +35,11 @@ absl::StatusOr<std::vector<std::string>> LabelsOf(const Request& request) {
 }
 
 template <typename Request>
+stages::ChunkParts PartsOf(const Request& request) {
+  return {.vector = request.include_vectors(), .tokens = request.include_tokens()};
+}
+
+template <typename Request>
 absl::StatusOr<std::optional<stages::Filter>> FilterOf(const Request& request) {
   if (!request.has_filter()) return std::nullopt;
   const wire::Field root;
@@ -223,9 +228,9 @@ grpc::ServerUnaryReactor* VectorStoreService::GetChunks(grpc::CallbackServerCont
         const auto& ids = request->chunk_ids();
         RAGMESH_RETURN_IF_ERROR(wire::CheckIds(ids, kMaxGetIds, wire::Field(root, "chunk_ids")));
         RAGMESH_ASSIGN_OR_RETURN(const auto labels, LabelsOf(*request));
-        RAGMESH_ASSIGN_OR_RETURN(const auto chunks,
-                                 store->GetChunks(id, {ids.begin(), ids.end()}, labels,
-                                                  request->include_vectors(), call));
+        RAGMESH_ASSIGN_OR_RETURN(
+            const auto chunks,
+            store->GetChunks(id, {ids.begin(), ids.end()}, labels, PartsOf(*request), call));
         for (const stages::StoredChunk& chunk : chunks)
           wire::ToProto(chunk, response->add_chunks());
         return absl::OkStatus();
@@ -247,9 +252,9 @@ grpc::ServerUnaryReactor* VectorStoreService::ListChunks(grpc::CallbackServerCon
         RAGMESH_ASSIGN_OR_RETURN(const auto labels, LabelsOf(*request));
         RAGMESH_ASSIGN_OR_RETURN(const stages::Page page,
                                  wire::PageFrom(request->page_size(), request->page_token(), root));
-        RAGMESH_ASSIGN_OR_RETURN(const stages::ChunkPage found,
-                                 store->ListChunks(id, request->document_id(), labels,
-                                                   request->include_vectors(), page, call));
+        RAGMESH_ASSIGN_OR_RETURN(
+            const stages::ChunkPage found,
+            store->ListChunks(id, request->document_id(), labels, PartsOf(*request), page, call));
         for (const stages::StoredChunk& chunk : found.chunks)
           wire::ToProto(chunk, response->add_chunks());
         response->set_next_page_token(found.next_token);

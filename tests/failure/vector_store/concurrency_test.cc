@@ -76,7 +76,7 @@ TEST(ConcurrencyTest, ReadersSeeWholeWritesWhileWritersShareCommits) {
       std::mt19937 random(static_cast<unsigned>(reader));
       do {
         if (reader == 0) {
-          const auto page = store.ListChunks(kCollection, "w1-d1", {"staff"}, false, {}, call);
+          const auto page = store.ListChunks(kCollection, "w1-d1", {"staff"}, {}, {}, call);
           if (!page.ok()) continue;  // between a delete and the next write
           for (const auto& chunk : page->chunks) {
             torn += chunk.chunk.heading_path != page->chunks[0].chunk.heading_path ? 1 : 0;

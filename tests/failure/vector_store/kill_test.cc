@@ -56,6 +56,7 @@ stages::Upsert Content(const Step& step) {
         "pump " + std::to_string(random() % 10) + " rev" + std::to_string(step.revision);
     chunk.vector.assign(kDimension, 0);
     chunk.vector[random() % kDimension] = 1;
+    if (i % 2 == 0) chunk.tokens = {.tokenizer = "t", .ids = {step.revision, i}};
     upsert.chunks.push_back(chunk);
   }
   return upsert;
@@ -138,6 +139,7 @@ void ExpectEqualsBruteForce(Store* store, const Revisions& revisions) {
   request.embedder_digest = "digest";
   request.top_k = 50;
   request.principal_labels = {"*"};
+  request.parts.tokens = true;
   for (const auto mode : {stages::SearchMode::kDense, stages::SearchMode::kLexical}) {
     request.mode = mode;
     const Ranking expected = mode == stages::SearchMode::kDense
@@ -148,7 +150,9 @@ void ExpectEqualsBruteForce(Store* store, const Revisions& revisions) {
     ASSERT_EQ(found->hits.size(), expected.size());
     for (std::size_t i = 0; i < expected.size(); ++i) {
       EXPECT_NEAR(found->hits[i].score, expected[i].second, 1e-9);
-      EXPECT_EQ(found->hits[i].chunk.id, expected[i].first);
+      const stages::StoredChunk& chunk = found->hits[i].chunk;
+      EXPECT_EQ(chunk.id, expected[i].first);
+      EXPECT_EQ(chunk.tokens, model.at(chunk.document_id).chunks.at(chunk.id).tokens);
     }
   }
 }

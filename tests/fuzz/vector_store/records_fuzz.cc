@@ -2,6 +2,7 @@
 // decoder. To get past the checksum, each input is also tried as a payload that is sealed first.
 // What decodes must encode to the same bytes again, or the layout would be ambiguous.
 #include <cstdint>
+#include <iterator>
 #include <string>
 
 #include "absl/strings/escaping.h"
@@ -14,6 +15,12 @@
 namespace ragmesh::vector_store {
 namespace {
 
+constexpr RecordKind kKinds[] = {
+    RecordKind::kCollection, RecordKind::kState,      RecordKind::kDocument,
+    RecordKind::kChunk,      RecordKind::kIndexEntry, RecordKind::kVector,
+    RecordKind::kCounter,    RecordKind::kPageToken,  RecordKind::kTokens};
+constexpr std::size_t kChoices = std::size(kKinds);
+
 template <typename Decode, typename Encode>
 void RoundTrip(absl::string_view value, Decode decode, Encode encode) {
   const auto decoded = decode(value);
@@ -25,7 +32,7 @@ void RoundTrip(absl::string_view value, Decode decode, Encode encode) {
 }
 
 void Try(std::uint8_t choice, absl::string_view value) {
-  switch (choice % 8) {
+  switch (choice % kChoices) {
     case 0:
       RoundTrip(value, DecodeCollection, [](const CollectionRecord& r) { return Encode(r); });
       break;
@@ -47,6 +54,9 @@ void Try(std::uint8_t choice, absl::string_view value) {
     case 6:
       RoundTrip(value, DecodeCounter, [](std::uint64_t r) { return EncodeCounter(r); });
       break;
+    case 8:
+      RoundTrip(value, DecodeTokens, [](const stages::PassageTokens& r) { return Encode(r); });
+      break;
     default:
       for (const Listing listing : {Listing::kDocuments, Listing::kChunks}) {
         (void)DecodePageToken(listing, 1, value);
@@ -61,11 +71,8 @@ void Try(std::uint8_t choice, absl::string_view value) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace ragmesh::vector_store;  // NOLINT: one function
   if (size == 0) return 0;
-  constexpr RecordKind kKinds[] = {
-      RecordKind::kCollection, RecordKind::kState,  RecordKind::kDocument, RecordKind::kChunk,
-      RecordKind::kIndexEntry, RecordKind::kVector, RecordKind::kCounter,  RecordKind::kPageToken};
   const absl::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
   Try(data[0], input);
-  Try(data[0], Seal(kKinds[data[0] % 8], 1, input));
+  Try(data[0], Seal(kKinds[data[0] % kChoices], 1, input));
   return 0;
 }

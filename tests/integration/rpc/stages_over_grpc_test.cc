@@ -32,6 +32,72 @@ TEST_F(StagesOverGrpcTest, EmbedderAnswersVectorsInOrder) {
   EXPECT_EQ(embeddings[1].values, FakeEmbedder::Vector("two dogs"));
 }
 
+TEST_F(StagesOverGrpcTest, WhatTheEmbedderReadTravelsToTheRerankerByWayOfTheStore) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto embedder, clients::ConnectEmbedder(server_.peer()));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto store, clients::ConnectVectorStore(server_.peer()));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto reranker, clients::ConnectReranker(server_.peer()));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(
+      const auto embeddings,
+      embedder->Embed({.texts = {"fox"}, .token_detail = stages::TokenDetail::kVectors}, Soon()));
+  EXPECT_EQ(embeddings[0].tokens, FakeEmbedder::Tokens("fox", stages::TokenDetail::kVectors));
+
+  const stages::CollectionId id{.name = "manuals"};
+  const std::string digest(64, 'a');
+  RAGMESH_ASSERT_OK(
+      store->CreateCollection({.id = id, .embedder_digest = digest, .dimension = 256}, Soon()));
+  stages::Upsert upsert;
+  upsert.document = stages::StoredDocument{.id = "d", .text = "fox"};
+  upsert.document->acl_labels = {"all"};
+  stages::StoredChunk chunk{.id = "d/0", .document_id = "d"};
+  chunk.chunk.text = "fox";
+  chunk.chunk.range = {0, 3};
+  chunk.vector = embeddings[0].values;
+  chunk.tokens = embeddings[0].tokens;
+  upsert.chunks = {chunk};
+  RAGMESH_ASSERT_OK(store->Write(id, digest, upsert, Soon()));
+  stages::SearchRequest search{.collection = id,
+                               .query_text = "fox",
+                               .query_vector = chunk.vector,
+                               .embedder_digest = digest,
+                               .principal_labels = {"all"}};
+  EXPECT_TRUE(store->Search(search, Soon())->hits[0].chunk.tokens.empty());
+  search.parts.tokens = true;
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto found, store->Search(search, Soon()));
+  EXPECT_EQ(found.hits[0].chunk.tokens, chunk.tokens);
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto page,
+                               store->ListChunks(id, "d", {"all"}, {.tokens = true}, {}, Soon()));
+  EXPECT_EQ(page.chunks[0].tokens, chunk.tokens);
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto chunks,
+                               store->GetChunks(id, {"d/0"}, {"all"}, {.tokens = true}, Soon()));
+  EXPECT_EQ(chunks[0].tokens, chunk.tokens);
+
+  stages::RerankRequest rerank{.query = "fox",
+                               .candidates = {{.text = "fox", .tokens = chunk.tokens}}};
+  RAGMESH_ASSERT_OK(reranker->Rerank(rerank, Soon()));
+  EXPECT_EQ(server_.reranker->with_vectors, 1);
+}
+
+TEST_F(StagesOverGrpcTest, TokensThatCannotBeAreRefusedByName) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto reranker, clients::ConnectReranker(server_.peer()));
+  const std::string digest(64, 'a');
+  const auto field = [&](stages::PassageTokens tokens) {
+    return FieldOf(
+        reranker
+            ->Rerank({.query = "q", .candidates = {{"a"}, {.text = "b", .tokens = tokens}}}, Soon())
+            .status());
+  };
+  EXPECT_EQ(field({.tokenizer = "x"}), "candidates[1].tokens.tokenizer");
+  EXPECT_EQ(field({.ids = {1}}), "candidates[1].tokens.ids");
+  EXPECT_EQ(
+      field({.tokenizer = digest, .ids = std::vector<std::uint32_t>(stages::kMaxPassageIds + 1)}),
+      "candidates[1].tokens.ids");
+  EXPECT_EQ(field({.encoder = "x"}), "candidates[1].tokens.encoder");
+  EXPECT_EQ(field({.vectors = "v"}), "candidates[1].tokens.vectors");
+  EXPECT_EQ(
+      field({.encoder = digest, .vectors = std::string(stages::kMaxPassageVectorBytes + 1, 'v')}),
+      "candidates[1].tokens.vectors");
+}
+
 TEST_F(StagesOverGrpcTest, EmbedderNamesTheFieldOfABadRequest) {
   RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectEmbedder(server_.peer()));
   const auto none = client->Embed({}, Soon());

@@ -142,7 +142,7 @@ class Pair {
       RC_ASSERT(document.ok());
       RC_ASSERT(document->text == entry.document.text);
       RC_ASSERT(document->version == entry.document.version);
-      const auto page = store_->ListChunks(id_, id, {"*"}, true, {}, call_);
+      const auto page = store_->ListChunks(id_, id, {"*"}, {.vector = true}, {}, call_);
       RC_ASSERT(page.ok());
       RC_ASSERT(page->chunks.size() == entry.chunks.size());
       for (const auto& chunk : page->chunks) {

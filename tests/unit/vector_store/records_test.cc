@@ -24,6 +24,18 @@ TEST(RecordsTest, StateAndVectorHaveTheDocumentedBytes) {
   EXPECT_EQ(ItemKey(1, 258), std::string("\0\0\0\x01\0\0\0\0\0\0\x01\x02", 12));
 }
 
+TEST(RecordsTest, TokensHaveTheDocumentedBytes) {
+  const stages::PassageTokens tokens{
+      .tokenizer = "t", .ids = {5, 300}, .encoder = "e", .vectors = "\x01\xFF"};
+  const std::string value = Encode(tokens);
+  EXPECT_EQ(value.substr(0, 12), std::string("W\x01\x01t\x02\x05\xAC\x02\x01"
+                                             "e\x02\x01\xFF",
+                                             13)
+                                     .substr(0, 12));
+  EXPECT_EQ(value.size(), 13u + 4);
+  EXPECT_EQ(*DecodeTokens(value), tokens);
+}
+
 TEST(RecordsTest, KeysSortByNumber) {
   EXPECT_LT(ItemKey(1, 255), ItemKey(1, 256));
   EXPECT_LT(ItemKey(1, ~0ull), ItemKey(2, 0));

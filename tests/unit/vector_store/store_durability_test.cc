@@ -1,3 +1,4 @@
+#include <rocksdb/db.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -19,6 +20,25 @@ using ::testing::HasSubstr;
 
 class StoreDurabilityTest : public StoreFixture {};
 
+// As a release that knew nothing of the family left the store.
+void DropFamily(const std::string& path, const std::string& name) {
+  std::vector<std::string> names;
+  ASSERT_TRUE(rocksdb::DB::ListColumnFamilies({}, path, &names).ok());
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (const std::string& family : names)
+    families.emplace_back(family, rocksdb::ColumnFamilyOptions());
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* opened = nullptr;
+  ASSERT_TRUE(rocksdb::DB::Open({}, path, families, &handles, &opened).ok());
+  const std::unique_ptr<rocksdb::DB> database(opened);
+  for (auto* handle : handles) {
+    if (handle->GetName() == name) {
+      ASSERT_TRUE(database->DropColumnFamily(handle).ok());
+    }
+    ASSERT_TRUE(database->DestroyColumnFamilyHandle(handle).ok());
+  }
+}
+
 TEST_F(StoreDurabilityTest, SecondOpenOfADirectoryIsRefused) {
   StoreOptions options;
   options.path = (dir.path() / "store").string();
@@ -37,6 +57,64 @@ TEST_F(StoreDurabilityTest, NewerFormatIsRefusedAndLeftAlone) {
   StoreOptions options;
   options.path = path;
   EXPECT_THAT(Store::Open(options), HasReason("NEWER_FORMAT"));
+}
+
+// A store of format 1 has no family of tokens: its chunks are served without, new ones have them,
+// and a build of format 1 is kept away from then on.
+TEST_F(StoreDurabilityTest, AnOlderFormatIsRaised) {
+  const auto id = Create();
+  RAGMESH_ASSERT_OK(Write(id, Document("d"), {Chunk("old", 0, "pump", {1, 0})}));
+  store.reset();
+  const std::string path = (dir.path() / "store").string();
+  {
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto database, Database::Open(path, {}));
+    WriteSet writes;
+    writes.Put(Family::kMeta, "format", EncodeFormat(1));
+    RAGMESH_ASSERT_OK(database->Commit(writes));
+  }
+  DropFamily(path, "tokens");
+  Reopen();
+  auto chunk = Chunk("new", 1, "pump", {0, 1});
+  chunk.document_id = "d";
+  chunk.tokens = {.tokenizer = "t", .ids = {1, 2}};
+  RAGMESH_ASSERT_OK(store->Write(id, kDigest, {std::nullopt, {chunk}}, call));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto chunks,
+                               store->GetChunks(id, {"old", "new"}, all, {.tokens = true}, call));
+  EXPECT_TRUE(chunks[0].tokens.empty());
+  EXPECT_EQ(chunks[1].tokens, chunk.tokens);
+  store.reset();
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto database, Database::Open(path, {}));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto format, database->Get(Family::kMeta, "format"));
+  EXPECT_EQ(*DecodeFormat(*format), 2u);
+}
+
+// Nothing of what a chunk had on disk outlives it.
+TEST_F(StoreDurabilityTest, TokensAreDeletedWithTheirChunkDocumentAndCollection) {
+  const auto id = Create(), other = Create("other");
+  const auto chunk = [](const std::string& name) {
+    auto made = Chunk(name, 0, "pump", {1, 0});
+    made.tokens = {.tokenizer = "t", .ids = {1}};
+    return made;
+  };
+  RAGMESH_ASSERT_OK(Write(id, Document("d"), {chunk("a"), chunk("b")}));
+  RAGMESH_ASSERT_OK(Write(id, Document("e"), {chunk("c")}));
+  RAGMESH_ASSERT_OK(Write(other, Document("f"), {chunk("g")}));
+  const auto kept = [&] {
+    store.reset();
+    auto database = Database::Open((dir.path() / "store").string(), {});
+    int count = 0;
+    for (const auto at = (*database)->Walk(Family::kTokens, ""); at->Valid(); at->Next()) ++count;
+    database->reset();
+    Reopen();
+    return count;
+  };
+  EXPECT_EQ(kept(), 4);
+  RAGMESH_ASSERT_OK(store->Delete(id, stages::ChunkIds{{"a"}}, call));
+  EXPECT_EQ(kept(), 3);
+  RAGMESH_ASSERT_OK(store->Delete(id, stages::DocumentIds{{"e"}}, call));
+  EXPECT_EQ(kept(), 2);
+  RAGMESH_ASSERT_OK(store->DeleteCollection(other, call));
+  EXPECT_EQ(kept(), 1);
 }
 
 TEST_F(StoreDurabilityTest, DamagedRecordIsReportedNotServed) {

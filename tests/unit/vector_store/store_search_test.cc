@@ -24,7 +24,7 @@ TEST_F(StoreSearchTest, DenseIsByCosineWithTiesByChunkId) {
   EXPECT_THAT(result.hits[0].chunk.vector, IsEmpty());
   auto two = Dense(id, {1, 0});
   two.top_k = 2;
-  two.include_vectors = true;
+  two.parts.vector = true;
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto with_vectors, store->Search(two, call));
   EXPECT_THAT(Ids(with_vectors), ElementsAre("near", "tie-a"));
   EXPECT_THAT(with_vectors.hits[0].chunk.vector, ElementsAre(1, 0));
@@ -83,10 +83,10 @@ TEST_F(StoreSearchTest, OnlyLabelledDocumentsAreSeen) {
   EXPECT_THAT(seen({"board", "staff"}), ElementsAre("o", "s"));
   EXPECT_THAT(seen({"*"}), ElementsAre("n", "o", "s"));
   EXPECT_THAT(store->GetDocument(id, "secret", {"staff"}, call), HasReason("DOCUMENT_NOT_FOUND"));
-  EXPECT_THAT(store->ListChunks(id, "secret", {"staff"}, false, {}, call),
+  EXPECT_THAT(store->ListChunks(id, "secret", {"staff"}, {}, {}, call),
               HasReason("DOCUMENT_NOT_FOUND"));
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto chunks,
-                               store->GetChunks(id, {"s", "o"}, {"staff"}, false, call));
+                               store->GetChunks(id, {"s", "o"}, {"staff"}, {}, call));
   ASSERT_EQ(chunks.size(), 1u);
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto page,
                                store->ListDocuments(id, std::nullopt, {"staff"}, {}, call));

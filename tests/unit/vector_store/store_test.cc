@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "absl/strings/str_cat.h"
 #include "tests/unit/vector_store/store_fixture.h"
 
 namespace ragmesh::vector_store {
@@ -46,13 +47,81 @@ TEST_F(StoreTest, DocumentAndChunksComeBackAsWritten) {
   EXPECT_EQ(stored.info.properties, document.info.properties);
   EXPECT_EQ(stored.info.coverage.warnings, document.info.coverage.warnings);
   EXPECT_EQ(stored.updated, clock.Now());
-  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto chunks,
-                               store->GetChunks(id, {"c1", "absent"}, {"staff"}, true, call));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(
+      const auto chunks, store->GetChunks(id, {"c1", "absent"}, {"staff"}, {.vector = true}, call));
   ASSERT_THAT(chunks, SizeIs(1));
   EXPECT_EQ(chunks[0].chunk, chunk.chunk);
   EXPECT_EQ(chunks[0].vector, chunk.vector);
   EXPECT_EQ(chunks[0].document_name, "d1.txt");
   EXPECT_EQ(chunks[0].content_sha256.size(), 64u);
+}
+
+stages::PassageTokens Tokens() {
+  return {.tokenizer = "t", .ids = {0, 127, 128, 30'521}, .encoder = "e", .vectors = "\x80\xFF\1"};
+}
+
+TEST_F(StoreTest, TokensComeBackWhenAskedForAndGoWithTheirChunk) {
+  const auto id = Create();
+  auto with = Chunk("a", 0, "alpha", {1, 0}), without = Chunk("b", 1, "alpha beta", {0, 1});
+  with.tokens = Tokens();
+  RAGMESH_ASSERT_OK(Write(id, Document("d"), {with, without}));
+  Reopen();
+  const auto tokens = [&](stages::ChunkParts parts) {
+    std::vector<std::vector<stages::PassageTokens>> read;  // of "a" and "b", by way of three reads
+    const auto chunks = store->GetChunks(id, {"a", "b"}, all, parts, call);
+    const auto page = store->ListChunks(id, "d", all, parts, {}, call);
+    auto search = Lexical(id, "alpha");
+    search.parts = parts;
+    const auto found = store->Search(search, call);
+    EXPECT_TRUE(chunks.ok() && page.ok() && found.ok());
+    read.push_back({(*chunks)[0].tokens, (*chunks)[1].tokens});
+    read.push_back({page->chunks[0].tokens, page->chunks[1].tokens});
+    read.push_back({found->hits[0].chunk.tokens, found->hits[1].chunk.tokens});
+    return read;
+  };
+  for (const auto& read : tokens({.tokens = true}))
+    EXPECT_THAT(read, ElementsAre(Tokens(), stages::PassageTokens()));
+  for (const auto& read : tokens({.vector = true}))
+    EXPECT_THAT(read, ElementsAre(stages::PassageTokens(), stages::PassageTokens()));
+
+  with.chunk.text = "alpha changed";
+  with.tokens = {};
+  with.document_id = "d";
+  RAGMESH_ASSERT_OK(store->Write(id, kDigest, {std::nullopt, {with}}, call));  // takes its place
+  for (const auto& read : tokens({.tokens = true}))
+    EXPECT_THAT(read, ElementsAre(stages::PassageTokens(), stages::PassageTokens()));
+}
+
+// Hits beyond what fits into an answer come without.
+TEST_F(StoreTest, TokensOfAnAnswerAreBounded) {
+  const auto id = Create();
+  std::vector<stages::StoredChunk> chunks;
+  for (int i = 0; i < 20; ++i) {
+    chunks.push_back(Chunk(absl::StrCat("c", i + 10), static_cast<std::uint32_t>(i), "x", {1, 0}));
+    chunks.back().tokens = {.encoder = "e",
+                            .vectors = std::string(stages::kMaxPassageVectorBytes, 'v')};
+  }
+  RAGMESH_ASSERT_OK(Write(id, Document("d"), chunks));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto page,
+                               store->ListChunks(id, "d", all, {.tokens = true}, {}, call));
+  ASSERT_THAT(page.chunks, SizeIs(20));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(page.chunks[i].tokens.empty(), i >= 15) << i;
+  chunks[0].tokens.vectors += "v";
+  EXPECT_THAT(Write(id, Document("d"), chunks), HasReason("LIMIT_EXCEEDED"));
+  chunks[0].tokens = {.tokenizer = "t",
+                      .ids = std::vector<std::uint32_t>(stages::kMaxPassageIds + 1)};
+  EXPECT_THAT(Write(id, Document("d"), chunks), HasReason("LIMIT_EXCEEDED"));
+}
+
+TEST_F(StoreTest, TokensCountInTheSizeOfAWrite) {
+  const auto id = Create();
+  std::vector<stages::StoredChunk> chunks;
+  for (int i = 0; i < 129; ++i) {  // 129 x 2 MiB are more than 256 MiB
+    chunks.push_back(Chunk(absl::StrCat("c", i), static_cast<std::uint32_t>(i), "x", {1, 0}));
+    chunks.back().tokens = {.encoder = "e",
+                            .vectors = std::string(stages::kMaxPassageVectorBytes, 'v')};
+  }
+  EXPECT_THAT(Write(id, Document("d"), chunks), HasReason("LIMIT_EXCEEDED"));
 }
 
 TEST_F(StoreTest, VersionRisesOnlyWithTheContent) {
@@ -101,7 +170,7 @@ TEST_F(StoreTest, ChunksAreAddedToAStoredDocument) {
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto again,
                                store->Write(id, kDigest, {std::nullopt, {more}}, call));
   EXPECT_EQ(again.chunks_removed, 1u);
-  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto page, store->ListChunks(id, "d", all, false, {}, call));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto page, store->ListChunks(id, "d", all, {}, {}, call));
   ASSERT_THAT(page.chunks, SizeIs(2));
   EXPECT_EQ(page.chunks[1].chunk.text, "changed");
 }
@@ -265,8 +334,7 @@ TEST_F(StoreTest, PagesCoverEverythingOnce) {
       page.token = got.next_token;
     } while (!page.token.empty());
     do {
-      RAGMESH_ASSERT_OK_AND_ASSIGN(const auto got,
-                                   store->ListChunks(id, "", all, false, page, call));
+      RAGMESH_ASSERT_OK_AND_ASSIGN(const auto got, store->ListChunks(id, "", all, {}, page, call));
       for (const auto& chunk : got.chunks) chunks.push_back(chunk.id);
       page.token = got.next_token;
     } while (!page.token.empty());
@@ -291,7 +359,7 @@ TEST_F(StoreTest, ForeignPageTokensAreRefused) {
   std::string changed = page.next_token;
   changed[5] = changed[5] == 'A' ? 'B' : 'A';
   EXPECT_THAT(list(changed), HasReason("INVALID_FIELD"));
-  EXPECT_THAT(store->ListChunks(id, "", all, false, {1, page.next_token}, call),
+  EXPECT_THAT(store->ListChunks(id, "", all, {}, {1, page.next_token}, call),
               HasReason("INVALID_FIELD"));
   const auto other = Create("other");
   EXPECT_THAT(store->ListDocuments(other, std::nullopt, all, {1, page.next_token}, call),
