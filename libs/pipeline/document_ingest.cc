@@ -91,12 +91,14 @@ std::string DocumentIdFromName(absl::string_view name) {
 // The state of one attempt. The load and split threads run beside the caller's, which embeds.
 class DocumentIngest::Flow {
  public:
+  // `vectors_digest`: of the token vectors to keep; empty: none.
   Flow(const DocumentIngest& ingest, const DocumentInput& input, const std::string& embedder_digest,
-       std::uint32_t batch_limit, const std::function<void(const DocumentProgress&)>& progress,
-       const CallContext& call)
+       const std::string& vectors_digest, std::uint32_t batch_limit,
+       const std::function<void(const DocumentProgress&)>& progress, const CallContext& call)
       : ingest_(ingest),
         input_(input),
         embedder_digest_(embedder_digest),
+        vectors_digest_(vectors_digest),
         batch_size_(std::max<std::uint32_t>(1, std::min(batch_limit, ingest.options_.embed_batch))),
         progress_callback_(progress),
         call_(call.Child(call.deadline())),
@@ -106,7 +108,7 @@ class DocumentIngest::Flow {
   // Fills document() and chunks().
   absl::Status Run() {
     Report(Step::kLoad);
-    if (!embedder_digest_.empty()) RAGMESH_RETURN_IF_ERROR(ReadEarlierVectors());
+    if (!embedder_digest_.empty()) RAGMESH_RETURN_IF_ERROR(ReadEarlier());
     std::thread load([this] { Load(); });
     std::thread split([this] { Split(); });
     absl::Status embedded = EmbedAll();
@@ -221,7 +223,7 @@ class DocumentIngest::Flow {
       std::optional<stages::Chunk> chunk = chunks_.Pop(call_);
       if (!chunk.has_value()) break;
       batch.push_back(ToStored(*std::move(chunk)));
-      if (!TakeEarlierVector(&batch.back())) ++waiting;
+      if (!TakeEarlier(&batch.back())) ++waiting;
       if (waiting < batch_size_ && batch.size() < 8 * batch_size_) continue;
       RAGMESH_RETURN_IF_ERROR(Finish(&batch, &waiting));
     }
@@ -241,18 +243,23 @@ class DocumentIngest::Flow {
     return stored;
   }
 
-  bool TakeEarlierVector(stages::StoredChunk* stored) {
+  bool TakeEarlier(stages::StoredChunk* stored) {
     if (embedder_digest_.empty()) return true;
-    const auto it = earlier_vectors_.find(stored->content_sha256);
-    if (it == earlier_vectors_.end()) return false;
-    stored->vector = it->second;
+    const auto it = earlier_.find(stored->content_sha256);
+    if (it == earlier_.end()) return false;
+    stored->vector = it->second.vector;
+    stored->tokens = it->second.tokens;
     ++progress_.chunks_reused;
     return true;
   }
 
   absl::Status Finish(std::vector<stages::StoredChunk>* batch, std::size_t* waiting) {
     if (*waiting > 0) RAGMESH_RETURN_IF_ERROR(Embed(batch));
-    for (stages::StoredChunk& stored : *batch) stored_.push_back(std::move(stored));
+    for (stages::StoredChunk& stored : *batch) {
+      token_bytes_ += stored.tokens.size_bytes();
+      if (token_bytes_ > ingest_.options_.max_token_bytes) stored.tokens = {};
+      stored_.push_back(std::move(stored));
+    }
     progress_.chunks_done += static_cast<std::uint32_t>(batch->size());
     batch->clear();
     *waiting = 0;
@@ -261,7 +268,7 @@ class DocumentIngest::Flow {
   }
 
   absl::Status Embed(std::vector<stages::StoredChunk>* batch) {
-    stages::EmbedRequest request;
+    stages::EmbedRequest request{.token_detail = ingest_.options_.keep_tokens};
     std::vector<stages::StoredChunk*> targets;
     for (stages::StoredChunk& stored : *batch) {
       if (!stored.vector.empty()) continue;
@@ -287,22 +294,29 @@ class DocumentIngest::Flow {
         [this](const absl::Status& status) { Report(Step::kEmbed, status); }, call_));
     if (embeddings.size() != targets.size())
       return LyingStage("embedder", "returned another number of vectors");
-    for (std::size_t i = 0; i < targets.size(); ++i)
+    for (std::size_t i = 0; i < targets.size(); ++i) {
       targets[i]->vector = std::move(embeddings[i].values);
+      targets[i]->tokens = std::move(embeddings[i].tokens);
+    }
     return absl::OkStatus();
   }
 
-  // Vectors of the version now in the store, by the text they were made from.
-  absl::Status ReadEarlierVectors() {
-    stages::Page page{.size = 500};
+  // What the version now in the store has of each text, unless token vectors are to be kept and its
+  // are others.
+  absl::Status ReadEarlier() {
+    const bool vectors = !vectors_digest_.empty();
+    const stages::ChunkParts parts{
+        .vector = true, .tokens = ingest_.options_.keep_tokens != stages::TokenDetail::kNone};
+    stages::Page page{.size = vectors ? 32u : 500u};  // a few MB
     do {
-      auto chunks = ingest_.stages_.vector_store.ListChunks(input_.collection, input_.document_id,
-                                                            {stages::kAllLabels},
-                                                            /*include_vectors=*/true, page, call_);
+      auto chunks = ingest_.stages_.vector_store.ListChunks(
+          input_.collection, input_.document_id, {stages::kAllLabels}, parts, page, call_);
       if (chunks.status().code() == absl::StatusCode::kNotFound) return absl::OkStatus();
       RAGMESH_RETURN_IF_ERROR(chunks.status());
       for (stages::StoredChunk& chunk : chunks->chunks) {
-        if (!chunk.vector.empty()) earlier_vectors_[chunk.content_sha256] = std::move(chunk.vector);
+        if (chunk.vector.empty() || (vectors && chunk.tokens.encoder != vectors_digest_)) continue;
+        if (!vectors) chunk.tokens.encoder = chunk.tokens.vectors = "";
+        earlier_[chunk.content_sha256] = {std::move(chunk.vector), std::move(chunk.tokens)};
       }
       page.token = chunks->next_token;
     } while (!page.token.empty());
@@ -312,6 +326,7 @@ class DocumentIngest::Flow {
   const DocumentIngest& ingest_;
   const DocumentInput& input_;
   const std::string& embedder_digest_;
+  const std::string& vectors_digest_;
   const std::uint32_t batch_size_;
   const std::function<void(const DocumentProgress&)>& progress_callback_;
   const CallContext call_;
@@ -325,7 +340,12 @@ class DocumentIngest::Flow {
   stages::DocumentInfo info_;
   stages::StoredDocument document_;  // its text is written by the load thread, read after the join
 
-  absl::flat_hash_map<std::string, std::vector<float>> earlier_vectors_;
+  struct Earlier {
+    std::vector<float> vector;
+    stages::PassageTokens tokens;
+  };
+  absl::flat_hash_map<std::string, Earlier> earlier_;  // by the SHA-256 of the text
+  std::size_t token_bytes_ = 0;                        // of all chunks so far
   absl::flat_hash_map<std::string, std::uint32_t> occurrences_;
   std::vector<stages::StoredChunk> stored_;
   DocumentProgress progress_;
@@ -380,6 +400,9 @@ absl::StatusOr<DocumentOutcome> DocumentIngest::Run(
   const auto normalisation = loader.features.find("normalisation");
   fingerprint.Add(normalisation == loader.features.end() ? loader.version : normalisation->second);
   fingerprint.Add(absl::StrCat(input.options.max_chunk_tokens, "/", input.options.overlap_tokens));
+  const std::string vectors_digest =
+      options_.keep_tokens == stages::TokenDetail::kVectors ? embedder.vectors_digest : "";
+  if (!vectors_digest.empty()) fingerprint.Add(vectors_digest);
   for (const std::string& label : input.options.acl_labels) fingerprint.Add(label);
   for (const auto& [name, value] : input.options.metadata)
     fingerprint.Add(name).Add(ValueText(value));
@@ -398,7 +421,7 @@ absl::StatusOr<DocumentOutcome> DocumentIngest::Run(
   stages::Upsert upsert;
   DocumentProgress last;
   const auto parse = [&]() -> absl::Status {
-    Flow flow(*this, input, digest, embedder.max_batch_texts, progress, call);
+    Flow flow(*this, input, digest, vectors_digest, embedder.max_batch_texts, progress, call);
     RAGMESH_RETURN_IF_ERROR(flow.Run());
     flow.Report(Step::kIndex);
     last = flow.progress();

@@ -50,10 +50,16 @@ struct DocumentOutcome {
 class DocumentIngest {
  public:
   struct Options {
-    std::uint32_t embed_batch = 32;  // texts a call; less when the embedder says so
+    // Texts a call; less when the embedder says so. With token vectors an answer is 3 MB for models
+    // of 256 tokens and width 384, 32 MB at twice the tokens and five times the width.
+    std::uint32_t embed_batch = 32;
     std::size_t queue_blocks = 256;
     std::size_t queue_chunks = 64;
     std::uint64_t max_text_bytes = 256ull << 20;  // normalised text of one document
+    // What the embedder read of each chunk that is kept with it: ids take 2 or 3 bytes a token,
+    // vectors as many as the model is wide. Reranking reads passages again that come without.
+    stages::TokenDetail keep_tokens = stages::TokenDetail::kIds;
+    std::size_t max_token_bytes = 64u << 20;  // of one document; further chunks come without
     absl::Duration load_timeout = absl::Minutes(10);
     absl::Duration embed_timeout = absl::Minutes(2);  // one batch
     absl::Duration store_timeout = absl::Minutes(2);  // one call

@@ -34,6 +34,8 @@ absl::StatusOr<EmbedderIdentity::Identity> EmbedderIdentity::Get(const CallConte
         "run `ragmesh models pull` where the embedder runs");
   }
   Identity identity{info.model};
+  const auto vectors = info.features.find("passage_vectors");
+  if (vectors != info.features.end()) identity.vectors_digest = vectors->second;
   const auto limit = info.limits.find("max_batch_texts");
   if (limit != info.limits.end()) {
     identity.max_batch_texts =

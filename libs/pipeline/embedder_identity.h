@@ -22,6 +22,7 @@ class EmbedderIdentity {
   struct Identity {
     stages::ModelInfo model;
     std::uint32_t max_batch_texts = 32;
+    std::string vectors_digest;  // of token vectors, PassageTokens::encoder; empty: it gives none
   };
 
   explicit EmbedderIdentity(stages::Embedder& embedder, const Clock& clock = Clock::Real())

@@ -105,6 +105,7 @@ absl::StatusOr<SearchResponse> Searcher::Search(const Caller& caller, const Sear
   search.fusion = request.fusion;
   search.filter = request.filter;
   search.principal_labels = caller.labels;
+  search.parts.tokens = options_.use_tokens && !request.skip_rerank;
   if (search.mode != SearchMode::kLexical && collection.config.embedder_digest.empty()) {
     if (search.mode == SearchMode::kDense) {
       return WrongState("LEXICAL_ONLY", "the collection has no vectors",
@@ -179,9 +180,9 @@ void Searcher::Rerank(const SearchRequest& request, const stages::Collection& co
   rerank.query = request.query;
   rerank.weights = collection.config.rerank;
   rerank.top_k = top_k;
-  for (const Passage& passage : response->passages) {
-    rerank.candidates.push_back(
-        {stages::EmbeddingText(passage.chunk.chunk), passage.scores.dense, passage.scores.lexical});
+  for (Passage& passage : response->passages) {
+    rerank.candidates.push_back({stages::EmbeddingText(passage.chunk.chunk), passage.scores.dense,
+                                 passage.scores.lexical, std::move(passage.chunk.tokens)});
   }
   Stopwatch watch("reranker", response, observer_);
   auto ranked = stages_.reranker.Rerank(rerank, ShareOf(call, options_.rerank_share));

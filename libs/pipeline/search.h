@@ -67,6 +67,8 @@ class Searcher {
   struct Options {
     // Late interaction reads about 24 x 200 tokens in well under a second on two cores.
     std::uint32_t rerank_candidates = 24;
+    // Ask the store for what the embedder read of each passage, and hand it to the reranker.
+    bool use_tokens = true;
     // Shares of the time that is left when the step begins; the rest is for what follows. A step
     // that overruns its share counts as down.
     double embed_share = 0.4;

@@ -43,6 +43,11 @@ void GatewayConfig::DeclareSettings(flags::FlagSet& flags) {
             "Ended jobs kept; older ones are forgotten.");
   flags.Duration("ingest_patience", &ingest_patience, {absl::ZeroDuration(), absl::Hours(24)},
                  "How long a document waits for a stage that is down before it fails.");
+  flags.Choice(
+      "keep_tokens", &keep_tokens, {"none", "ids", "vectors"},
+      "What the embedder read of a passage, kept with its chunk so that reranking need not "
+      "read it again: token ids take 2 or 3 bytes a token, token vectors (with the ids) as "
+      "many as the model is wide, about 100 KB a passage.");
   flags.Group("Questions");
   flags.Int("rerank_candidates", &rerank_candidates, {1, 512}, "passages",
             "Passages handed to the reranker.");
@@ -56,6 +61,15 @@ void GatewayConfig::DeclareSettings(flags::FlagSet& flags) {
       "Relevance of the best sentence below which nothing was found; half meaning, half words.");
 }
 
+namespace {
+
+stages::TokenDetail DetailOf(const std::string& keep_tokens) {
+  if (keep_tokens == "none") return stages::TokenDetail::kNone;
+  return keep_tokens == "ids" ? stages::TokenDetail::kIds : stages::TokenDetail::kVectors;
+}
+
+}  // namespace
+
 pipeline::GatewayOptions GatewayConfig::Options() const {
   pipeline::GatewayOptions options;
   options.ingest.data_folder = data_dir;
@@ -65,6 +79,8 @@ pipeline::GatewayOptions GatewayConfig::Options() const {
   options.ingest.spool.document_bytes = static_cast<std::uint64_t>(max_document_bytes);
   options.ingest.spool.total_bytes = static_cast<std::uint64_t>(max_spool_bytes);
   options.ingest.document.backoff.total = ingest_patience;
+  options.ingest.document.keep_tokens = DetailOf(keep_tokens);
+  options.search.use_tokens = keep_tokens != "none";
   options.search.rerank_candidates = static_cast<std::uint32_t>(rerank_candidates);
   options.ask.top_k = static_cast<std::uint32_t>(passages);
   options.ask.max_tokens = static_cast<std::uint32_t>(max_answer_tokens);

@@ -26,6 +26,7 @@ struct GatewayConfig {
   std::int64_t max_spool_bytes = std::int64_t{10} << 30;
   std::int64_t max_ended_jobs = 1000;
   absl::Duration ingest_patience = absl::Minutes(10);
+  std::string keep_tokens = "ids";
   std::int64_t rerank_candidates = 24;
   std::int64_t passages = 5;
   std::int64_t max_answer_tokens = 128;

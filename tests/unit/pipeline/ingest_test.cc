@@ -157,6 +157,66 @@ TEST_F(IngestTest, AChangedDocumentEmbedsOnlyChangedChunks) {
             CleanDump({Text("a.txt", "One.\n\nTwo and a half.\n\nThree.")}));
 }
 
+class IngestTokensTest : public IngestTest {
+ protected:
+  void Restart(stages::TokenDetail detail, std::size_t max_bytes = 1 << 20) {
+    Stop();
+    options_.document.keep_tokens = detail;
+    options_.document.max_token_bytes = max_bytes;
+    Start();
+  }
+  // Of all chunks, by their texts.
+  std::map<std::string, stages::PassageTokens> Kept() {
+    std::map<std::string, stages::PassageTokens> kept;
+    const auto page =
+        mesh_.store.ListChunks(mesh_.id, "", {stages::kAllLabels}, {.tokens = true}, {}, call_);
+    for (const auto& chunk : page->chunks) kept[chunk.chunk.text] = chunk.tokens;
+    return kept;
+  }
+  static stages::PassageTokens Of(const std::string& text, stages::TokenDetail detail) {
+    return testing::FakeEmbedder::Tokens(text, detail);
+  }
+};
+
+TEST_F(IngestTokensTest, IdsAreKeptUnlessToldOtherwiseAndOutliveAChangeOfTheirDocument) {
+  Run({Text("a.txt", "One.\n\nTwo.")});
+  Run({Text("a.txt", "One.\n\nThree.")});
+  for (const auto& [text, tokens] : Kept()) EXPECT_EQ(tokens, Of(text, stages::TokenDetail::kIds));
+  EXPECT_EQ(mesh_.embedder.texts, 3);
+  Restart(stages::TokenDetail::kNone);
+  Run({Text("a.txt", "One.\n\nFour.")});
+  for (const auto& [text, tokens] : Kept()) EXPECT_TRUE(tokens.empty()) << text;
+}
+
+TEST_F(IngestTokensTest, VectorsComeWithTheNextIngestAndAreMadeAnewForAnotherEncoder) {
+  const std::vector<IngestSource> sources = {Text("a.txt", "One.\n\nTwo.")};
+  Run(sources);
+  Restart(stages::TokenDetail::kVectors);
+  EXPECT_EQ(Run(sources).documents_unchanged, 0u);
+  for (const auto& [text, tokens] : Kept())
+    EXPECT_EQ(tokens, Of(text, stages::TokenDetail::kVectors));
+  EXPECT_EQ(Run(sources).documents_unchanged, 1u);
+  Stop();
+  mesh_.embedder.vectors_digest = std::string(64, '9');
+  Start();
+  EXPECT_EQ(Run(sources).chunks_reused, 0u);
+  for (const auto& [text, tokens] : Kept()) EXPECT_EQ(tokens.encoder, std::string(64, '9'));
+  // And go again, without another look by the embedder.
+  const int embedded = mesh_.embedder.texts;
+  Restart(stages::TokenDetail::kIds);
+  EXPECT_EQ(Run(sources).chunks_reused, 2u);
+  for (const auto& [text, tokens] : Kept()) EXPECT_EQ(tokens, Of(text, stages::TokenDetail::kIds));
+  EXPECT_EQ(mesh_.embedder.texts, embedded);
+}
+
+TEST_F(IngestTokensTest, WhatExceedsTheBoundOfADocumentIsLeftOut) {
+  Restart(stages::TokenDetail::kVectors, 5 * (4 + 1));  // five letters, ids and vectors
+  Run({Text("a.txt", "Abcde\n\nFghij")});
+  const auto kept = Kept();
+  EXPECT_EQ(kept.at("Abcde"), Of("Abcde", stages::TokenDetail::kVectors));
+  EXPECT_TRUE(kept.at("Fghij").empty());
+}
+
 TEST_F(IngestTest, ChangedLabelsAreNotUnchanged) {
   Run({Text("a.txt", "One.")});
   NewJob job;

@@ -30,6 +30,14 @@ TEST_F(SearchTest, PassagesAreNumberedBestFirstWithEveryScore) {
   EXPECT_EQ(found.timings.back().stage, "total");
 }
 
+TEST_F(SearchTest, TheRerankerGetsWhatTheEmbedderRead) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto found, Search());
+  EXPECT_GE(found.passages.size(), 2u);
+  EXPECT_EQ(mesh_.reranker.with_ids, static_cast<int>(found.passages.size()));
+  RAGMESH_ASSERT_OK(Search({.skip_rerank = true}));
+  EXPECT_EQ(mesh_.reranker.with_ids, static_cast<int>(found.passages.size()));
+}
+
 TEST_F(SearchTest, WithoutEmbedderItSearchesByWordsAndSaysSo) {
   mesh_.embedder.fault.Down();
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto found, Search());
