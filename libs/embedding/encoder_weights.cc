@@ -33,17 +33,21 @@ absl::Status LoadLinear(const File& file, const std::string& prefix,
                         std::initializer_list<const char*> parts, std::size_t outputs,
                         std::size_t inputs, const Calibration::Inputs* seen,
                         LinearWeights* linear) {
-  std::vector<float> weights;
-  weights.reserve(parts.size() * outputs * inputs);
+  // Room is made once all of them are there: a small file may claim a large model.
+  std::vector<FloatTensor> read;
   for (const char* part : parts) {
     RAGMESH_ASSIGN_OR_RETURN(
-        const auto weight,
+        auto weight,
         FloatTensor::Read(file, absl::StrCat(prefix, part, ".weight"), {outputs, inputs}));
     RAGMESH_ASSIGN_OR_RETURN(
         const auto bias, FloatTensor::Read(file, absl::StrCat(prefix, part, ".bias"), {outputs}));
-    weights.insert(weights.end(), weight.values().begin(), weight.values().end());
+    read.push_back(std::move(weight));
     linear->bias.insert(linear->bias.end(), bias.values().begin(), bias.values().end());
   }
+  std::vector<float> weights;
+  weights.reserve(parts.size() * outputs * inputs);
+  for (const FloatTensor& part : read)
+    weights.insert(weights.end(), part.values().begin(), part.values().end());
   if (seen == nullptr) {
     linear->matrix.Pack(weights.data(), parts.size() * outputs, inputs);
     return absl::OkStatus();
@@ -111,7 +115,8 @@ absl::Status CheckNothingElse(const Safetensors& file, const EncoderConfig& conf
   for (std::size_t i = 0; i < config.layers; ++i) {
     for (const absl::string_view part : kParts) add(absl::StrCat("encoder.layer.", i, ".", part));
   }
-  for (const auto& [name, tensor] : file.tensors()) {
+  for (const auto& entry : file.tensors()) {
+    const std::string& name = entry.first;
     const bool aside =
         std::any_of(std::begin(kAside), std::end(kAside),
                     [&](absl::string_view part) { return absl::StrContains(name, part); });

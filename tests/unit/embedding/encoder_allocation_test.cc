@@ -1,5 +1,6 @@
-// Whether a forward pass allocates. A program of its own, since it replaces the operators new and
-// aligned_alloc, by which everything in libs/embedding and libs/linalg gets its memory.
+// What a forward pass and a hostile file allocate. A program of its own, since it replaces the
+// operators new and aligned_alloc, by which everything in libs/embedding and libs/linalg gets its
+// memory.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,12 +8,14 @@
 #include <cstdlib>
 #include <new>
 
+#include "libs/testing/status_matchers.h"
 #include "tests/unit/embedding/tiny_model.h"
 
 namespace {
 
-std::atomic<std::size_t> objects{0};  // by operator new, of any thread
-std::atomic<std::size_t> buffers{0};  // by aligned_alloc: linalg::AlignedBytes
+std::atomic<std::size_t> objects{0};         // by operator new, of any thread
+std::atomic<std::size_t> largest_object{0};  // bytes of the largest of them
+std::atomic<std::size_t> buffers{0};         // by aligned_alloc: linalg::AlignedBytes
 
 void* Allocate(std::size_t size, std::size_t alignment) {
   void* memory = nullptr;
@@ -23,6 +26,7 @@ void* Allocate(std::size_t size, std::size_t alignment) {
 
 void* New(std::size_t size, std::align_val_t alignment) {
   ++objects;
+  if (size > largest_object) largest_object = size;
   void* const memory = Allocate(size, static_cast<std::size_t>(alignment));
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
@@ -94,6 +98,27 @@ TEST_P(EncoderAllocationTest, ALargerPassTakesWhatItNeedsOnce) {
   EXPECT_GT(Forward(texts, nullptr).buffers, 0u);
   EXPECT_EQ(Forward({texts[0], texts[1], texts[2]}, nullptr).buffers, 0u);
   EXPECT_EQ(Forward(texts, nullptr).buffers, 0u);
+}
+
+TEST(EncoderWeightsAllocationTest, AFileThatClaimsMoreThanItHoldsTakesNoMoreThanItHolds) {
+  // Tables as wide as a model may be, over layers of width 32: half a megabyte that asks for
+  // a product of three gigabytes.
+  std::vector<TinyTensor> tensors = TinyWeights();
+  for (TinyTensor& tensor : tensors) {
+    if (!absl::StartsWith(tensor.name, "embeddings.")) continue;
+    tensor =
+        MakeTinyTensor(tensor.name, tensor.shape.size() == 2 ? std::vector<std::uint64_t>{2, 16384}
+                                                             : std::vector<std::uint64_t>{16384});
+  }
+  const std::string bytes = ToSafetensors(tensors);
+  const auto file = model_files::Safetensors::Parse(bytes, "wide");
+  ASSERT_THAT(file, testing::IsOk());
+  const auto config = ReadEncoderConfig(**file, {});
+  ASSERT_THAT(config, testing::IsOk());
+  largest_object = 0;
+  EXPECT_THAT(EncoderModel::Load(*file, *config, linalg::DefaultKernels(), linalg::Precision::kF32),
+              testing::StatusIs(absl::StatusCode::kDataLoss, ::testing::HasSubstr("[32, 32]")));
+  EXPECT_LT(largest_object, bytes.size());
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryTable, EncoderAllocationTest,
