@@ -37,8 +37,9 @@ if(RAGMESH_SANITIZE)
   target_link_options(ragmesh_compile_options INTERFACE "-fsanitize=${RAGMESH_SANITIZE}")
 endif()
 if(RAGMESH_FUZZ)
-  # libFuzzer sees only code that is compiled for it: without this, its own harness and nothing of ours.
-  target_compile_options(ragmesh_compile_options INTERFACE -fsanitize=fuzzer-no-link)
+  # libFuzzer sees only code that is compiled for it: without this, its own harness and nothing of ours. Undefined
+  # behaviour that is merely printed would not make it keep the input.
+  target_compile_options(ragmesh_compile_options INTERFACE -fsanitize=fuzzer-no-link -fno-sanitize-recover=all)
 endif()
 
 # Public material the tests read; they say so and skip when it is absent.
