@@ -70,8 +70,7 @@ class Worker {
     if (op == "rerank") return Rerank(request);
     if (op == "gemm") return Gemm(request);
     if (op == "peak") return Peak(request);
-    if (op == "lengths") return Lengths();
-    if (op == "accuracy") return Accuracy(request);
+    if (op == "documents") return Documents();
     if (op == "loaded") return Loaded(request);
     return absl::InvalidArgumentError("unknown op " + op);
   }
@@ -221,61 +220,18 @@ class Worker {
     return json{{"gops", gops}};
   }
 
-  // Of the documents of SciFact, title and text.
-  absl::StatusOr<json> Lengths() {
-    RAGMESH_ASSIGN_OR_RETURN(const auto inputs, SciFact());
-    json lengths = json::array();
-    for (const EncoderInput& input : inputs) lengths.push_back(input.ids.size());
-    return json{{"lengths", lengths}};
-  }
-
-  // Cosine of every document's vector to its vector in f32: mean, and the worst document.
-  absl::StatusOr<json> Accuracy(const json& request) {
-    RAGMESH_ASSIGN_OR_RETURN(const Precision precision, PrecisionOf(request));
-    const int threads = request.value("threads", 1);
-    RAGMESH_ASSIGN_OR_RETURN(Embedder* const exact, Open(Precision::kF32, threads));
-    RAGMESH_ASSIGN_OR_RETURN(Embedder* const model, Open(precision, threads));
-    RAGMESH_ASSIGN_OR_RETURN(auto inputs, SciFact());
-    inputs.resize(std::min<std::size_t>(inputs.size(), request.value("documents", 1u << 20)));
-    const auto reduce = embedding::SentenceVectors(exact->encoder().model());
-    double sum = 0, worst = 1;
-    std::size_t worst_index = 0;
-    constexpr std::size_t kAtOnce = 1000;
-    for (std::size_t first = 0; first < inputs.size(); first += kAtOnce) {
-      const std::vector<EncoderInput> some(
-          inputs.begin() + static_cast<std::ptrdiff_t>(first),
-          inputs.begin() + static_cast<std::ptrdiff_t>(std::min(inputs.size(), first + kAtOnce)));
-      RAGMESH_ASSIGN_OR_RETURN(const auto expected,
-                               exact->encoder().Run(some, Priority::kPassage, reduce, call_));
-      RAGMESH_ASSIGN_OR_RETURN(const auto vectors,
-                               model->encoder().Run(some, Priority::kPassage, reduce, call_));
-      for (std::size_t i = 0; i < some.size(); ++i) {
-        double dot = 0, a = 0, b = 0;
-        for (std::size_t c = 0; c < vectors[i].size(); ++c) {
-          dot += double{vectors[i][c]} * expected[i][c];
-          a += double{vectors[i][c]} * vectors[i][c];
-          b += double{expected[i][c]} * expected[i][c];
-        }
-        const double cosine = dot / std::sqrt(a * b);
-        sum += cosine;
-        if (cosine < worst) worst = cosine, worst_index = first + i;
-      }
-    }
-    return json{{"mean", sum / static_cast<double>(inputs.size())},
-                {"worst", worst},
-                {"worst_document", worst_index},
-                {"documents", inputs.size()}};
-  }
-
-  absl::StatusOr<std::vector<EncoderInput>> SciFact() {
+  // Of SciFact, title and text.
+  absl::StatusOr<json> Documents() {
     const auto folder = testing::TestData("ir/scifact");
     if (!folder.has_value()) return absl::NotFoundError("RAGMESH_TESTDATA has no ir/scifact");
     RAGMESH_ASSIGN_OR_RETURN(const auto dataset, LoadBeir(*folder, "test"));
     RAGMESH_ASSIGN_OR_RETURN(Embedder* const model, Open(Precision::kF32, 1));
-    std::vector<EncoderInput> inputs;
-    for (const auto& document : dataset.documents)
-      inputs.push_back(model->encoder().Prepare(document.title + " " + document.text));
-    return inputs;
+    json documents = json::array();
+    for (const auto& document : dataset.documents) {
+      const EncoderInput input = model->encoder().Prepare(document.title + " " + document.text);
+      documents.push_back({{"id", document.id}, {"ids", input.ids}});
+    }
+    return json{{"documents", documents}};
   }
 
   // Queries of 16 tokens: one at a time, then from `clients` clients that together send a share
