@@ -9,6 +9,7 @@ INSTALLED = ROOT / "build" / "peers"
 LOGS = ROOT / "build" / "logs"
 
 PEERS = {
+    "llama.cpp": [INSTALLED / "llama" / "bin" / "python3", HERE / "llama_worker.py"],
     "onednn": [INSTALLED / "onednn" / "gemm"],
     "onnxruntime": [INSTALLED / "python" / "bin" / "python3", HERE / "ort_worker.py"],
     "openvino": [INSTALLED / "python" / "bin" / "python3", HERE / "openvino_worker.py"],
