@@ -1,7 +1,7 @@
 """How near the encoder's vectors come to the reference implementation's, over every document of SciFact.
 
-f32 is held against sentence-transformers, the other precisions against our f32. Documents are title and text, cut to the
-model's 256 tokens; all get the token ids that our tokenizer gives, which the golden tests hold against the reference's.
+f32 is held against sentence-transformers, the other precisions against our f32. Documents are title and text, cut to
+the model's 256 tokens; all get the token ids of our tokenizer, which golden tests hold against the reference's.
 """
 import json
 import statistics
