@@ -6,14 +6,17 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 
 namespace ragmesh {
 
 // `mutex` is held while the callback runs, which is what makes ~Registration wait for it.
 struct CallContext::Registration::Entry {
+  explicit Entry(absl::AnyInvocable<void()> c) : callback(std::move(c)) {}
+
   absl::Mutex mutex;
-  absl::AnyInvocable<void()> callback;
+  absl::AnyInvocable<void()> callback ABSL_GUARDED_BY(mutex);
   std::atomic<std::thread::id> running_on{};
 
   void Run() {
@@ -34,7 +37,7 @@ struct CallContext::State {
   const Clock& clock;
   std::atomic<bool> cancelled{false};
   absl::Mutex mutex;
-  std::vector<std::weak_ptr<Registration::Entry>> entries;
+  std::vector<std::weak_ptr<Registration::Entry>> entries ABSL_GUARDED_BY(mutex);
   Registration parent;  // keeps a child cancelled with its parent
 };
 
@@ -96,8 +99,7 @@ absl::Status CallContext::Check() const {
 }
 
 CallContext::Registration CallContext::OnCancel(absl::AnyInvocable<void()> callback) const {
-  auto entry = std::make_shared<Registration::Entry>();
-  entry->callback = std::move(callback);
+  auto entry = std::make_shared<Registration::Entry>(std::move(callback));
   bool run_now = false;
   {
     absl::MutexLock lock(&state_->mutex);

@@ -30,7 +30,7 @@ endif()
 add_library(ragmesh_compile_options INTERFACE)
 target_include_directories(ragmesh_compile_options INTERFACE "${CMAKE_SOURCE_DIR}")
 target_compile_options(ragmesh_compile_options INTERFACE -Wall -Wextra -Wno-missing-field-initializers
-  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Werror=thread-safety>
   $<$<BOOL:${RAGMESH_WERROR}>:-Werror>)
 if(RAGMESH_SANITIZE)
   target_compile_options(ragmesh_compile_options INTERFACE "-fsanitize=${RAGMESH_SANITIZE}" -fno-omit-frame-pointer)

@@ -59,6 +59,7 @@ class BeastServer final : public Server {
 
   void Run() {
     asio::co_spawn(state_->io, Accept(), asio::detached);
+    absl::MutexLock lock(&shutdown_mutex_);
     for (int i = 0; i < std::max(1, state_->options.threads); ++i) {
       threads_.emplace_back([state = state_] {
         prctl(PR_SET_NAME, "http");
@@ -142,7 +143,7 @@ class BeastServer final : public Server {
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   std::uint16_t port_ = 0;
   absl::Mutex shutdown_mutex_;
-  std::vector<std::thread> threads_;
+  std::vector<std::thread> threads_ ABSL_GUARDED_BY(shutdown_mutex_);
 };
 
 }  // namespace

@@ -40,6 +40,7 @@ absl::StatusOr<std::shared_ptr<StoredCollection>> StoredCollection::Load(
   if (!state.has_value())
     return Corrupt(context, "has no state record", "Restore the store from a snapshot.");
   RAGMESH_ASSIGN_OR_RETURN(collection->state_, DecodeState(*state));
+  absl::MutexLock lock(&collection->mutex_);
   if (record.analyzer_version != lexical::Analyzer::Version()) {
     if (const absl::Status status = collection->Reindex(); !status.ok())
       return Annotate(status, context);
@@ -52,6 +53,7 @@ absl::StatusOr<std::shared_ptr<StoredCollection>> StoredCollection::Load(
 absl::Status StoredCollection::LoadImage() {
   const std::string prefix = CollectionKey(number_);
   const Database& database = *resources_->database;
+  Image& image = *image_;
   const std::uint32_t dimension = record_.config.dimension;
   absl::flat_hash_map<std::uint64_t, std::uint32_t>
       indexes;  // document number -> index in the image
@@ -60,7 +62,7 @@ absl::Status StoredCollection::LoadImage() {
     ImageChange change;
     RAGMESH_ASSIGN_OR_RETURN(change.document_number, ParseItemNumber(documents->key()));
     RAGMESH_ASSIGN_OR_RETURN(change.document, DecodeDocument(documents->value()));
-    indexes[change.document_number] = *image_->Apply(change);
+    indexes[change.document_number] = *image.Apply(change);
   }
   RAGMESH_RETURN_IF_ERROR(documents->status());
 
@@ -70,7 +72,7 @@ absl::Status StoredCollection::LoadImage() {
   std::deque<std::vector<float>> vectors;
   ImageChange change;
   const auto flush = [&] {
-    if (!change.new_chunks.empty()) image_->Apply(change);
+    if (!change.new_chunks.empty()) image.Apply(change);
     change.new_chunks.clear();
     entries.clear();
     vectors.clear();
@@ -103,8 +105,8 @@ absl::Status StoredCollection::LoadImage() {
   flush();
   ImageChange last;
   last.sequence = state_.sequence;
-  image_->Apply(last);
-  CountMemory(image_->Stats().memory_bytes);
+  image.Apply(last);
+  CountMemory(image.Stats().memory_bytes);
   return absl::OkStatus();
 }
 

@@ -85,8 +85,8 @@ class StoredCollection {
   StoredCollection(std::uint32_t number, const CollectionRecord& record, StoreResources* resources);
 
   // Loading: stored_collection.cc.
-  absl::Status LoadImage();
-  absl::Status Reindex();
+  absl::Status LoadImage() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Reindex() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Writing: collection_writes.cc. One thread at a time leads, and works for those that wait.
   absl::Status Submit(PendingWrite* write) ABSL_LOCKS_EXCLUDED(mutex_);
