@@ -25,6 +25,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/document/parser_child.h"
 #include "libs/flags/flag_set.h"
+#include "libs/metrics/registry.h"
 #include "libs/pipeline/gateway.h"
 #include "services/ragmesh/local_stages.h"
 
@@ -265,7 +266,8 @@ absl::Status RunIn(const std::string& folder, const Options& options) {
   ragmesh::cli::LocalStagesConfig config;
   config.vector_store.data_dir = folder + "/store";
   RAGMESH_ASSIGN_OR_RETURN(const auto local, ragmesh::cli::LocalStages::Open(config));
-  RAGMESH_RETURN_IF_ERROR(local->Load(CallContext(absl::InfiniteFuture())));
+  ragmesh::metrics::Registry metrics;
+  RAGMESH_RETURN_IF_ERROR(local->Load(metrics, CallContext(absl::InfiniteFuture())));
   pipeline::GatewayOptions gateway_options;
   gateway_options.ingest.data_folder = folder + "/gateway";
   RAGMESH_ASSIGN_OR_RETURN(const auto gateway,

@@ -17,7 +17,7 @@ namespace ragmesh::embedding {
 
 // Rises with every change to what Calibration, Quantize or Compare come to, so that weights packed
 // before are made again. Other texts are noticed without it.
-inline constexpr int kQuantizationVersion = 1;
+inline constexpr int kQuantizationVersion = 2;
 
 // What the products of a model read while it encodes some texts.
 class Calibration {

@@ -35,7 +35,7 @@ TEST_P(XlmrGoldenTest, LogitsEqualOnnxRuntimes) {
   for (const auto& expected : golden["cases"]) {
     const auto ids = expected["ids"].get<embedding::TokenIds>();
     const embedding::EncoderText text{ids, {}};
-    ASSERT_TRUE(model->Forward({&text, 1}, nullptr, &workspace, [](std::size_t) { return true; }));
+    ASSERT_TRUE(model->Forward({&text, 1}, &workspace, [](std::size_t) { return true; }));
     EXPECT_NEAR(head.Logit(*GetParam(), workspace.hidden(0).data()),
                 expected["logit"].get<double>(), 1e-5)
         << ids.size() << " tokens";

@@ -53,7 +53,7 @@ std::vector<std::vector<float>> States(const EncoderModel& model) {
   EncoderWorkspace workspace(model);
   const TinyTexts texts;
   for (const EncoderText& text : texts.From(0, texts.size())) {
-    model.Forward({&text, 1}, nullptr, &workspace, [](std::size_t) { return true; });
+    model.Forward({&text, 1}, &workspace, [](std::size_t) { return true; });
     const auto hidden = workspace.hidden(0);
     states.emplace_back(hidden.begin(), hidden.end());
   }
