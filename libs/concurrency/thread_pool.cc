@@ -10,9 +10,9 @@
 namespace ragmesh {
 
 ThreadPool::ThreadPool(std::string name, int threads, std::size_t max_queued)
-    : max_queued_(std::max<std::size_t>(1, max_queued)) {
+    : max_queued_(std::max<std::size_t>(1, max_queued)), max_busy_(std::max(1, threads)) {
   name.resize(std::min<std::size_t>(name.size(), 15));
-  for (int i = 0; i < std::max(1, threads); ++i) {
+  for (int i = 0; i < max_busy_; ++i) {
     threads_.emplace_back([this] { Run(); });
     pthread_setname_np(threads_.back().native_handle(), name.c_str());
   }
@@ -33,6 +33,18 @@ bool ThreadPool::TrySubmit(absl::AnyInvocable<void() &&> work) {
   return true;
 }
 
+bool ThreadPool::TryRunHere(absl::FunctionRef<void()> work) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stopping_ || busy_ == max_busy_ || !queue_.empty()) return false;
+    ++busy_;
+  }
+  work();
+  absl::MutexLock lock(&mutex_);
+  --busy_;
+  return true;
+}
+
 std::size_t ThreadPool::queue_depth() const {
   absl::MutexLock lock(&mutex_);
   return queue_.size();
@@ -43,12 +55,16 @@ void ThreadPool::Run() {
     absl::AnyInvocable<void() &&> work;
     {
       absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(this, &ThreadPool::HasWorkOrStops));
+      mutex_.Await(absl::Condition(this, &ThreadPool::HasTurnOrStops));
       if (queue_.empty()) return;
       work = std::move(queue_.front());
       queue_.pop_front();
+      ++busy_;
     }
     std::move(work)();
+    work = nullptr;  // what it holds goes before its turn does
+    absl::MutexLock lock(&mutex_);
+    --busy_;
   }
 }
 

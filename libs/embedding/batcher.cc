@@ -15,7 +15,19 @@ Batcher::~Batcher() {
   mutex_.Await(absl::Condition(this, &Batcher::Idle));
 }
 
-absl::Status Batcher::Submit(std::vector<Item> items) {
+absl::Status Batcher::Submit(std::vector<Item> items) { return Take(std::move(items), 0); }
+
+absl::Status Batcher::SubmitAndRun(std::vector<Item> items) {
+  if (items.empty()) return absl::OkStatus();
+  absl::Status status;
+  const bool here = compute_.TryRunHere([&] {
+    status = Take(std::move(items), 1);
+    if (status.ok() && RunNextBatch() && !EndPumpOrPassItOn()) Pump();
+  });
+  return here ? status : Submit(std::move(items));
+}
+
+absl::Status Batcher::Take(std::vector<Item> items, int pumps) {
   const std::size_t count = items.size();
   if (count == 0) return absl::OkStatus();
   if (count > options_.max_queued_items) {
@@ -27,9 +39,10 @@ absl::Status Batcher::Submit(std::vector<Item> items) {
   if (queues_[0].size() + queues_[1].size() + count > options_.max_queued_items) {
     return QueueFull(absl::Milliseconds(100));
   }
-  // The lock is held while `compute_` takes the pump, so a pump begins only after its items are
+  // The lock is held while `compute_` takes a pump, so a pump begins only after its items are
   // queued.
   const int wanted = std::min(std::max(1, options_.max_parallel), pumps_ + static_cast<int>(count));
+  pumps_ += pumps;
   while (pumps_ < wanted && compute_.TrySubmit([this] { Pump(); })) ++pumps_;
   if (pumps_ == 0) return QueueFull(absl::Milliseconds(100));
   for (Item& item : items) {
@@ -88,18 +101,29 @@ Batcher::Batch Batcher::TakeBatch(Priority priority) {
 }
 
 void Batcher::Pump() {
-  while (true) {
-    Batch batch;
-    {
-      absl::MutexLock lock(&mutex_);
-      if (queues_[0].empty() && queues_[1].empty()) {
-        --pumps_;
-        return;
-      }
-      batch = TakeBatch(NextPriority());
-    }
-    worker_(std::move(batch));
+  while (RunNextBatch()) {
   }
+}
+
+bool Batcher::RunNextBatch() {
+  Batch batch;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (queues_[0].empty() && queues_[1].empty()) {
+      --pumps_;
+      return false;
+    }
+    batch = TakeBatch(NextPriority());
+  }
+  worker_(std::move(batch));
+  return true;
+}
+
+bool Batcher::EndPumpOrPassItOn() {
+  absl::MutexLock lock(&mutex_);
+  if (!queues_[0].empty() || !queues_[1].empty()) return compute_.TrySubmit([this] { Pump(); });
+  --pumps_;
+  return true;
 }
 
 void Batcher::RunWaitingQueries() {

@@ -118,7 +118,8 @@ absl::Status TextEncoder::RunEach(std::vector<EncoderInput> inputs, Priority pri
     RAGMESH_RETURN_IF_ERROR(model_->Check({job->inputs[i].ids, job->inputs[i].types}));
     items.push_back({job->inputs[i].ids.size(), priority, work, job, i});
   }
-  RAGMESH_RETURN_IF_ERROR(batcher_.Submit(std::move(items)));
+  RAGMESH_RETURN_IF_ERROR(priority == Priority::kQuery ? batcher_.SubmitAndRun(std::move(items))
+                                                       : batcher_.Submit(std::move(items)));
   absl::Status status;
   {
     absl::MutexLock lock(&job->mutex);

@@ -15,7 +15,7 @@ enum class TokenDetail { kNone, kIds, kVectors };
 // Each part names what made it. A stage uses a part only where it would have made the very same
 // itself, and else reads the text: so the parts save time and change no result.
 struct PassageTokens {
-  // SHA-256 of the tokenizer's vocabulary and rules, lower-case hexadecimal; empty: no ids.
+  // SHA-256 of the tokenizer's file, lower-case hexadecimal; empty: no ids.
   std::string tokenizer;
   std::vector<std::uint32_t> ids;  // of the whole passage, without special tokens
   // SHA-256 of all that decides the vectors: weights, tokenizer, tokens read at most, arithmetic;

@@ -18,6 +18,8 @@ class ManualExecutor final : public Executor {
     queue_.push_back(std::move(work));
     return true;
   }
+  // All its work waits for the test.
+  bool TryRunHere(absl::FunctionRef<void()>) override { return false; }
   std::size_t queue_depth() const override { return queue_.size(); }
 
   // Runs the oldest piece of work; false when there is none.

@@ -7,8 +7,10 @@
 #include <atomic>
 #include <functional>
 #include <string>
+#include <thread>
 #include <utility>
 
+#include "absl/synchronization/notification.h"
 #include "libs/concurrency/thread_pool.h"
 #include "libs/testing/fake_clock.h"
 #include "libs/testing/manual_executor.h"
@@ -189,6 +191,46 @@ TEST_F(BatcherTest, DoesNotDivideWhatIsTooLittle) {
               IsOk());
   RunAll();
   EXPECT_THAT(log_, ElementsAre("a+b", "c"));
+}
+
+TEST_F(BatcherTest, ACallerThatWaitsRunsItsBatchItself) {
+  ThreadPool compute("compute", 1, 10);
+  const auto batcher = Make({}, compute);
+  std::thread::id where;
+  during_ = [&](const Batcher::Batch&) { where = std::this_thread::get_id(); };
+  ASSERT_THAT(batcher->SubmitAndRun(List(Item("a", Priority::kQuery))), IsOk());
+  EXPECT_THAT(log_, ElementsAre("a"));
+  EXPECT_EQ(where, std::this_thread::get_id());
+  EXPECT_TRUE(batcher->OneAtWork());
+  ASSERT_THAT(batcher->SubmitAndRun({}), IsOk());
+}
+
+TEST_F(BatcherTest, WhatComesMeanwhileIsNotTheCallersToRun) {
+  ThreadPool compute("compute", 1, 10);
+  absl::Notification ended;
+  std::thread::id other;
+  auto batcher = Make({}, compute);
+  during_ = [&](const Batcher::Batch& batch) {
+    if (NameOf(batch.items[0]) == "a") {
+      ASSERT_THAT(batcher->SubmitAndRun(List(Item("b", Priority::kQuery))), IsOk());
+    } else {
+      other = std::this_thread::get_id();
+      ended.Notify();
+    }
+  };
+  ASSERT_THAT(batcher->SubmitAndRun(List(Item("a", Priority::kQuery))), IsOk());
+  ended.WaitForNotification();
+  EXPECT_NE(other, std::this_thread::get_id());
+  batcher.reset();  // waits for the pump to end
+  EXPECT_THAT(log_, ElementsAre("a", "b"));
+}
+
+TEST_F(BatcherTest, WhereNoThreadIsIdleACallersBatchWaits) {
+  const auto batcher = Make({}, compute_);
+  ASSERT_THAT(batcher->SubmitAndRun(List(Item("a", Priority::kQuery))), IsOk());
+  EXPECT_THAT(log_, ElementsAre());
+  RunAll();
+  EXPECT_THAT(log_, ElementsAre("a"));
 }
 
 TEST_F(BatcherTest, SaysWhetherSeveralAreAtWork) {
