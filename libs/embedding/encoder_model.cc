@@ -12,9 +12,10 @@
 namespace ragmesh::embedding {
 namespace {
 
-// Rows that share one pass over a layer's weights. More would push the feed-forward part out of a
-// 1 MiB second-level cache; fewer would read weights from the third level more often than it bears.
-constexpr std::size_t kBlockRows = 48;
+// Rows that share one pass over a layer's weights: as many as a batch has, as a rule. Fewer would
+// keep the feed-forward part in the second-level cache, but read the weights from the third more
+// often, which costs more (docs/benchmarks.md). It bounds the memory of long texts.
+constexpr std::size_t kBlockRows = 256;
 
 // The whole product for `count` rows from `first`, panel by panel.
 void Multiply(const LinearWeights& linear, const linalg::PackedRows& rows, std::size_t first,
