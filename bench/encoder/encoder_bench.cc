@@ -197,8 +197,8 @@ class Worker {
     const std::size_t blocks = (m + kBlock - 1) / kBlock;
     const auto multiply = [&](std::size_t item, int) {
       const std::size_t first = item / matrix.panels() * kBlock;
-      matrix.MultiplyPanel(rows, first, std::min(kBlock, m - first), item % matrix.panels(),
-                           {}, out.data() + first * n, n);
+      matrix.MultiplyPanel(rows, first, std::min(kBlock, m - first), item % matrix.panels(), {},
+                           out.data() + first * n, n);
     };
     const double operations = 2.0 * static_cast<double>(m * n * k);
     json gops = json::array();

@@ -81,8 +81,8 @@ TEST_P(BertEmbedderTest, PoolsAsItIsTold) {
   const EncoderInput input = mean->encoder()->Prepare("a b");
   const EncoderText text{input.ids, input.types};
   EncoderWorkspace workspace(mean->encoder()->model());
-  ASSERT_TRUE(mean->encoder()->model().Forward({&text, 1}, &workspace,
-                                               [](std::size_t) { return true; }));
+  ASSERT_TRUE(
+      mean->encoder()->model().Forward({&text, 1}, &workspace, [](std::size_t) { return true; }));
   const absl::Span<const float> hidden = workspace.hidden(0);
   const auto expect_direction = [](const std::vector<float>& unit,
                                    const std::vector<double>& direction) {
