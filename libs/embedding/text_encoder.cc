@@ -49,7 +49,8 @@ TextEncoder::TextEncoder(const Batcher::Options& options, Executor& compute, Loa
       tokenizer_digest_(std::move(loaded.tokenizer_digest)),
       states_digest_(Sha256Hex(absl::StrJoin(
           {digest_, tokenizer_digest_, absl::StrCat(model_->config().max_tokens),
-           std::string(linalg::ToString(model_->precision())), std::string(model_->kernels().name)},
+           absl::StrCat(kQuantizationVersion), std::string(linalg::ToString(model_->precision())),
+           std::string(model_->kernels().name)},
           "/"))),
       pool_(options.max_parallel),
       batcher_(options, compute, [this](Batcher::Batch batch) { RunBatch(std::move(batch)); }) {}

@@ -21,12 +21,9 @@ constexpr std::size_t kRows = 6;
 
 using TileFunction = void (*)(const Tile&);
 
-// Runs the tiles of a panel one after the other; `finish` takes the sums of `rows` rows from
-// `first`.
-template <typename Sum, typename Finish>
-RAGMESH_AVX512 inline void RunTiles(const PanelProduct& p, const TileFunction (&tiles)[kRows],
-                                    const Finish& finish) {
-  alignas(64) Sum sums[kRows * kPanelWidth];
+RAGMESH_AVX512 inline void AddBias(const PanelProduct& p, const TileFunction (&tiles)[kRows]) {
+  const PanelResults results(p);
+  alignas(64) float sums[kRows * kPanelWidth];
   for (std::size_t first = 0; first < p.rows; first += kRows) {
     const std::size_t rows = std::min(kRows, p.rows - first);
     tiles[rows - 1]({.a = static_cast<const char*>(p.a) + first * p.a_stride_bytes,
@@ -34,16 +31,9 @@ RAGMESH_AVX512 inline void RunTiles(const PanelProduct& p, const TileFunction (&
                      .b = static_cast<const char*>(p.panel),
                      .groups = p.groups,
                      .out = reinterpret_cast<char*>(sums),
-                     .out_stride = kPanelWidth * sizeof(Sum)});
-    finish(sums, first, rows);
+                     .out_stride = kPanelWidth * sizeof(float)});
+    results.AddBias(sums, first, rows);
   }
-}
-
-RAGMESH_AVX512 inline void AddBias(const PanelProduct& p, const TileFunction (&tiles)[kRows]) {
-  const PanelResults results(p);
-  RunTiles<float>(p, tiles,
-                  [&](const float* sums, std::size_t first, std::size_t rows)
-                      RAGMESH_AVX512 { results.AddBias(sums, first, rows); });
   if (p.gelu) GeluOf(p);
 }
 

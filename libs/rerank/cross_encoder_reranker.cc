@@ -32,7 +32,7 @@ absl::StatusOr<std::vector<stages::Reranked>> CrossEncoderReranker::Rerank(
   RAGMESH_RETURN_IF_ERROR(CheckRequest(request, options_.limits));
   const auto reduce = [&head = head_, &kernels = encoder_->model().kernels()](
                           std::size_t, absl::Span<const float> hidden) {
-    return std::vector<float>{head.Logit(kernels, hidden.data())};
+    return head.Logit(kernels, hidden.data());
   };
   const embedding::TokenIds query = encoder_->Tokenize(request.query);
   const auto score =
@@ -47,9 +47,7 @@ absl::StatusOr<std::vector<stages::Reranked>> CrossEncoderReranker::Rerank(
     RAGMESH_ASSIGN_OR_RETURN(
         const auto logits,
         encoder_->Run(std::move(pairs), embedding::Priority::kQuery, reduce, call));
-    std::vector<double> scores;
-    for (const std::vector<float>& logit : logits) scores.push_back(logit[0]);
-    return scores;
+    return std::vector<double>(logits.begin(), logits.end());
   };
   const stages::RerankWeights weights =
       request.weights.value_or(stages::RerankWeights{.lexical = 0, .dense = 0, .model = 1});

@@ -11,9 +11,6 @@
 namespace ragmesh::rerank {
 namespace {
 
-constexpr std::size_t kPassagesAtOnce =
-    32;  // bounds the vectors in memory: 32 of 512 tokens of width 384 are 6 MB
-
 // What decides a passage's vectors, as the encoder is given it. Ids and texts are keys of two
 // kinds, since only the ids themselves vouch for vectors made of ids that came from elsewhere.
 std::string CacheKey(const stages::RerankCandidate& passage, bool own_ids) {
@@ -48,21 +45,18 @@ absl::StatusOr<std::vector<stages::Reranked>> LateInteractionReranker::Rerank(
 absl::StatusOr<std::vector<double>> LateInteractionReranker::Score(
     const MaxSim& query, absl::Span<const stages::RerankCandidate* const> candidates,
     const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(const std::vector<Vectors> encoded, EncodePassages(candidates, call));
   std::vector<double> scores;
   scores.reserve(candidates.size());
-  for (std::size_t first = 0; first < candidates.size(); first += kPassagesAtOnce) {
-    const auto passages = candidates.subspan(first, kPassagesAtOnce);
-    RAGMESH_ASSIGN_OR_RETURN(const std::vector<Vectors> encoded, EncodePassages(passages, call));
-    for (std::size_t i = 0; i < passages.size(); ++i) {
-      RAGMESH_RETURN_IF_ERROR(call.Check());
-      if (encoded[i] != nullptr) {
-        scores.push_back(query.Score(encoded[i]->bytes, encoded[i]->rows));
-      } else {
-        const std::string& stored = passages[i]->tokens.vectors;
-        scores.push_back(
-            query.Score(stored, embedding::RowsOf(encoder_->model().kernels(),
-                                                  encoder_->model().config().hidden, stored)));
-      }
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    RAGMESH_RETURN_IF_ERROR(call.Check());
+    if (encoded[i] != nullptr) {
+      scores.push_back(query.Score(encoded[i]->bytes, encoded[i]->rows));
+    } else {
+      const std::string& stored = candidates[i]->tokens.vectors;
+      scores.push_back(
+          query.Score(stored, embedding::RowsOf(encoder_->model().kernels(),
+                                                encoder_->model().config().hidden, stored)));
     }
   }
   return scores;
