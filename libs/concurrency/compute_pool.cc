@@ -62,8 +62,9 @@ void ComputePool::Run(std::size_t items, Work work) {
   state_.store(loop << 32 | items, std::memory_order_release);
   // Sequentially consistent, as in Help(): either a helper that goes to sleep sees the new epoch,
   // or this sees the helper.
+  KeepHelpersOff(sched_getcpu());
   epoch_.fetch_add(1);
-  if (sleepers_.load() > 0) WakeHelpers();
+  if (sleepers_.load() > 0) WakeAll(epoch_);
   while (RunOneItem(0)) {
   }
   for (int spins = 0; done_.load(std::memory_order_acquire) < items; ++spins) {
@@ -75,16 +76,13 @@ void ComputePool::Run(std::size_t items, Work work) {
   }
 }
 
-void ComputePool::WakeHelpers() {
-  const int here = sched_getcpu();
-  if (here != avoided_ && here >= 0 && CPU_COUNT(&allowed_) > 1) {
-    avoided_ = here;
-    cpu_set_t others = allowed_;
-    CPU_CLR(static_cast<std::size_t>(here), &others);
-    for (std::thread& helper : helpers_)
-      pthread_setaffinity_np(helper.native_handle(), sizeof(others), &others);
-  }
-  WakeAll(epoch_);
+void ComputePool::KeepHelpersOff(int processor) {
+  if (processor == avoided_ || processor < 0 || CPU_COUNT(&allowed_) < 2) return;
+  avoided_ = processor;
+  cpu_set_t others = allowed_;
+  CPU_CLR(static_cast<std::size_t>(processor), &others);
+  for (std::thread& helper : helpers_)
+    pthread_setaffinity_np(helper.native_handle(), sizeof(others), &others);
 }
 
 bool ComputePool::RunOneItem(int thread) {

@@ -36,9 +36,10 @@ class ComputePool {
   using Work = absl::FunctionRef<void(std::size_t, int)>;
 
   void Help(int thread);
-  // A woken thread tends to be put where its waker runs, and would then take turns with it on one
-  // processor while another one is idle. So helpers are kept off the caller's as they are woken.
-  void WakeHelpers();
+  // A woken thread tends to be put where its waker runs, and a caller may be moved to where a
+  // helper spins; they would then take turns on one processor while another one is idle. So helpers
+  // are kept off their caller's.
+  void KeepHelpersOff(int processor);
   bool RunOneItem(int thread);
 
   // Loop number in the high half, items not yet taken in the low half. Taking an item is one

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "libs/base/error.h"
 
 namespace ragmesh::embedding {
@@ -59,9 +60,11 @@ Batcher::Stats Batcher::stats() const {
   return stats;
 }
 
-bool Batcher::OneAtWork() const {
+bool Batcher::OneAtWork() {
+  const absl::Time now = absl::Now();
   absl::MutexLock lock(&mutex_);
-  return pumps_ <= 1;
+  if (pumps_ > 1) several_at_work_ = now;
+  return now - several_at_work_ > kAloneAfter;
 }
 
 Priority Batcher::NextPriority() {
@@ -81,7 +84,15 @@ Batcher::Batch Batcher::TakeBatch(Priority priority) {
       waiting_tokens / static_cast<std::size_t>(std::max(1, options_.max_parallel)) + 1;
   const std::size_t budget = std::min(options_.max_batch_tokens, std::max(share, kMinBatchTokens));
   std::size_t tokens = 0;
-  while (!waiting.empty() && (tokens == 0 || tokens + waiting.front().tokens <= budget)) {
+  const std::size_t budget_of_calls = std::max(share / kQueryShares, kMinBatchTokens);
+  const auto fits = [&](const Item& item) {
+    if (tokens == 0) return true;
+    const bool joins_another_call =
+        priority == Priority::kQuery && item.owner != batch.items.front().owner;
+    return tokens + item.tokens <=
+           (joins_another_call ? std::min(budget, budget_of_calls) : budget);
+  };
+  while (!waiting.empty() && fits(waiting.front())) {
     Item item = std::move(waiting.front());
     waiting.pop_front();
     waiting_tokens -= item.tokens;

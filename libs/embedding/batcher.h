@@ -14,6 +14,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "libs/base/call_context.h"
 #include "libs/concurrency/executor.h"
 
@@ -76,6 +77,11 @@ class Batcher {
   // A call that is spread over several threads leaves each of them at least this many tokens, if it
   // has them: from so many rows on, a product is near its full speed.
   static constexpr std::size_t kMinBatchTokens = 16;
+  // Queries of several calls in one batch all end with the last of them, and are no faster
+  // together, so a batch takes this part of a thread's share of them: more than one short query
+  // only when so many wait that the cost of a batch is what counts.
+  static constexpr std::size_t kQueryShares = 8;
+  static constexpr absl::Duration kAloneAfter = absl::Milliseconds(2);
 
   // `compute` is borrowed and must outlive the batcher.
   Batcher(const Options& options, Executor& compute, Worker worker);
@@ -93,8 +99,9 @@ class Batcher {
   // there is one, on this thread.
   void RunWaitingQueries();
 
-  // Whether no more than one thread has batches to run, so that the others may help it.
-  bool OneAtWork() const;
+  // Whether one thread alone has batches to run, and has for kAloneAfter, so that the others may
+  // help it. Under load their help would only be in the way of the batch that comes next.
+  bool OneAtWork();
 
   Stats stats() const;
 
@@ -124,6 +131,7 @@ class Batcher {
   std::size_t queued_tokens_[2] ABSL_GUARDED_BY(mutex_) = {0, 0};
   int query_batches_ ABSL_GUARDED_BY(mutex_) = 0;  // in a row, while passages wait
   int pumps_ ABSL_GUARDED_BY(mutex_) = 0;  // Pump calls accepted by `compute_` and not ended
+  absl::Time several_at_work_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();  // the last time
   Stats stats_ ABSL_GUARDED_BY(mutex_);
 };
 

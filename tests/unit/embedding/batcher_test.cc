@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "libs/concurrency/thread_pool.h"
 #include "libs/testing/fake_clock.h"
 #include "libs/testing/manual_executor.h"
@@ -26,17 +27,25 @@ using ::testing::ElementsAre;
 
 class BatcherTest : public ::testing::Test {
  protected:
+  using Names = std::vector<std::string>;
+
   Batcher::Item Item(const std::string& name, Priority priority = Priority::kPassage,
                      std::size_t tokens = 10) {
-    return {tokens, priority, call_, std::make_shared<std::string>(name), 0};
+    return {tokens, priority, call_, std::make_shared<Names>(1, name), 0};
   }
   static const std::string& NameOf(const Batcher::Item& item) {
-    return *static_cast<const std::string*>(item.owner.get());
+    return (*static_cast<const Names*>(item.owner.get()))[item.index];
   }
+  // The items of one call.
   template <typename... Items>
   static std::vector<Batcher::Item> List(Items... items) {
+    const auto names = std::make_shared<Names>(Names{NameOf(items)...});
     std::vector<Batcher::Item> list;
     (list.push_back(std::move(items)), ...);
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      list[i].owner = names;
+      list[i].index = i;
+    }
     return list;
   }
   std::unique_ptr<Batcher> Make(const Batcher::Options& options, Executor& compute) {
@@ -193,6 +202,34 @@ TEST_F(BatcherTest, DoesNotDivideWhatIsTooLittle) {
   EXPECT_THAT(log_, ElementsAre("a+b", "c"));
 }
 
+TEST_F(BatcherTest, QueriesOfSeveralCallsDoNotWaitForEachOther) {
+  const auto batcher = Make({}, compute_);
+  ASSERT_THAT(batcher->Submit(List(Item("a", Priority::kQuery), Item("b", Priority::kQuery))),
+              IsOk());
+  ASSERT_THAT(batcher->Submit(List(Item("c", Priority::kQuery))), IsOk());
+  RunAll();
+  EXPECT_THAT(log_, ElementsAre("a+b", "c"));
+}
+
+TEST_F(BatcherTest, ShortQueriesOfSeveralCallsFillOneBatchOfTheLeastSize) {
+  const auto batcher = Make({}, compute_);
+  const std::size_t half = Batcher::kMinBatchTokens / 2;
+  for (const char* const name : {"a", "b", "c"})
+    ASSERT_THAT(batcher->Submit(List(Item(name, Priority::kQuery, half))), IsOk());
+  RunAll();
+  EXPECT_THAT(log_, ElementsAre("a+b", "c"));
+}
+
+TEST_F(BatcherTest, ManyWaitingQueriesAreTakenTogether) {
+  const auto batcher = Make({}, compute_);
+  const std::size_t least = Batcher::kMinBatchTokens;
+  for (std::size_t i = 0; i < 2 * Batcher::kQueryShares; ++i)
+    ASSERT_THAT(batcher->Submit(List(Item("q", Priority::kQuery, least))), IsOk());
+  ASSERT_TRUE(compute_.RunOne());
+  EXPECT_EQ(log_[0], "q+q");
+  EXPECT_EQ(log_.back(), "q");
+}
+
 TEST_F(BatcherTest, ACallerThatWaitsRunsItsBatchItself) {
   ThreadPool compute("compute", 1, 10);
   const auto batcher = Make({}, compute);
@@ -244,6 +281,8 @@ TEST_F(BatcherTest, SaysWhetherSeveralAreAtWork) {
   RunAll();
   EXPECT_THAT(log_, ElementsAre("a", "b", "c"));
   EXPECT_THAT(one_at_work, ElementsAre(true, false, false));
+  EXPECT_FALSE(batcher->OneAtWork()) << "the next batch may come at once";
+  absl::SleepFor(Batcher::kAloneAfter);
   EXPECT_TRUE(batcher->OneAtWork());
 }
 
