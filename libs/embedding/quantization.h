@@ -18,7 +18,7 @@ namespace ragmesh::embedding {
 // Rises with every change to what Calibration, Quantize or Compare come to, and to the arithmetic
 // of a pass: weights packed before are then made again, and token vectors that were stored are not
 // taken for those of this build. Other texts are noticed without it.
-inline constexpr int kQuantizationVersion = 2;
+inline constexpr int kQuantizationVersion = 3;
 
 // What the products of a model read while it encodes some texts.
 class Calibration {

@@ -40,7 +40,8 @@ CpuFeatures Detect() {
                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512vl");
   features.avx512_vnni = features.avx512 && __builtin_cpu_supports("avx512vnni");
-  features.avx512_bf16 = features.avx512 && __builtin_cpu_supports("avx512bf16");
+  features.avx512_bf16 = features.avx512 && __builtin_cpu_supports("avx512bf16") &&
+                         __builtin_cpu_supports("avx512vbmi");
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   if (features.avx2 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx))
     features.avx_vnni = (eax >> 4) & 1;

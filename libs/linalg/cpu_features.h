@@ -12,8 +12,8 @@ struct CpuFeatures {
   bool avx_vnni = false;  // 256-bit vpdpbusd without AVX-512
   bool avx512 = false;    // F, BW, DQ, VL
   bool avx512_vnni = false;
-  bool avx512_bf16 = false;
-  bool amx = false;  // tile registers for int8 and bfloat16, with all of AVX-512 above
+  bool avx512_bf16 = false;  // with VBMI: Cooper Lake alone has the one without the other
+  bool amx = false;          // tile registers for int8 and bfloat16, with all of AVX-512 above
   bool neon_dotprod = false;
 };
 
