@@ -60,9 +60,9 @@ void ComputePool::Run(std::size_t items, Work work) {
   done_.store(0, std::memory_order_relaxed);
   const std::uint64_t loop = (state_.load(std::memory_order_relaxed) >> 32) + 1;
   state_.store(loop << 32 | items, std::memory_order_release);
+  KeepHelpersOff(sched_getcpu());
   // Sequentially consistent, as in Help(): either a helper that goes to sleep sees the new epoch,
   // or this sees the helper.
-  KeepHelpersOff(sched_getcpu());
   epoch_.fetch_add(1);
   if (sleepers_.load() > 0) WakeAll(epoch_);
   while (RunOneItem(0)) {

@@ -83,14 +83,15 @@ Batcher::Batch Batcher::TakeBatch(Priority priority) {
   const std::size_t share =
       waiting_tokens / static_cast<std::size_t>(std::max(1, options_.max_parallel)) + 1;
   const std::size_t budget = std::min(options_.max_batch_tokens, std::max(share, kMinBatchTokens));
+  const std::size_t budget_of_several_calls =
+      priority == Priority::kQuery
+          ? std::min(budget, std::max(share / kQueryShares, kMinBatchTokens))
+          : budget;
   std::size_t tokens = 0;
-  const std::size_t budget_of_calls = std::max(share / kQueryShares, kMinBatchTokens);
   const auto fits = [&](const Item& item) {
     if (tokens == 0) return true;
-    const bool joins_another_call =
-        priority == Priority::kQuery && item.owner != batch.items.front().owner;
-    return tokens + item.tokens <=
-           (joins_another_call ? std::min(budget, budget_of_calls) : budget);
+    const bool same_call = item.owner == batch.items.front().owner;
+    return tokens + item.tokens <= (same_call ? budget : budget_of_several_calls);
   };
   while (!waiting.empty() && fits(waiting.front())) {
     Item item = std::move(waiting.front());

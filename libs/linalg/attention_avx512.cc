@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <variant>
 
 #include "libs/linalg/kernel_tables.h"
 #include "libs/linalg/math_avx512.h"
@@ -312,7 +313,8 @@ RAGMESH_AVX512_BF16 void Powers(const float* scores, std::size_t rows, std::size
     }
     joined[r] = _mm512_max_ps(max[0], max[1]);
   }
-  [[maybe_unused]] const std::conditional_t<std::is_same_v<T, Bf16>, Bf16Weights, F32> weights;
+  [[maybe_unused]] const std::conditional_t<std::is_same_v<T, Bf16>, Bf16Weights, std::monostate>
+      weights;
   alignas(64) float top[16];
   _mm512_store_ps(top, JoinLanes<Max>(joined));
   for (std::size_t r = 0; r < 16; ++r) {
