@@ -4,10 +4,10 @@ namespace ragmesh::linalg {
 
 const QuantKernels* FindQuantKernels(absl::string_view name) {
   if (name == "scalar") return &ScalarQuantKernels();
-  if (name == "avx2") return Avx2QuantKernels();
-  if (!name.empty()) return nullptr;
-  const QuantKernels* avx2 = Avx2QuantKernels();
-  return avx2 != nullptr ? avx2 : &ScalarQuantKernels();
+  for (const QuantKernels* table : {Avx512QuantKernels(), Avx2QuantKernels()}) {
+    if (table != nullptr && (name.empty() || name == table->name)) return table;
+  }
+  return name.empty() ? &ScalarQuantKernels() : nullptr;
 }
 
 }  // namespace ragmesh::linalg

@@ -1,5 +1,4 @@
-// The arithmetic of a decoder on one processor core: products of stored weight rows with
-// activations, and the small vector operations between them. A table of functions per instruction
+// The arithmetic of a decoder on one processor core: products of packed weights with activations, and the small vector operations between them. A table of functions per instruction
 // set, chosen at run time.
 //
 // Every output value is computed in an order that depends only on its own row and its own
@@ -12,25 +11,18 @@
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
-#include "libs/linalg/quant_types.h"
+#include "libs/linalg/packed_matrix.h"
 
 namespace ragmesh::linalg {
 
-// `rows` consecutive rows of a weight matrix in its stored form. Borrowed.
-struct WeightRows {
-  QuantType type = QuantType::kF32;
-  const std::uint8_t* data = nullptr;
-  std::size_t columns = 0;  // a whole number of blocks
-  std::size_t rows = 0;
-};
-
 // Activations rounded to 8 bits in runs of 32: x[i] ~ scale[i / 32] * q[i], |q| <= 127. `sum` is
-// scale times the sum of the run's q. Row r begins at q + r * columns, scale + r * columns / 32,
-// sum likewise.
+// scale times the sum of the run's q, `total` the sums of q of both halves of the run. Row r begins
+// at q + r * columns, scale + r * columns / 32, sum likewise, total + r * columns / 16.
 struct Q8Rows {
   const std::int8_t* q = nullptr;
   const float* scale = nullptr;
   const float* sum = nullptr;
+  const std::int32_t* total = nullptr;
   std::size_t rows = 0;
 };
 
@@ -51,21 +43,20 @@ struct AttentionHead {
 struct QuantKernels {
   const char* name;
 
-  // Expands one row to f32: the definition of what the weights are.
-  void (*dequantize)(QuantType type, const std::uint8_t* row, std::size_t columns, float* out);
-
   // Rounds one row of activations; `columns` is a multiple of 32.
-  void (*quantize_q8)(const float* x, std::size_t columns, std::int8_t* q, float* scale,
-                      float* sum);
+  void (*quantize_q8)(const float* x, std::size_t columns, std::int8_t* q, float* scale, float* sum,
+                      std::int32_t* total);
 
   // out[a * out_stride + r] = weight row r . activation row a, for `count` activation rows of
-  // `columns` floats. `scratch` holds QuantScratchBytes(columns), 32-byte aligned.
-  void (*mul_f32)(const WeightRows& weights, const float* x, std::size_t count, float* out,
-                  std::size_t out_stride, void* scratch);
+  // `columns` floats. Sums run by run, column by column within a run, by fused multiply-adds; every
+  // table gives the same bits.
+  void (*mul_f32)(const PackedMatrix& weights, const float* x, std::size_t count, float* out,
+                  std::size_t out_stride);
 
   // The same with rounded activations. Weights must be quantised. Integer inside a run, f32 fused
-  // multiply-adds from run to run in order; every table gives the same bits.
-  void (*mul_q8)(const WeightRows& weights, const Q8Rows& x, float* out, std::size_t out_stride,
+  // multiply-adds from run to run in order; every table gives the same bits. `scratch` holds
+  // QuantScratchBytes(columns), 64-byte aligned.
+  void (*mul_q8)(const PackedMatrix& weights, const Q8Rows& x, float* out, std::size_t out_stride,
                  void* scratch);
 
   void (*attend)(const AttentionHead& head);
@@ -76,15 +67,21 @@ struct QuantKernels {
   void (*to_half)(const float* x, std::size_t n, std::uint16_t* out);
 };
 
-// Work space one call of mul_f32 or mul_q8 needs.
-inline std::size_t QuantScratchBytes(std::size_t columns) { return (columns + 256) * 16; }
+// Activation rows that a kernel takes in one go.
+inline constexpr std::size_t kMaxTileTokens = 8;
+
+// Work space one call of mul_q8 needs.
+inline std::size_t QuantScratchBytes(std::size_t columns) {
+  return kMaxTileTokens * (columns / 16) * sizeof(std::int32_t);
+}
 
 const QuantKernels& ScalarQuantKernels();
 // nullptr where the processor or the build lacks it.
 const QuantKernels* Avx2QuantKernels();
+const QuantKernels* Avx512QuantKernels();  // with VNNI
 
-// "" gives the best table for this machine; "scalar" and "avx2" that one, nullptr when it cannot
-// run here.
+// "" gives the best table for this machine; "scalar", "avx2" and "avx512-vnni" that one, nullptr
+// when it cannot run here.
 const QuantKernels* FindQuantKernels(absl::string_view name);
 
 }  // namespace ragmesh::linalg

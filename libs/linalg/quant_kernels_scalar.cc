@@ -1,6 +1,5 @@
 // The readable definition of what every other table computes.
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -9,87 +8,136 @@
 namespace ragmesh::linalg {
 namespace {
 
-void Dequantize(QuantType type, const std::uint8_t* row, std::size_t columns, float* out) {
-  if (type == QuantType::kF32) {
-    std::memcpy(out, row, columns * sizeof(float));
-  } else if (!IsQuantised(type)) {
-    for (std::size_t i = 0; i < columns; ++i) {
-      std::uint16_t bits;
-      std::memcpy(&bits, row + 2 * i, sizeof(bits));
-      out[i] = type == QuantType::kF16 ? HalfToFloat(bits)
-                                       : std::bit_cast<float>(std::uint32_t{bits} << 16);
-    }
-  } else {
-    Run run;
-    for (std::size_t r = 0; r < columns / kRunValues; ++r) {
-      ReadRun(type, row, r, &run);
-      for (std::size_t i = 0; i < kRunValues; ++i) {
-        const float scale = run.scale * static_cast<float>(run.sub_scale[i / 16]);
-        out[r * kRunValues + i] = scale * static_cast<float>(run.q[i]) + run.offset;
-      }
-    }
-  }
-}
-
-void QuantizeQ8(const float* x, std::size_t columns, std::int8_t* q, float* scale, float* sum) {
+void QuantizeQ8(const float* x, std::size_t columns, std::int8_t* q, float* scale, float* sum,
+                std::int32_t* total) {
   for (std::size_t r = 0; r < columns / kRunValues; ++r, x += kRunValues, q += kRunValues) {
     float largest = 0;
     for (std::size_t i = 0; i < kRunValues; ++i) largest = std::max(largest, std::fabs(x[i]));
     const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
-    int total = 0;
+    total[2 * r] = total[2 * r + 1] = 0;
     for (std::size_t i = 0; i < kRunValues; ++i) {
       // Values that are not finite come only from broken weights; they round to something in range.
       const float rounded = std::nearbyint(x[i] * inverse);
       q[i] = static_cast<std::int8_t>(rounded >= -127.0f ? (rounded <= 127.0f ? rounded : 127.0f)
                                                          : -127.0f);
-      total += q[i];
+      total[2 * r + i / 16] += q[i];
     }
     scale[r] = largest / 127.0f;
-    sum[r] = scale[r] * static_cast<float>(total);
+    sum[r] = scale[r] * static_cast<float>(total[2 * r] + total[2 * r + 1]);
   }
 }
 
-void MulF32(const WeightRows& weights, const float* x, std::size_t count, float* out,
-            std::size_t out_stride, void* scratch) {
-  auto* expanded = static_cast<float*>(scratch);
-  const std::size_t row_bytes = RowBytes(weights.type, weights.columns);
+// Row `r` of a panel, read back run by run.
+class PanelRow {
+ public:
+  PanelRow(const PackedMatrix& matrix, std::size_t row)
+      : type_(matrix.type),
+        layout_(LayOutPanel(matrix.type, matrix.columns)),
+        panel_(matrix.data + row / kPanelRows * layout_.bytes),
+        r_(row % kPanelRows) {}
+
+  float Value(std::size_t column) const {  // of F32, F16 and BF16
+    float value;
+    ExpandRow(type_, panel_ + (column * kPanelRows + r_) * BlockBytes(type_), 1, &value);
+    return value;
+  }
+
+  Run ReadPackedRun(std::size_t run) const {
+    Run out;
+    const std::uint8_t* lines = panel_ + layout_.quants + run * RunBytes(type_);
+    for (std::size_t i = 0; i < kRunValues; ++i)
+      out.q[i] = static_cast<std::int16_t>(Stored(lines, i) - StoredBias(type_));
+    const std::size_t scale = HasSuperblocks(type_) ? run / 8 : run;
+    out.d = Half(layout_.d, scale);
+    if (HasOffsets(type_)) out.m = Half(layout_.m, scale), out.minimum[0] = out.minimum[1] = -1;
+    if (!HasSuperblocks(type_)) return out;
+    for (std::size_t h = 0; h < 2; ++h) {
+      if (HasHalves(type_)) {
+        out.multiple[h] = static_cast<std::int8_t>(Byte(layout_.multiples, 2 * run + h));
+      } else {
+        out.multiple[h] = Byte(layout_.multiples, run);
+      }
+      if (HasOffsets(type_)) out.minimum[h] = Byte(layout_.minimums, run);
+    }
+    return out;
+  }
+
+ private:
+  std::uint8_t Byte(std::size_t part, std::size_t index) const {
+    return panel_[part + index * kPanelRows + r_];
+  }
+  std::uint16_t Half(std::size_t part, std::size_t index) const {
+    std::uint16_t half;
+    std::memcpy(&half, panel_ + part + (index * kPanelRows + r_) * sizeof(half), sizeof(half));
+    return half;
+  }
+  int Stored(const std::uint8_t* lines, std::size_t i) const {
+    const std::size_t group = i / 4, byte = 4 * r_ + i % 4;
+    if (QuantBits(type_) == 8) return lines[group * 64 + byte];
+    const int nibbles = lines[group % 4 * 64 + byte];
+    const int low = group < 4 ? nibbles & 15 : nibbles >> 4;
+    if (QuantBits(type_) == 5) return low | ((lines[256 + byte] >> group) & 1) << 4;
+    if (QuantBits(type_) == 6)
+      return low | ((lines[256 + group / 4 * 64 + byte] >> (2 * (group % 4))) & 3) << 4;
+    return low;
+  }
+
+  const QuantType type_;
+  const PanelLayout layout_;
+  const std::uint8_t* const panel_;
+  const std::size_t r_;
+};
+
+void ExpandPackedRun(const PackedMatrix& weights, const PanelRow& row, std::size_t begin,
+                     std::size_t count, float* out) {
+  if (!IsQuantised(weights.type)) {
+    for (std::size_t i = 0; i < count; ++i) out[i] = row.Value(begin + i);
+    return;
+  }
+  const Run run = row.ReadPackedRun(begin / kRunValues);
+  for (std::size_t i = 0; i < count; ++i)
+    out[i] = run.Scale(i / 16) * static_cast<float>(run.q[i]) + run.Offset(i / 16);
+}
+
+void MulF32(const PackedMatrix& weights, const float* x, std::size_t count, float* out,
+            std::size_t out_stride) {
+  float expanded[kRunValues];
   for (std::size_t r = 0; r < weights.rows; ++r) {
-    Dequantize(weights.type, weights.data + r * row_bytes, weights.columns, expanded);
-    for (std::size_t a = 0; a < count; ++a) {
-      const float* activations = x + a * weights.columns;
-      float total = 0;
-      for (std::size_t i = 0; i < weights.columns; ++i) total += expanded[i] * activations[i];
-      out[a * out_stride + r] = total;
+    const PanelRow row(weights, r);
+    for (std::size_t a = 0; a < count; ++a) out[a * out_stride + r] = 0;
+    for (std::size_t begin = 0; begin < weights.columns; begin += kRunValues) {
+      const std::size_t columns = std::min(kRunValues, weights.columns - begin);
+      ExpandPackedRun(weights, row, begin, columns, expanded);
+      for (std::size_t a = 0; a < count; ++a) {
+        float sum = 0;
+        for (std::size_t i = 0; i < columns; ++i)
+          sum = std::fma(expanded[i], x[a * weights.columns + begin + i], sum);
+        out[a * out_stride + r] += sum;
+      }
     }
   }
 }
 
-void MulQ8(const WeightRows& weights, const Q8Rows& x, float* out, std::size_t out_stride,
-           void* scratch) {
-  auto* runs = static_cast<Run*>(scratch);
-  constexpr std::size_t kRunsAtOnce = 32;  // fits the scratch of any row
-  const std::size_t row_bytes = RowBytes(weights.type, weights.columns);
-  const std::size_t run_count = weights.columns / kRunValues;
+void MulQ8(const PackedMatrix& weights, const Q8Rows& x, float* out, std::size_t out_stride,
+           void*) {
+  const std::size_t runs = weights.columns / kRunValues;
   for (std::size_t r = 0; r < weights.rows; ++r) {
+    const PanelRow row(weights, r);
     for (std::size_t a = 0; a < x.rows; ++a) out[a * out_stride + r] = 0;
-    for (std::size_t begin = 0; begin < run_count; begin += kRunsAtOnce) {
-      const std::size_t end = std::min(run_count, begin + kRunsAtOnce);
-      for (std::size_t i = begin; i < end; ++i) {
-        ReadRun(weights.type, weights.data + r * row_bytes, i, &runs[i - begin]);
-      }
+    for (std::size_t i = 0; i < runs; ++i) {
+      const Run run = row.ReadPackedRun(i);
+      // Multiples that a whole run shares go with its scale.
+      const bool halves = HasHalves(weights.type);
+      const float scale = halves ? HalfToFloat(run.d) : run.Scale(0);
       for (std::size_t a = 0; a < x.rows; ++a) {
-        float total = out[a * out_stride + r];
-        for (std::size_t i = begin; i < end; ++i) {
-          const Run& run = runs[i - begin];
-          const std::int8_t* q = x.q + a * weights.columns + i * kRunValues;
-          std::int32_t product = 0;
-          for (std::size_t j = 0; j < kRunValues; ++j)
-            product += run.sub_scale[j / 16] * run.q[j] * q[j];
-          const float scale = x.scale[a * run_count + i];
-          total = std::fma(static_cast<float>(product), run.scale * scale, total);
-          total = std::fma(run.offset, x.sum[a * run_count + i], total);
-        }
-        out[a * out_stride + r] = total;
+        const std::int8_t* q = x.q + a * weights.columns + i * kRunValues;
+        std::int32_t product = 0;
+        for (std::size_t j = 0; j < kRunValues; ++j)
+          product += (halves ? run.multiple[j / 16] : 1) * run.q[j] * q[j];
+        float& total = out[a * out_stride + r];
+        total = std::fma(static_cast<float>(product), scale * x.scale[a * runs + i], total);
+        if (HasOffsets(weights.type))
+          total = std::fma(run.Offset(0), x.sum[a * runs + i], total);
       }
     }
   }
@@ -143,8 +191,8 @@ void ToHalf(const float* x, std::size_t n, std::uint16_t* out) {
 }  // namespace
 
 const QuantKernels& ScalarQuantKernels() {
-  static constexpr QuantKernels kKernels = {"scalar", Dequantize, QuantizeQ8, MulF32, MulQ8,
-                                            Attend,   RmsNorm,    SiluMul,    ToHalf};
+  static constexpr QuantKernels kKernels = {"scalar", QuantizeQ8, MulF32,  MulQ8,
+                                            Attend,   RmsNorm,    SiluMul, ToHalf};
   return kKernels;
 }
 

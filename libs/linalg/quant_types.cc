@@ -13,12 +13,10 @@ T Load(const std::uint8_t* bytes) {
   return value;
 }
 
-float LoadHalf(const std::uint8_t* bytes) { return HalfToFloat(Load<std::uint16_t>(bytes)); }
-
-void ReadNibbles(const std::uint8_t* bytes, std::int16_t* q) {
+void ReadNibbles(const std::uint8_t* bytes, int bias, std::int16_t* q) {
   for (std::size_t j = 0; j < 16; ++j) {
-    q[j] = bytes[j] & 15;
-    q[j + 16] = bytes[j] >> 4;
+    q[j] = static_cast<std::int16_t>((bytes[j] & 15) - bias);
+    q[j + 16] = static_cast<std::int16_t>((bytes[j] >> 4) - bias);
   }
 }
 
@@ -28,8 +26,10 @@ void ReadQ4K(const std::uint8_t* block, std::size_t i, Run* run) {
   const int minimum = i < 4 ? s[i + 4] & 63 : (s[i + 4] >> 4) | ((s[i] >> 6) << 4);
   const std::uint8_t* bytes = block + 16 + 32 * (i / 2);
   for (std::size_t l = 0; l < 32; ++l) run->q[l] = i % 2 == 0 ? bytes[l] & 15 : bytes[l] >> 4;
-  run->scale = LoadHalf(block) * static_cast<float>(scale);
-  run->offset = -(LoadHalf(block + 2) * static_cast<float>(minimum));
+  run->d = Load<std::uint16_t>(block);
+  run->m = Load<std::uint16_t>(block + 2);
+  run->multiple[0] = run->multiple[1] = static_cast<std::int16_t>(scale);
+  run->minimum[0] = run->minimum[1] = static_cast<std::int16_t>(minimum);
 }
 
 void ReadQ6K(const std::uint8_t* block, std::size_t i, Run* run) {
@@ -41,8 +41,8 @@ void ReadQ6K(const std::uint8_t* block, std::size_t i, Run* run) {
     run->q[l] = static_cast<std::int16_t>((nibble | (((high[l] >> (2 * part)) & 3) << 4)) - 32);
   }
   for (std::size_t s = 0; s < 2; ++s)
-    run->sub_scale[s] = static_cast<std::int8_t>(block[192 + 2 * i + s]);
-  run->scale = LoadHalf(block + 208);
+    run->multiple[s] = static_cast<std::int8_t>(block[192 + 2 * i + s]);
+  run->d = Load<std::uint16_t>(block + 208);
 }
 
 }  // namespace
@@ -66,29 +66,27 @@ std::size_t BlockBytes(QuantType type) {
 void ReadRun(QuantType type, const std::uint8_t* row, std::size_t index, Run* run) {
   const std::size_t runs = BlockValues(type) / kRunValues;
   const std::uint8_t* block = row + index / runs * BlockBytes(type);
-  run->sub_scale[0] = run->sub_scale[1] = 1;
-  run->offset = 0;
+  *run = Run{};
   switch (type) {
     case QuantType::kQ4_0:
-      run->scale = LoadHalf(block);
-      run->offset = -8 * run->scale;
-      return ReadNibbles(block + 2, run->q);
+      run->d = Load<std::uint16_t>(block);
+      return ReadNibbles(block + 2, 8, run->q);
     case QuantType::kQ4_1:
-      run->scale = LoadHalf(block);
-      run->offset = LoadHalf(block + 2);
-      return ReadNibbles(block + 4, run->q);
+      run->d = Load<std::uint16_t>(block);
+      run->m = Load<std::uint16_t>(block + 2);
+      run->minimum[0] = run->minimum[1] = -1;
+      return ReadNibbles(block + 4, 0, run->q);
     case QuantType::kQ5_0: {
-      run->scale = LoadHalf(block);
-      run->offset = -16 * run->scale;
-      ReadNibbles(block + 6, run->q);
+      run->d = Load<std::uint16_t>(block);
+      ReadNibbles(block + 6, 16, run->q);
       const auto fifth = Load<std::uint32_t>(block + 2);
       for (std::size_t j = 0; j < 32; ++j) {
-        run->q[j] = static_cast<std::int16_t>(run->q[j] | (((fifth >> j) & 1) << 4));
+        run->q[j] = static_cast<std::int16_t>(run->q[j] + static_cast<int>((fifth >> j) & 1) * 16);
       }
       return;
     }
     case QuantType::kQ8_0:
-      run->scale = LoadHalf(block);
+      run->d = Load<std::uint16_t>(block);
       for (std::size_t j = 0; j < 32; ++j) run->q[j] = static_cast<std::int8_t>(block[2 + j]);
       return;
     case QuantType::kQ4_K:
@@ -98,9 +96,34 @@ void ReadRun(QuantType type, const std::uint8_t* row, std::size_t index, Run* ru
     case QuantType::kF32:
     case QuantType::kF16:
     case QuantType::kBF16:
-      break;
+      return;
   }
-  *run = Run{};
+}
+
+float Run::Scale(std::size_t h) const { return HalfToFloat(d) * static_cast<float>(multiple[h]); }
+float Run::Offset(std::size_t h) const { return -(HalfToFloat(m) * static_cast<float>(minimum[h])); }
+
+void ExpandRow(QuantType type, const std::uint8_t* row, std::size_t columns, float* out) {
+  if (type == QuantType::kF32) {
+    std::memcpy(out, row, columns * sizeof(float));
+    return;
+  }
+  if (!IsQuantised(type)) {
+    for (std::size_t i = 0; i < columns; ++i) {
+      const auto bits = Load<std::uint16_t>(row + 2 * i);
+      out[i] = type == QuantType::kF16 ? HalfToFloat(bits)
+                                       : std::bit_cast<float>(std::uint32_t{bits} << 16);
+    }
+    return;
+  }
+  Run run;
+  for (std::size_t r = 0; r < columns / kRunValues; ++r) {
+    ReadRun(type, row, r, &run);
+    for (std::size_t i = 0; i < kRunValues; ++i) {
+      out[r * kRunValues + i] =
+          run.Scale(i / 16) * static_cast<float>(run.q[i]) + run.Offset(i / 16);
+    }
+  }
 }
 
 float HalfToFloat(std::uint16_t half) {

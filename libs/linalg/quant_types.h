@@ -18,7 +18,7 @@
 //         + 32*(p & 1) + l, top bits 2*p of byte 32*h + l, and scale s[v / 16]. x = d * s * (q -
 //         32)
 //
-// Reading a run of 32 values is the common unit of all kernels (`Run`).
+// A run of 32 values is the common unit of all kernels (`Run`).
 #ifndef RAGMESH_LIBS_LINALG_QUANT_TYPES_H_
 #define RAGMESH_LIBS_LINALG_QUANT_TYPES_H_
 
@@ -37,23 +37,32 @@ const char* ToString(QuantType type);
 std::size_t BlockValues(QuantType type);
 std::size_t BlockBytes(QuantType type);
 
-inline bool IsQuantised(QuantType type) { return type >= QuantType::kQ4_0; }
+constexpr bool IsQuantised(QuantType type) { return type >= QuantType::kQ4_0; }
 
 // Bytes of a row of `columns` values, a whole number of blocks.
 inline std::size_t RowBytes(QuantType type, std::size_t columns) {
   return columns / BlockValues(type) * BlockBytes(type);
 }
 
-// 32 values of a quantised row in integer form: x[i] = scale * sub_scale[i / 16] * q[i] + offset.
+// 32 values of a quantised row in integer form. With h = i / 16,
+//   x[i] = d * multiple[h] * q[i] - m * minimum[h].
 struct Run {
-  std::int16_t q[kRunValues];
-  std::int16_t sub_scale[2];
-  float scale;
-  float offset;
+  std::int16_t q[kRunValues] = {};  // |q| <= 128
+  std::uint16_t d = 0;         // f16
+  std::uint16_t m = 0;         // f16; 0 where the type has none
+  std::int16_t multiple[2] = {1, 1};
+  std::int16_t minimum[2] = {0, 0};  // -1 where m is added as it is
+
+  // The factor of q, and what is added, in half `h`: exact products of two short numbers.
+  float Scale(std::size_t h) const;
+  float Offset(std::size_t h) const;
 };
 
 // Run `index` of a quantised row.
 void ReadRun(QuantType type, const std::uint8_t* row, std::size_t index, Run* run);
+
+// Expands a row of any type to f32: the definition of what the weights are.
+void ExpandRow(QuantType type, const std::uint8_t* row, std::size_t columns, float* out);
 
 float HalfToFloat(std::uint16_t half);
 std::uint16_t FloatToHalf(float value);  // nearest, ties to even

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -52,67 +53,129 @@ struct alignas(64) Line {
   char bytes[64];
 };
 
+std::vector<const QuantKernels*> OtherTables() {
+  std::vector<const QuantKernels*> tables;
+  for (const QuantKernels* table : {Avx2QuantKernels(), Avx512QuantKernels()}) {
+    if (table != nullptr) tables.push_back(table);
+  }
+  return tables;
+}
+
+// A matrix and its packed form.
+struct Packed {
+  Packed(QuantType type, std::size_t columns, std::size_t rows, std::mt19937* random)
+      : file(RandomRows(type, columns, rows, random)),
+        lines(PackedBytes(type, rows, columns) / sizeof(Line)) {
+    auto* data = reinterpret_cast<std::uint8_t*>(lines.data());
+    const std::size_t panel = LayOutPanel(type, columns).bytes;
+    for (std::size_t r = 0; r < rows; r += kPanelRows) {
+      PackPanel(type, file.data() + r * RowBytes(type, columns), std::min(kPanelRows, rows - r),
+                columns, data + r / kPanelRows * panel);
+    }
+    matrix = {type, data, rows, columns};
+  }
+  std::vector<std::uint8_t> file;
+  std::vector<Line> lines;
+  PackedMatrix matrix;
+};
+
+struct Rounded {
+  Rounded(const std::vector<float>& x, std::size_t columns, const QuantKernels& table)
+      : q(x.size()), scale(x.size() / 32), sum(x.size() / 32), total(x.size() / 16) {
+    for (std::size_t at = 0; at < x.size(); at += columns) {
+      table.quantize_q8(&x[at], columns, &q[at], &scale[at / 32], &sum[at / 32], &total[at / 16]);
+    }
+    rows = {q.data(), scale.data(), sum.data(), total.data(), x.size() / columns};
+  }
+  std::vector<std::int8_t> q;
+  std::vector<float> scale, sum;
+  std::vector<std::int32_t> total;
+  Q8Rows rows;
+};
+
 class QuantKernelsTest : public ::testing::TestWithParam<Case> {
  protected:
-  void SetUp() override {
-    if (Avx2QuantKernels() == nullptr) GTEST_SKIP() << "skipped: this processor has no AVX2";
-  }
   const QuantKernels& scalar_ = ScalarQuantKernels();
   std::mt19937 random_{20240607};
   std::vector<Line> scratch_ = std::vector<Line>(QuantScratchBytes(2048) / sizeof(Line) + 1);
 };
 
-TEST_P(QuantKernelsTest, Avx2ExpandsToTheSameBits) {
-  const auto [type, columns] = GetParam();
-  const auto rows = RandomRows(type, columns, 1, &random_);
-  std::vector<float> expected(columns), actual(columns);
-  scalar_.dequantize(type, rows.data(), columns, expected.data());
-  Avx2QuantKernels()->dequantize(type, rows.data(), columns, actual.data());
-  EXPECT_EQ(actual, expected);
-}
-
-TEST_P(QuantKernelsTest, Avx2RoundedProductsHaveTheSameBitsForAnyBatch) {
+TEST_P(QuantKernelsTest, RoundedProductsAreThoseOfTheFilesValues) {
   const auto [type, columns] = GetParam();
   if (!IsQuantised(type)) GTEST_SKIP() << "skipped: rounded products need quantised weights";
-  constexpr std::size_t kRows = 21;  // two panels and a rest
-  const auto rows = RandomRows(type, columns, kRows, &random_);
-  for (const std::size_t count : {1, 2, 3, 4, 5, 9}) {
-    const std::vector<float> x = RandomFloats(count * columns, &random_);
-    std::vector<std::int8_t> q(x.size());
-    std::vector<float> scale(x.size() / 32), sum(x.size() / 32);
-    for (std::size_t a = 0; a < count; ++a) {
-      scalar_.quantize_q8(&x[a * columns], columns, &q[a * columns], &scale[a * columns / 32],
-                          &sum[a * columns / 32]);
+  const Packed packed(type, columns, 3, &random_);
+  const Rounded x(RandomFloats(columns, &random_), columns, scalar_);
+  std::vector<float> actual(3), expanded(columns);
+  scalar_.mul_q8(packed.matrix, x.rows, actual.data(), 3, scratch_.data());
+  for (std::size_t r = 0; r < 3; ++r) {
+    ExpandRow(type, packed.file.data() + r * RowBytes(type, columns), columns, expanded.data());
+    double expected = 0, magnitude = 0;
+    for (std::size_t i = 0; i < columns; ++i) {
+      const double product = static_cast<double>(expanded[i]) * x.scale[i / 32] * x.q[i];
+      expected += product;
+      magnitude += std::fabs(product);
     }
-    const WeightRows weights{type, rows.data(), columns, kRows};
-    const Q8Rows activations{q.data(), scale.data(), sum.data(), count};
-    std::vector<float> expected(count * kRows), actual(count * kRows);
-    scalar_.mul_q8(weights, activations, expected.data(), kRows, scratch_.data());
-    Avx2QuantKernels()->mul_q8(weights, activations, actual.data(), kRows, scratch_.data());
-    EXPECT_EQ(actual, expected) << count << " activation rows";
+    EXPECT_NEAR(actual[r], expected, magnitude * 1e-5);
   }
 }
 
-TEST_P(QuantKernelsTest, Avx2FloatProductsAreCloseAndDoNotDependOnTheBatch) {
+TEST_P(QuantKernelsTest, RoundedProductsHaveTheSameBitsInEveryTableForAnyBatch) {
   const auto [type, columns] = GetParam();
-  constexpr std::size_t kRows = 11, kCount = 8;
-  const auto rows = RandomRows(type, columns, kRows, &random_);
-  const std::vector<float> x = RandomFloats(kCount * columns, &random_);
-  const WeightRows weights{type, rows.data(), columns, kRows};
-  std::vector<float> expected(kCount * kRows), actual(kCount * kRows), single(kRows),
-      expanded(columns);
-  scalar_.mul_f32(weights, x.data(), kCount, expected.data(), kRows, scratch_.data());
-  Avx2QuantKernels()->mul_f32(weights, x.data(), kCount, actual.data(), kRows, scratch_.data());
-  for (std::size_t a = 0; a < kCount; ++a) {
-    Avx2QuantKernels()->mul_f32(weights, &x[a * columns], 1, single.data(), kRows, scratch_.data());
-    for (std::size_t r = 0; r < kRows; ++r) {
-      EXPECT_EQ(actual[a * kRows + r], single[r]);
-      // n roundings of at most 2^-24 of the sum of magnitudes.
-      scalar_.dequantize(type, rows.data() + r * RowBytes(type, columns), columns, expanded.data());
-      double magnitude = 0;
-      for (std::size_t i = 0; i < columns; ++i)
-        magnitude += std::fabs(expanded[i] * x[a * columns + i]);
-      EXPECT_NEAR(actual[a * kRows + r], expected[a * kRows + r], magnitude * columns * 0x1p-24);
+  if (!IsQuantised(type)) GTEST_SKIP() << "skipped: rounded products need quantised weights";
+  constexpr std::size_t kRows = 37;  // two panels and a rest
+  const Packed packed(type, columns, kRows, &random_);
+  for (const QuantKernels* table : OtherTables()) {
+    for (const std::size_t count : {1, 2, 3, 4, 5, 6, 7, 8, 9, 17}) {
+      const Rounded x(RandomFloats(count * columns, &random_), columns, scalar_);
+      std::vector<float> expected(count * kRows), actual(count * kRows);
+      scalar_.mul_q8(packed.matrix, x.rows, expected.data(), kRows, scratch_.data());
+      table->mul_q8(packed.matrix, x.rows, actual.data(), kRows, scratch_.data());
+      EXPECT_EQ(actual, expected) << table->name << ", " << count << " activation rows";
+    }
+  }
+}
+
+TEST_P(QuantKernelsTest, EveryTableRoundsActivationsAlike) {
+  const auto [type, columns] = GetParam();
+  if (columns % 32 != 0) GTEST_SKIP() << "skipped: only whole runs are rounded";
+  for (const QuantKernels* table : OtherTables()) {
+    const std::vector<float> x = RandomFloats(columns, &random_);
+    const Rounded expected(x, columns, scalar_), actual(x, columns, *table);
+    EXPECT_EQ(actual.q, expected.q);
+    EXPECT_EQ(actual.scale, expected.scale);
+    EXPECT_EQ(actual.sum, expected.sum);
+    EXPECT_EQ(actual.total, expected.total);
+  }
+}
+
+TEST_P(QuantKernelsTest, FloatProductsAreThoseOfTheFilesValues) {
+  const auto [type, columns] = GetParam();
+  const Packed packed(type, columns, 3, &random_);
+  const std::vector<float> x = RandomFloats(columns, &random_);
+  std::vector<float> actual(3), expanded(columns);
+  scalar_.mul_f32(packed.matrix, x.data(), 1, actual.data(), 3);
+  for (std::size_t r = 0; r < 3; ++r) {
+    ExpandRow(type, packed.file.data() + r * RowBytes(type, columns), columns, expanded.data());
+    double expected = 0, magnitude = 0;
+    for (std::size_t i = 0; i < columns; ++i) {
+      expected += static_cast<double>(expanded[i]) * x[i];
+      magnitude += std::fabs(static_cast<double>(expanded[i]) * x[i]);
+    }
+    EXPECT_NEAR(actual[r], expected, magnitude * 4e-6);
+  }
+}
+
+TEST_P(QuantKernelsTest, FloatProductsHaveTheSameBitsInEveryTableForAnyBatch) {
+  const auto [type, columns] = GetParam();
+  constexpr std::size_t kRows = 37;
+  const Packed packed(type, columns, kRows, &random_);
+  for (const QuantKernels* table : OtherTables()) {
+    for (const std::size_t count : {1, 2, 4, 5, 9}) {
+      const std::vector<float> x = RandomFloats(count * columns, &random_);
+      std::vector<float> expected(count * kRows), actual(count * kRows);
+      scalar_.mul_f32(packed.matrix, x.data(), count, expected.data(), kRows);
+      table->mul_f32(packed.matrix, x.data(), count, actual.data(), kRows);
+      EXPECT_EQ(actual, expected) << table->name << ", " << count << " activation rows";
     }
   }
 }
@@ -150,16 +213,16 @@ TEST(QuantTypesTest, ReadsOneBlockOfEachTypeAsPublished) {
     std::memcpy(&block[at], &bits, sizeof(bits));
   };
   half(0, 0.5f), block[2] = 0xF3;
-  ScalarQuantKernels().dequantize(QuantType::kQ4_0, block.data(), 32, out.data());
+  ExpandRow(QuantType::kQ4_0, block.data(), 32, out.data());
   EXPECT_EQ(out[0], 0.5f * (3 - 8));
   EXPECT_EQ(out[16], 0.5f * (15 - 8));
   half(2, -1.0f), block[4] = 0xF3;
-  ScalarQuantKernels().dequantize(QuantType::kQ4_1, block.data(), 32, out.data());
+  ExpandRow(QuantType::kQ4_1, block.data(), 32, out.data());
   EXPECT_EQ(out[0], 0.5f * 3 - 1);
   EXPECT_EQ(out[16], 0.5f * 15 - 1);
   std::fill(block.begin(), block.end(), 0);
   half(0, 0.5f), block[2] = 1, block[4] = 1, block[6] = 0xF3;
-  ScalarQuantKernels().dequantize(QuantType::kQ5_0, block.data(), 32, out.data());
+  ExpandRow(QuantType::kQ5_0, block.data(), 32, out.data());
   EXPECT_EQ(out[0], 0.5f * (19 - 16));
   EXPECT_EQ(out[16], 0.5f * (31 - 16));
   EXPECT_EQ(out[1], 0.5f * -16);
@@ -169,13 +232,13 @@ TEST(QuantTypesTest, ReadsOneBlockOfEachTypeAsPublished) {
   block[4 + 4] = 5 | 2 << 6;  // n[0] = 5; top bits of n[4]
   block[4 + 8] = 0x47;        // low nibbles of s[4], n[4]
   block[16] = 0xA9, block[16 + 64] = 0x06;
-  ScalarQuantKernels().dequantize(QuantType::kQ4_K, block.data(), 256, out.data());
+  ExpandRow(QuantType::kQ4_K, block.data(), 256, out.data());
   EXPECT_EQ(out[0], 2.0f * 3 * 9 - 5);
   EXPECT_EQ(out[128], 2.0f * 7 * 6 - (4 | 2 << 4));
   std::fill(block.begin(), block.end(), 0);
   half(208, 0.5f), block[0] = 0x21, block[128] = 0x03 | 0x02 << 4, block[192] = 2,
                    block[192 + 4] = 0xFF;
-  ScalarQuantKernels().dequantize(QuantType::kQ6_K, block.data(), 256, out.data());
+  ExpandRow(QuantType::kQ6_K, block.data(), 256, out.data());
   EXPECT_EQ(out[0], 0.5f * 2 * ((1 | 3 << 4) - 32));
   EXPECT_EQ(out[64], 0.5f * -1 * ((2 | 2 << 4) - 32));
 }

@@ -1,0 +1,93 @@
+// Weight matrices of a decoder rearranged for products: 16 rows side by side, a vector lane each,
+// so that one linear stream of memory feeds the kernels and no sum has to be folded across lanes.
+//
+// A matrix is a sequence of panels of 16 rows, the last one filled up with zeros, and a panel is a
+// sequence of parts, each padded to 64 bytes. In what follows r is a row of the panel, n the number
+// of runs of 32 columns, s of superblocks of 256:
+//
+//   F32, F16, BF16          values [column][r]
+//   Q4_0, Q5_0, Q8_0        d f16 [n][r]; quants [n]
+//   Q4_1                    d f16 [n][r]; m f16 [n][r]; quants [n]
+//   Q4_K                    d f16 [s][r]; m f16 [s][r]; multiple u8 [n][r]; minimum u8 [n][r]; quants [n]
+//   Q6_K                    d f16 [s][r]; multiple s8 [n][2][r]; quants [n]
+//
+// The quants of a run are lines of 64 bytes, four bytes a row. Byte b of a row in a line belongs to
+// column 4 * g + b, g being a group of four columns from 0 to 7:
+//
+//   4 lines    line j: low nibbles of group j, high nibbles of group j + 4 (all but Q8_0)
+//   1 line     bit g of a byte: the fifth bit of group g (Q5_0)
+//   2 lines    line h, bits 2 * i and 2 * i + 1: the top bits of group 4 * h + i (Q6_K)
+//   8 lines    line g: group g (Q8_0)
+//
+// Stored quants are q + StoredBias(type), never negative. d, m, multiple and minimum are those of
+// `Run`, so nothing is rounded on the way.
+#ifndef RAGMESH_LIBS_LINALG_PACKED_MATRIX_H_
+#define RAGMESH_LIBS_LINALG_PACKED_MATRIX_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "libs/linalg/quant_types.h"
+
+namespace ragmesh::linalg {
+
+inline constexpr std::size_t kPanelRows = 16;
+
+// `data` is aligned to 64 bytes and borrowed.
+struct PackedMatrix {
+  QuantType type = QuantType::kF32;
+  const std::uint8_t* data = nullptr;
+  std::size_t rows = 0;
+  std::size_t columns = 0;  // a whole number of the type's blocks
+};
+
+// What a type's runs consist of.
+constexpr std::size_t QuantBits(QuantType type) {
+  return type == QuantType::kQ8_0 ? 8 : type == QuantType::kQ6_K ? 6 : type == QuantType::kQ5_0 ? 5 : 4;
+}
+constexpr int StoredBias(QuantType type) {
+  switch (type) {
+    case QuantType::kQ4_0:
+      return 8;
+    case QuantType::kQ5_0:
+      return 16;
+    case QuantType::kQ6_K:
+      return 32;
+    case QuantType::kQ8_0:
+      return 128;
+    default:
+      return 0;
+  }
+}
+constexpr bool HasSuperblocks(QuantType type) {
+  return type == QuantType::kQ4_K || type == QuantType::kQ6_K;
+}
+constexpr bool HasOffsets(QuantType type) {
+  return type == QuantType::kQ4_1 || type == QuantType::kQ4_K;
+}
+// Each half of a run has its own multiple.
+constexpr bool HasHalves(QuantType type) { return type == QuantType::kQ6_K; }
+
+// Bytes of the quants of a run: 64 for each bit.
+constexpr std::size_t RunBytes(QuantType type) { return QuantBits(type) * 64; }
+
+// Where the parts of a panel begin, in bytes. A part that the type does not have is empty.
+struct PanelLayout {
+  std::size_t d = 0, m = 0, multiples = 0, minimums = 0;
+  std::size_t quants = 0;  // or values, of F32, F16 and BF16
+  std::size_t bytes = 0;   // of the whole panel
+};
+PanelLayout LayOutPanel(QuantType type, std::size_t columns);
+
+inline std::size_t PanelCount(std::size_t rows) { return (rows + kPanelRows - 1) / kPanelRows; }
+inline std::size_t PackedBytes(QuantType type, std::size_t rows, std::size_t columns) {
+  return PanelCount(rows) * LayOutPanel(type, columns).bytes;
+}
+
+// Packs at most 16 rows that stand one after another in the form of the file.
+void PackPanel(QuantType type, const std::uint8_t* rows, std::size_t row_count, std::size_t columns,
+               std::uint8_t* panel);
+
+}  // namespace ragmesh::linalg
+
+#endif  // RAGMESH_LIBS_LINALG_PACKED_MATRIX_H_

@@ -1,0 +1,364 @@
+// Products with packed matrices, written once for vectors of any width. A table's file defines
+// RAGMESH_SIMD_TARGET (the attribute of its instruction set) and a struct `Simd` with the few
+// operations below, includes this and hands out MulF32<Simd> and MulQ8<Simd>.
+//
+//   kWidth          lanes, a divisor of 16
+//   kTokens         activation rows in a tile: what the registers hold
+//   kSignedBytes    eight-bit quants are multiplied signed, so that no bias is to be taken off
+//   Ints, Floats    vectors of kWidth lanes of 4 bytes
+//   LoadInts, AddInts, And, Or, Xor (with a byte in all places), ShiftRight<n> (left where negative;
+//                   what crosses from byte to byte is masked off afterwards)
+//   Dot<bits>       start + the dot products of the four bytes of each lane with four of `x`, of four
+//                   groups in turn
+//   ByteOf<b, signed>, ToFloats, Zero, Set, Load, Store, Add, Sub, Mul, Fma
+//   Halves, BFloats, UnsignedBytes, SignedBytes    kWidth such values in memory
+//
+// The order of all sums is that of the scalar table, so all tables give the same bits.
+#ifndef RAGMESH_LIBS_LINALG_PACKED_PRODUCTS_H_
+#define RAGMESH_LIBS_LINALG_PACKED_PRODUCTS_H_
+
+#ifndef RAGMESH_SIMD_TARGET
+#error "define RAGMESH_SIMD_TARGET, the attribute of the instruction set, before including this"
+#endif
+#define RAGMESH_SIMD_INLINE RAGMESH_SIMD_TARGET __attribute__((always_inline)) inline
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "libs/linalg/packed_matrix.h"
+#include "libs/linalg/quant_kernels.h"
+
+namespace ragmesh::linalg::packed {
+
+constexpr std::size_t kGroups = 8;  // of four columns in a run
+constexpr std::size_t kSuperRuns = 8;
+
+// The stored quants of a run: one vector a group.
+template <typename S, QuantType kType>
+RAGMESH_SIMD_INLINE void Unpack(const std::uint8_t* lines, typename S::Ints (&u)[kGroups]) {
+  constexpr std::size_t kBits = QuantBits(kType);
+  if constexpr (kBits == 8) {
+#pragma GCC unroll 8
+    for (std::size_t g = 0; g < kGroups; ++g) {
+      u[g] = S::LoadInts(lines + 64 * g);
+      if constexpr (S::kSignedBytes) u[g] = S::Xor(u[g], 128);
+    }
+    return;
+  }
+#pragma GCC unroll 4
+  for (std::size_t g = 0; g < 4; ++g) {
+    const typename S::Ints line = S::LoadInts(lines + 64 * g);
+    u[g] = S::And(line, 15);
+    u[g + 4] = S::And(S::template ShiftRight<4>(line), 15);
+  }
+  if constexpr (kBits == 5) {
+    const typename S::Ints fifth = S::LoadInts(lines + 256);
+    u[0] = S::Or(u[0], S::And(S::template ShiftRight<-4>(fifth), 16));
+    u[1] = S::Or(u[1], S::And(S::template ShiftRight<-3>(fifth), 16));
+    u[2] = S::Or(u[2], S::And(S::template ShiftRight<-2>(fifth), 16));
+    u[3] = S::Or(u[3], S::And(S::template ShiftRight<-1>(fifth), 16));
+    u[4] = S::Or(u[4], S::And(fifth, 16));
+    u[5] = S::Or(u[5], S::And(S::template ShiftRight<1>(fifth), 16));
+    u[6] = S::Or(u[6], S::And(S::template ShiftRight<2>(fifth), 16));
+    u[7] = S::Or(u[7], S::And(S::template ShiftRight<3>(fifth), 16));
+  }
+  if constexpr (kBits == 6) {
+#pragma GCC unroll 2
+    for (std::size_t h = 0; h < 2; ++h) {
+      const typename S::Ints top = S::LoadInts(lines + 256 + 64 * h);
+      u[4 * h] = S::Or(u[4 * h], S::And(S::template ShiftRight<-4>(top), 48));
+      u[4 * h + 1] = S::Or(u[4 * h + 1], S::And(S::template ShiftRight<-2>(top), 48));
+      u[4 * h + 2] = S::Or(u[4 * h + 2], S::And(top, 48));
+      u[4 * h + 3] = S::Or(u[4 * h + 3], S::And(S::template ShiftRight<2>(top), 48));
+    }
+  }
+}
+
+// kWidth rows of a panel, beginning with row `first`.
+template <typename S, QuantType kType>
+class PanelRows {
+ public:
+  using Floats = typename S::Floats;
+
+  RAGMESH_SIMD_INLINE PanelRows(const std::uint8_t* panel, const PanelLayout& layout,
+                                std::size_t first)
+      : d_(panel + layout.d + 2 * first),
+        m_(panel + layout.m + 2 * first),
+        multiples_(panel + layout.multiples + first),
+        minimums_(panel + layout.minimums + first),
+        lines_(panel + layout.quants + 4 * first) {}
+
+  RAGMESH_SIMD_INLINE const std::uint8_t* Lines(std::size_t run) const {
+    return lines_ + run * RunBytes(kType);
+  }
+  // The factor of whole runs; without the multiples of halves.
+  RAGMESH_SIMD_INLINE Floats Scale(std::size_t run) const {
+    if constexpr (HasSuperblocks(kType)) {
+      const Floats d = S::Halves(d_ + run / kSuperRuns * kPanelRows * 2);
+      if constexpr (HasHalves(kType)) return d;
+      return S::Mul(d, S::UnsignedBytes(multiples_ + run * kPanelRows));
+    } else {
+      return S::Halves(d_ + run * kPanelRows * 2);
+    }
+  }
+  RAGMESH_SIMD_INLINE Floats Multiple(std::size_t run, std::size_t half) const {
+    return S::SignedBytes(multiples_ + (2 * run + half) * kPanelRows);
+  }
+  RAGMESH_SIMD_INLINE Floats Offset(std::size_t run) const {
+    if constexpr (HasSuperblocks(kType)) {
+      const Floats m = S::Halves(m_ + run / kSuperRuns * kPanelRows * 2);
+      return S::Mul(m, S::Sub(S::Zero(), S::UnsignedBytes(minimums_ + run * kPanelRows)));
+    } else {
+      return S::Halves(m_ + run * kPanelRows * 2);
+    }
+  }
+
+ private:
+  const std::uint8_t *d_, *m_, *multiples_, *minimums_, *lines_;
+};
+
+// The activations of a tile.
+struct TokenRows {
+  const std::int8_t* q;
+  const float* scale;
+  const float* sum;
+  const std::int32_t* start;  // of each half run: minus the bias of the quants times their sum
+  std::size_t columns;
+};
+
+template <typename S, QuantType kType, std::size_t kCount>
+RAGMESH_SIMD_TARGET void MulQ8Tile(const std::uint8_t* panel, const PanelLayout& layout,
+                                   std::size_t first, const TokenRows& x, float* out,
+                                   std::size_t out_stride, std::size_t lanes) {
+  using Floats = typename S::Floats;
+  using Ints = typename S::Ints;
+  const PanelRows<S, kType> rows(panel, layout, first);
+  const std::size_t runs = x.columns / kRunValues;
+  Floats total[kCount];
+#pragma GCC unroll 8
+  for (std::size_t a = 0; a < kCount; ++a) total[a] = S::Zero();
+  for (std::size_t run = 0; run < runs; ++run) {
+    const std::uint8_t* lines = rows.Lines(run);
+    Ints u[kGroups];
+    Unpack<S, kType>(lines, u);
+    const Floats scale = rows.Scale(run);
+    Floats offset = S::Zero(), multiple[2] = {offset, offset};
+    if constexpr (HasOffsets(kType)) offset = rows.Offset(run);
+    if constexpr (HasHalves(kType)) {
+      multiple[0] = rows.Multiple(run, 0);
+      multiple[1] = rows.Multiple(run, 1);
+    }
+#pragma GCC unroll 8
+    for (std::size_t a = 0; a < kCount; ++a) {
+      const std::size_t at = a * runs + run;
+      const std::int8_t* q = x.q + at * kRunValues;
+      const Ints low = S::template Dot<QuantBits(kType)>(x.start[2 * at], u, q);
+      const Ints high = S::template Dot<QuantBits(kType)>(x.start[2 * at + 1], u + 4, q + 16);
+      Floats product;
+      if constexpr (HasHalves(kType)) {
+        // Below 2^24 each and together, so exact.
+        product = S::Fma(S::ToFloats(low), multiple[0], S::Mul(S::ToFloats(high), multiple[1]));
+      } else {
+        product = S::ToFloats(S::AddInts(low, high));
+      }
+      total[a] = S::Fma(product, S::Mul(scale, S::Set(x.scale[at])), total[a]);
+      if constexpr (HasOffsets(kType)) total[a] = S::Fma(offset, S::Set(x.sum[at]), total[a]);
+    }
+  }
+#pragma GCC unroll 8
+  for (std::size_t a = 0; a < kCount; ++a) S::Store(out + a * out_stride, total[a], lanes);
+}
+
+// Calls the tile of `count` tokens.
+template <typename S, QuantType kType, std::size_t kCount, typename... Args>
+RAGMESH_SIMD_INLINE void MulQ8Count(std::size_t count, Args&&... args) {
+  if (count == kCount) return MulQ8Tile<S, kType, kCount>(std::forward<Args>(args)...);
+  if constexpr (kCount > 1) MulQ8Count<S, kType, kCount - 1>(count, std::forward<Args>(args)...);
+}
+
+template <typename S, QuantType kType>
+RAGMESH_SIMD_TARGET void MulQ8Of(const PackedMatrix& weights, const Q8Rows& x, float* out,
+                                 std::size_t out_stride, void* scratch) {
+  const PanelLayout layout = LayOutPanel(kType, weights.columns);
+  const std::size_t runs = weights.columns / kRunValues;
+  auto* starts = static_cast<std::int32_t*>(scratch);
+  constexpr bool kSigned = S::kSignedBytes && QuantBits(kType) == 8;
+  for (std::size_t a = 0; a < x.rows; a += S::kTokens) {
+    const std::size_t count = std::min(S::kTokens, x.rows - a);
+    for (std::size_t i = 0; i < count * runs * 2; ++i)
+      starts[i] = kSigned ? 0 : -StoredBias(kType) * x.total[a * runs * 2 + i];
+    const TokenRows tokens = {x.q + a * weights.columns, x.scale + a * runs, x.sum + a * runs,
+                              starts, weights.columns};
+    for (std::size_t row = 0; row < weights.rows; row += S::kWidth) {
+      MulQ8Count<S, kType, S::kTokens>(count, weights.data + row / kPanelRows * layout.bytes, layout,
+                                       row % kPanelRows, tokens, out + a * out_stride + row,
+                                       out_stride, std::min(S::kWidth, weights.rows - row));
+    }
+  }
+}
+
+template <typename S>
+RAGMESH_SIMD_TARGET void MulQ8(const PackedMatrix& weights, const Q8Rows& x, float* out,
+                               std::size_t out_stride, void* scratch) {
+  switch (weights.type) {
+    case QuantType::kQ4_0:
+      return MulQ8Of<S, QuantType::kQ4_0>(weights, x, out, out_stride, scratch);
+    case QuantType::kQ4_1:
+      return MulQ8Of<S, QuantType::kQ4_1>(weights, x, out, out_stride, scratch);
+    case QuantType::kQ5_0:
+      return MulQ8Of<S, QuantType::kQ5_0>(weights, x, out, out_stride, scratch);
+    case QuantType::kQ8_0:
+      return MulQ8Of<S, QuantType::kQ8_0>(weights, x, out, out_stride, scratch);
+    case QuantType::kQ4_K:
+      return MulQ8Of<S, QuantType::kQ4_K>(weights, x, out, out_stride, scratch);
+    case QuantType::kQ6_K:
+      return MulQ8Of<S, QuantType::kQ6_K>(weights, x, out, out_stride, scratch);
+    case QuantType::kF32:
+    case QuantType::kF16:
+    case QuantType::kBF16:
+      return;
+  }
+}
+
+constexpr std::size_t kFloatTokens = 4;
+
+// The f32 weights of a run, and sums of their products with `x`, which points to the run's first
+// column.
+template <typename S, std::size_t kCount>
+struct FloatRun {
+  typename S::Floats scale[2], bias, offset;
+  typename S::Floats sum[kCount];
+  const float* x;
+  std::size_t columns;
+
+  template <bool kSigned, int kByte>
+  RAGMESH_SIMD_INLINE void Add(typename S::Ints q, std::size_t column) {
+    const typename S::Floats stored = S::ToFloats(S::template ByteOf<kByte, kSigned>(q));
+    const typename S::Floats w =
+        S::Add(S::Mul(scale[column / 16], S::Sub(stored, bias)), offset);
+#pragma GCC unroll 4
+    for (std::size_t a = 0; a < kCount; ++a)
+      sum[a] = S::Fma(w, S::Set(x[a * columns + column]), sum[a]);
+  }
+};
+
+// Adds a run to `total`: columns one after another within it, runs one after another.
+template <typename S, QuantType kType, std::size_t kCount>
+RAGMESH_SIMD_INLINE void AddQuantRun(const PanelRows<S, kType>& rows, std::size_t run,
+                                     const float* x, std::size_t columns,
+                                     typename S::Floats (&total)[kCount]) {
+  constexpr bool kSigned = S::kSignedBytes && QuantBits(kType) == 8;
+  typename S::Ints u[kGroups];
+  Unpack<S, kType>(rows.Lines(run), u);
+  FloatRun<S, kCount> floats;
+  floats.scale[0] = floats.scale[1] = rows.Scale(run);
+  if constexpr (HasHalves(kType)) {
+    floats.scale[0] = S::Mul(floats.scale[0], rows.Multiple(run, 0));
+    floats.scale[1] = S::Mul(floats.scale[1], rows.Multiple(run, 1));
+  }
+  floats.bias = S::Set(kSigned ? 0.0f : static_cast<float>(StoredBias(kType)));
+  floats.offset = S::Zero();
+  if constexpr (HasOffsets(kType)) floats.offset = rows.Offset(run);
+  floats.x = x + run * kRunValues;
+  floats.columns = columns;
+#pragma GCC unroll 4
+  for (std::size_t a = 0; a < kCount; ++a) floats.sum[a] = S::Zero();
+#pragma GCC unroll 8
+  for (std::size_t g = 0; g < kGroups; ++g) {
+    floats.template Add<kSigned, 0>(u[g], 4 * g);
+    floats.template Add<kSigned, 1>(u[g], 4 * g + 1);
+    floats.template Add<kSigned, 2>(u[g], 4 * g + 2);
+    floats.template Add<kSigned, 3>(u[g], 4 * g + 3);
+  }
+#pragma GCC unroll 4
+  for (std::size_t a = 0; a < kCount; ++a) total[a] = S::Add(total[a], floats.sum[a]);
+}
+
+template <typename S, QuantType kType>
+RAGMESH_SIMD_INLINE typename S::Floats FloatWeights(const std::uint8_t* values, std::size_t index) {
+  if constexpr (kType == QuantType::kF16) return S::Halves(values + 2 * index);
+  if constexpr (kType == QuantType::kBF16) return S::BFloats(values + 2 * index);
+  return S::Load(reinterpret_cast<const float*>(values) + index);
+}
+
+template <typename S, QuantType kType, std::size_t kCount>
+RAGMESH_SIMD_TARGET void MulF32Tile(const std::uint8_t* panel, const PanelLayout& layout,
+                                    std::size_t first, const float* x, std::size_t columns,
+                                    float* out, std::size_t out_stride, std::size_t lanes) {
+  using Floats = typename S::Floats;
+  Floats total[kCount];
+#pragma GCC unroll 4
+  for (std::size_t a = 0; a < kCount; ++a) total[a] = S::Zero();
+  if constexpr (IsQuantised(kType)) {
+    const PanelRows<S, kType> rows(panel, layout, first);
+    for (std::size_t run = 0; run < columns / kRunValues; ++run)
+      AddQuantRun<S, kType, kCount>(rows, run, x, columns, total);
+  } else {
+    for (std::size_t begin = 0; begin < columns; begin += kRunValues) {
+      Floats part[kCount];
+#pragma GCC unroll 4
+      for (std::size_t a = 0; a < kCount; ++a) part[a] = S::Zero();
+      for (std::size_t i = begin; i < std::min(begin + kRunValues, columns); ++i) {
+        const Floats w = FloatWeights<S, kType>(panel, i * kPanelRows + first);
+#pragma GCC unroll 4
+        for (std::size_t a = 0; a < kCount; ++a)
+          part[a] = S::Fma(w, S::Set(x[a * columns + i]), part[a]);
+      }
+#pragma GCC unroll 4
+      for (std::size_t a = 0; a < kCount; ++a) total[a] = S::Add(total[a], part[a]);
+    }
+  }
+#pragma GCC unroll 4
+  for (std::size_t a = 0; a < kCount; ++a) S::Store(out + a * out_stride, total[a], lanes);
+}
+
+template <typename S, QuantType kType>
+RAGMESH_SIMD_TARGET void MulF32Of(const PackedMatrix& weights, const float* x, std::size_t count,
+                                  float* out, std::size_t out_stride) {
+  const PanelLayout layout = LayOutPanel(kType, weights.columns);
+  for (std::size_t row = 0; row < weights.rows; row += S::kWidth) {
+    const std::uint8_t* panel = weights.data + row / kPanelRows * layout.bytes;
+    const std::size_t first = row % kPanelRows, lanes = std::min(S::kWidth, weights.rows - row);
+    std::size_t a = 0;
+    for (; a + kFloatTokens <= count; a += kFloatTokens) {
+      MulF32Tile<S, kType, kFloatTokens>(panel, layout, first, x + a * weights.columns,
+                                         weights.columns, out + a * out_stride + row, out_stride,
+                                         lanes);
+    }
+    for (; a < count; ++a) {
+      MulF32Tile<S, kType, 1>(panel, layout, first, x + a * weights.columns, weights.columns,
+                              out + a * out_stride + row, out_stride, lanes);
+    }
+  }
+}
+
+template <typename S>
+RAGMESH_SIMD_TARGET void MulF32(const PackedMatrix& weights, const float* x, std::size_t count,
+                                float* out, std::size_t out_stride) {
+  switch (weights.type) {
+    case QuantType::kF32:
+      return MulF32Of<S, QuantType::kF32>(weights, x, count, out, out_stride);
+    case QuantType::kF16:
+      return MulF32Of<S, QuantType::kF16>(weights, x, count, out, out_stride);
+    case QuantType::kBF16:
+      return MulF32Of<S, QuantType::kBF16>(weights, x, count, out, out_stride);
+    case QuantType::kQ4_0:
+      return MulF32Of<S, QuantType::kQ4_0>(weights, x, count, out, out_stride);
+    case QuantType::kQ4_1:
+      return MulF32Of<S, QuantType::kQ4_1>(weights, x, count, out, out_stride);
+    case QuantType::kQ5_0:
+      return MulF32Of<S, QuantType::kQ5_0>(weights, x, count, out, out_stride);
+    case QuantType::kQ8_0:
+      return MulF32Of<S, QuantType::kQ8_0>(weights, x, count, out, out_stride);
+    case QuantType::kQ4_K:
+      return MulF32Of<S, QuantType::kQ4_K>(weights, x, count, out, out_stride);
+    case QuantType::kQ6_K:
+      return MulF32Of<S, QuantType::kQ6_K>(weights, x, count, out, out_stride);
+  }
+}
+
+}  // namespace ragmesh::linalg::packed
+
+#endif  // RAGMESH_LIBS_LINALG_PACKED_PRODUCTS_H_
