@@ -11,7 +11,7 @@
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
-#include "libs/linalg/packed_matrix.h"
+#include "libs/linalg/quant_matrix.h"
 
 namespace ragmesh::linalg {
 
@@ -50,13 +50,13 @@ struct QuantKernels {
   // out[a * out_stride + r] = weight row r . activation row a, for `count` activation rows of
   // `columns` floats. Sums run by run, column by column within a run, by fused multiply-adds; every
   // table gives the same bits.
-  void (*mul_f32)(const PackedMatrix& weights, const float* x, std::size_t count, float* out,
+  void (*mul_f32)(const QuantMatrix& weights, const float* x, std::size_t count, float* out,
                   std::size_t out_stride);
 
   // The same with rounded activations. Weights must be quantised. Integer inside a run, f32 fused
   // multiply-adds from run to run in order; every table gives the same bits. `scratch` holds
   // QuantScratchBytes(columns), 64-byte aligned.
-  void (*mul_q8)(const PackedMatrix& weights, const Q8Rows& x, float* out, std::size_t out_stride,
+  void (*mul_q8)(const QuantMatrix& weights, const Q8Rows& x, float* out, std::size_t out_stride,
                  void* scratch);
 
   void (*attend)(const AttentionHead& head);

@@ -15,12 +15,12 @@
 #define RAGMESH_AVX2 __attribute__((target("avx2,fma,f16c,bmi2")))
 #define RAGMESH_AVX2_INLINE __attribute__((target("avx2,fma,f16c,bmi2"), always_inline)) inline
 #define RAGMESH_SIMD_TARGET RAGMESH_AVX2
-#include "libs/linalg/packed_products.h"
+#include "libs/linalg/quant_products.h"
 
 namespace ragmesh::linalg {
 namespace {
 
-// Eight lanes for packed_products.h.
+// Eight lanes for quant_products.h.
 struct Simd {
   static constexpr std::size_t kWidth = 8, kTokens = 4;
   static constexpr bool kSignedBytes = true;
@@ -331,7 +331,7 @@ RAGMESH_AVX2 void ToHalf(const float* x, std::size_t n, std::uint16_t* out) {
 
 const QuantKernels* Avx2QuantKernels() {
   static constexpr QuantKernels kKernels = {
-      "avx2", QuantizeQ8, packed::MulF32<Simd>, packed::MulQ8<Simd>, Attend, RmsNorm, SiluMul, ToHalf};
+      "avx2", QuantizeQ8, quant::MulF32<Simd>, quant::MulQ8<Simd>, Attend, RmsNorm, SiluMul, ToHalf};
   return GetCpuFeatures().avx2 ? &kKernels : nullptr;
 }
 

@@ -17,12 +17,12 @@
 #define RAGMESH_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma,f16c")))
 #define RAGMESH_VNNI_INLINE RAGMESH_VNNI __attribute__((always_inline)) inline
 #define RAGMESH_SIMD_TARGET RAGMESH_VNNI
-#include "libs/linalg/packed_products.h"
+#include "libs/linalg/quant_products.h"
 
 namespace ragmesh::linalg {
 namespace {
 
-// Sixteen lanes for packed_products.h.
+// Sixteen lanes for quant_products.h.
 struct Simd {
   static constexpr std::size_t kWidth = 16, kTokens = kMaxTileTokens;
   static constexpr bool kSignedBytes = false;
@@ -102,8 +102,8 @@ const QuantKernels* Avx512QuantKernels() {
     if (avx2 == nullptr || !GetCpuFeatures().avx512_vnni) return nullptr;
     static QuantKernels table = *avx2;
     table.name = "avx512-vnni";
-    table.mul_f32 = packed::MulF32<Simd>;
-    table.mul_q8 = packed::MulQ8<Simd>;
+    table.mul_f32 = quant::MulF32<Simd>;
+    table.mul_q8 = quant::MulQ8<Simd>;
     return &table;
   }();
   return kernels;

@@ -30,7 +30,7 @@ void QuantizeQ8(const float* x, std::size_t columns, std::int8_t* q, float* scal
 // Row `r` of a panel, read back run by run.
 class PanelRow {
  public:
-  PanelRow(const PackedMatrix& matrix, std::size_t row)
+  PanelRow(const QuantMatrix& matrix, std::size_t row)
       : type_(matrix.type),
         layout_(LayOutPanel(matrix.type, matrix.columns)),
         panel_(matrix.data + row / kPanelRows * layout_.bytes),
@@ -88,7 +88,7 @@ class PanelRow {
   const std::size_t r_;
 };
 
-void ExpandPackedRun(const PackedMatrix& weights, const PanelRow& row, std::size_t begin,
+void ExpandPackedRun(const QuantMatrix& weights, const PanelRow& row, std::size_t begin,
                      std::size_t count, float* out) {
   if (!IsQuantised(weights.type)) {
     for (std::size_t i = 0; i < count; ++i) out[i] = row.Value(begin + i);
@@ -99,7 +99,7 @@ void ExpandPackedRun(const PackedMatrix& weights, const PanelRow& row, std::size
     out[i] = run.Scale(i / 16) * static_cast<float>(run.q[i]) + run.Offset(i / 16);
 }
 
-void MulF32(const PackedMatrix& weights, const float* x, std::size_t count, float* out,
+void MulF32(const QuantMatrix& weights, const float* x, std::size_t count, float* out,
             std::size_t out_stride) {
   float expanded[kRunValues];
   for (std::size_t r = 0; r < weights.rows; ++r) {
@@ -118,7 +118,7 @@ void MulF32(const PackedMatrix& weights, const float* x, std::size_t count, floa
   }
 }
 
-void MulQ8(const PackedMatrix& weights, const Q8Rows& x, float* out, std::size_t out_stride,
+void MulQ8(const QuantMatrix& weights, const Q8Rows& x, float* out, std::size_t out_stride,
            void*) {
   const std::size_t runs = weights.columns / kRunValues;
   for (std::size_t r = 0; r < weights.rows; ++r) {

@@ -76,7 +76,7 @@ struct Packed {
   }
   std::vector<std::uint8_t> file;
   std::vector<Line> lines;
-  PackedMatrix matrix;
+  QuantMatrix matrix;
 };
 
 struct Rounded {

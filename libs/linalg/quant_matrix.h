@@ -21,8 +21,8 @@
 //
 // Stored quants are q + StoredBias(type), never negative. d, m, multiple and minimum are those of
 // `Run`, so nothing is rounded on the way.
-#ifndef RAGMESH_LIBS_LINALG_PACKED_MATRIX_H_
-#define RAGMESH_LIBS_LINALG_PACKED_MATRIX_H_
+#ifndef RAGMESH_LIBS_LINALG_QUANT_MATRIX_H_
+#define RAGMESH_LIBS_LINALG_QUANT_MATRIX_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -34,7 +34,7 @@ namespace ragmesh::linalg {
 inline constexpr std::size_t kPanelRows = 16;
 
 // `data` is aligned to 64 bytes and borrowed.
-struct PackedMatrix {
+struct QuantMatrix {
   QuantType type = QuantType::kF32;
   const std::uint8_t* data = nullptr;
   std::size_t rows = 0;
@@ -90,4 +90,4 @@ void PackPanel(QuantType type, const std::uint8_t* rows, std::size_t row_count, 
 
 }  // namespace ragmesh::linalg
 
-#endif  // RAGMESH_LIBS_LINALG_PACKED_MATRIX_H_
+#endif  // RAGMESH_LIBS_LINALG_QUANT_MATRIX_H_

@@ -14,8 +14,8 @@
 //   Halves, BFloats, UnsignedBytes, SignedBytes    kWidth such values in memory
 //
 // The order of all sums is that of the scalar table, so all tables give the same bits.
-#ifndef RAGMESH_LIBS_LINALG_PACKED_PRODUCTS_H_
-#define RAGMESH_LIBS_LINALG_PACKED_PRODUCTS_H_
+#ifndef RAGMESH_LIBS_LINALG_QUANT_PRODUCTS_H_
+#define RAGMESH_LIBS_LINALG_QUANT_PRODUCTS_H_
 
 #ifndef RAGMESH_SIMD_TARGET
 #error "define RAGMESH_SIMD_TARGET, the attribute of the instruction set, before including this"
@@ -27,10 +27,10 @@
 #include <cstdint>
 #include <utility>
 
-#include "libs/linalg/packed_matrix.h"
+#include "libs/linalg/quant_matrix.h"
 #include "libs/linalg/quant_kernels.h"
 
-namespace ragmesh::linalg::packed {
+namespace ragmesh::linalg::quant {
 
 constexpr std::size_t kGroups = 8;  // of four columns in a run
 constexpr std::size_t kSuperRuns = 8;
@@ -179,7 +179,7 @@ RAGMESH_SIMD_INLINE void MulQ8Count(std::size_t count, Args&&... args) {
 }
 
 template <typename S, QuantType kType>
-RAGMESH_SIMD_TARGET void MulQ8Of(const PackedMatrix& weights, const Q8Rows& x, float* out,
+RAGMESH_SIMD_TARGET void MulQ8Of(const QuantMatrix& weights, const Q8Rows& x, float* out,
                                  std::size_t out_stride, void* scratch) {
   const PanelLayout layout = LayOutPanel(kType, weights.columns);
   const std::size_t runs = weights.columns / kRunValues;
@@ -200,7 +200,7 @@ RAGMESH_SIMD_TARGET void MulQ8Of(const PackedMatrix& weights, const Q8Rows& x, f
 }
 
 template <typename S>
-RAGMESH_SIMD_TARGET void MulQ8(const PackedMatrix& weights, const Q8Rows& x, float* out,
+RAGMESH_SIMD_TARGET void MulQ8(const QuantMatrix& weights, const Q8Rows& x, float* out,
                                std::size_t out_stride, void* scratch) {
   switch (weights.type) {
     case QuantType::kQ4_0:
@@ -315,7 +315,7 @@ RAGMESH_SIMD_TARGET void MulF32Tile(const std::uint8_t* panel, const PanelLayout
 }
 
 template <typename S, QuantType kType>
-RAGMESH_SIMD_TARGET void MulF32Of(const PackedMatrix& weights, const float* x, std::size_t count,
+RAGMESH_SIMD_TARGET void MulF32Of(const QuantMatrix& weights, const float* x, std::size_t count,
                                   float* out, std::size_t out_stride) {
   const PanelLayout layout = LayOutPanel(kType, weights.columns);
   for (std::size_t row = 0; row < weights.rows; row += S::kWidth) {
@@ -335,7 +335,7 @@ RAGMESH_SIMD_TARGET void MulF32Of(const PackedMatrix& weights, const float* x, s
 }
 
 template <typename S>
-RAGMESH_SIMD_TARGET void MulF32(const PackedMatrix& weights, const float* x, std::size_t count,
+RAGMESH_SIMD_TARGET void MulF32(const QuantMatrix& weights, const float* x, std::size_t count,
                                 float* out, std::size_t out_stride) {
   switch (weights.type) {
     case QuantType::kF32:
@@ -359,6 +359,6 @@ RAGMESH_SIMD_TARGET void MulF32(const PackedMatrix& weights, const float* x, std
   }
 }
 
-}  // namespace ragmesh::linalg::packed
+}  // namespace ragmesh::linalg::quant
 
-#endif  // RAGMESH_LIBS_LINALG_PACKED_PRODUCTS_H_
+#endif  // RAGMESH_LIBS_LINALG_QUANT_PRODUCTS_H_

@@ -1,4 +1,4 @@
-#include "libs/linalg/packed_matrix.h"
+#include "libs/linalg/quant_matrix.h"
 
 #include <cstring>
 
