@@ -28,10 +28,20 @@ absl::StatusOr<QuantType> ToQuantType(const gguf::File& file, const gguf::Tensor
       return QuantType::kQ4_1;
     case gguf::TensorType::kQ5_0:
       return QuantType::kQ5_0;
+    case gguf::TensorType::kQ5_1:
+      return QuantType::kQ5_1;
     case gguf::TensorType::kQ8_0:
       return QuantType::kQ8_0;
+    case gguf::TensorType::kIQ4_NL:
+      return QuantType::kIQ4_NL;
+    case gguf::TensorType::kQ2_K:
+      return QuantType::kQ2_K;
+    case gguf::TensorType::kQ3_K:
+      return QuantType::kQ3_K;
     case gguf::TensorType::kQ4_K:
       return QuantType::kQ4_K;
+    case gguf::TensorType::kQ5_K:
+      return QuantType::kQ5_K;
     case gguf::TensorType::kQ6_K:
       return QuantType::kQ6_K;
     default:
@@ -42,8 +52,8 @@ absl::StatusOr<QuantType> ToQuantType(const gguf::File& file, const gguf::Tensor
       absl::StatusCode::kUnimplemented,
       absl::StrCat(file.name(), ": ", tensor.name, " is stored as ", name, ", which has no kernel"),
       {.reason = "UNSUPPORTED_TENSOR_TYPE",
-       .next_step =
-           "Use a file quantised as Q4_0, Q4_1, Q5_0, Q8_0, Q4_K, Q6_K, F16, BF16 or F32."});
+       .next_step = "Use a file quantised as Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL, Q2_K, Q3_K, "
+                    "Q4_K, Q5_K, Q6_K, F16, BF16 or F32."});
 }
 
 }  // namespace

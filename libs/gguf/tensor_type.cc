@@ -30,6 +30,8 @@ std::optional<BlockShape> FindBlockShape(std::uint32_t type) {
       return BlockShape{"Q5_1", 32, 24};
     case TensorType::kQ8_0:
       return BlockShape{"Q8_0", 32, 34};
+    case TensorType::kIQ4_NL:
+      return BlockShape{"IQ4_NL", 32, 18};
     case TensorType::kQ2_K:
       return BlockShape{"Q2_K", 256, 84};
     case TensorType::kQ3_K:

@@ -43,6 +43,10 @@ struct Simd {
     if constexpr (kBits >= 0) return _mm256_srli_epi16(a, kBits);
     return _mm256_slli_epi16(a, -kBits);
   }
+  static RAGMESH_AVX2_INLINE Ints Levels(Ints numbers) {
+    const __m128i levels = _mm_loadu_si128(reinterpret_cast<const __m128i*>(kIq4Levels));
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(levels), numbers);
+  }
 
   // Pairs of byte products as 16-bit sums. |q| <= 128 and |x| <= 127 keep a pair below 32,768.
   template <std::size_t kBits>

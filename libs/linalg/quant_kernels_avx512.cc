@@ -42,6 +42,11 @@ struct Simd {
     if constexpr (kBits >= 0) return _mm512_srli_epi16(a, kBits);
     return _mm512_slli_epi16(a, -kBits);
   }
+  static RAGMESH_VNNI_INLINE Ints Levels(Ints numbers) {
+    const __m128i levels =
+        _mm_add_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(kIq4Levels)), _mm_set1_epi8(-128));
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(levels), numbers);
+  }
   template <std::size_t kBits>
   static RAGMESH_VNNI_INLINE Ints Dot(std::int32_t start, const Ints* u, const std::int8_t* x) {
     Ints total = _mm512_set1_epi32(start);

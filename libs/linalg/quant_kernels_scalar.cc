@@ -46,18 +46,17 @@ class PanelRow {
     Run out;
     const std::uint8_t* lines = panel_ + layout_.quants + run * RunBytes(type_);
     for (std::size_t i = 0; i < kRunValues; ++i)
-      out.q[i] = static_cast<std::int16_t>(Stored(lines, i) - StoredBias(type_));
+      out.q[i] = static_cast<std::int16_t>(HasLevels(type_) ? kIq4Levels[Stored(lines, i)]
+                                                            : Stored(lines, i) - StoredBias(type_));
     const std::size_t scale = HasSuperblocks(type_) ? run / 8 : run;
     out.d = Half(layout_.d, scale);
     if (HasOffsets(type_)) out.m = Half(layout_.m, scale), out.minimum[0] = out.minimum[1] = -1;
     if (!HasSuperblocks(type_)) return out;
     for (std::size_t h = 0; h < 2; ++h) {
-      if (HasHalves(type_)) {
-        out.multiple[h] = static_cast<std::int8_t>(Byte(layout_.multiples, 2 * run + h));
-      } else {
-        out.multiple[h] = Byte(layout_.multiples, run);
-      }
-      if (HasOffsets(type_)) out.minimum[h] = Byte(layout_.minimums, run);
+      const std::size_t at = HasHalves(type_) ? 2 * run + h : run;
+      const std::uint8_t multiple = Byte(layout_.multiples, at);
+      out.multiple[h] = HasOffsets(type_) ? multiple : static_cast<std::int8_t>(multiple);
+      if (HasOffsets(type_)) out.minimum[h] = Byte(layout_.minimums, at);
     }
     return out;
   }
@@ -129,15 +128,20 @@ void MulQ8(const QuantMatrix& weights, const Q8Rows& x, float* out, std::size_t 
       // Multiples that a whole run shares go with its scale.
       const bool halves = HasHalves(weights.type);
       const float scale = halves ? HalfToFloat(run.d) : run.Scale(0);
+      const float offset = halves ? -HalfToFloat(run.m) : run.Offset(0);
       for (std::size_t a = 0; a < x.rows; ++a) {
-        const std::int8_t* q = x.q + a * weights.columns + i * kRunValues;
+        const std::size_t at = a * runs + i;
+        const std::int8_t* q = x.q + at * kRunValues;
         std::int32_t product = 0;
         for (std::size_t j = 0; j < kRunValues; ++j)
           product += (halves ? run.multiple[j / 16] : 1) * run.q[j] * q[j];
         float& total = out[a * out_stride + r];
-        total = std::fma(static_cast<float>(product), scale * x.scale[a * runs + i], total);
-        if (HasOffsets(weights.type))
-          total = std::fma(run.Offset(0), x.sum[a * runs + i], total);
+        total = std::fma(static_cast<float>(product), scale * x.scale[at], total);
+        if (!HasOffsets(weights.type)) continue;
+        const std::int32_t minimums =
+            run.minimum[0] * x.total[2 * at] + run.minimum[1] * x.total[2 * at + 1];
+        total = std::fma(offset, halves ? static_cast<float>(minimums) * x.scale[at] : x.sum[at],
+                         total);
       }
     }
   }

@@ -1,16 +1,24 @@
 #include "libs/linalg/quant_matrix.h"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 namespace ragmesh::linalg {
 namespace {
 
 constexpr std::size_t kSuperRuns = 8;
 
+std::uint32_t Stored(QuantType type, int q) {
+  if (!HasLevels(type)) return static_cast<std::uint32_t>(q + StoredBias(type));
+  return static_cast<std::uint32_t>(std::find(std::begin(kIq4Levels), std::end(kIq4Levels), q) -
+                                    std::begin(kIq4Levels));
+}
+
 // Puts the 32 quants of row `r` where they belong among the lines of a run, which are zero so far.
 void StoreQuants(QuantType type, const Run& run, std::size_t r, std::uint8_t* lines) {
   for (std::size_t i = 0; i < kRunValues; ++i) {
-    const auto q = static_cast<std::uint32_t>(run.q[i] + StoredBias(type));
+    const std::uint32_t q = Stored(type, run.q[i]);
     const std::size_t group = i / 4, byte = 4 * r + i % 4;
     const auto add = [&](std::size_t line, std::uint32_t bits) {
       lines[line * 64 + byte] = static_cast<std::uint8_t>(lines[line * 64 + byte] | bits);
@@ -43,11 +51,11 @@ void PackQuantisedRow(QuantType type, const std::uint8_t* row, std::size_t colum
     if (!HasSuperblocks(type)) continue;
     const std::size_t halves = HasHalves(type) ? 2 : 1;
     for (std::size_t half = 0; half < halves; ++half) {
-      panel[layout.multiples + (halves * i + half) * kPanelRows + r] =
-          static_cast<std::uint8_t>(run.multiple[half]);
+      const std::size_t at = (halves * i + half) * kPanelRows + r;
+      panel[layout.multiples + at] = static_cast<std::uint8_t>(run.multiple[half]);
+      if (HasOffsets(type))
+        panel[layout.minimums + at] = static_cast<std::uint8_t>(run.minimum[half]);
     }
-    if (HasOffsets(type))
-      panel[layout.minimums + i * kPanelRows + r] = static_cast<std::uint8_t>(run.minimum[0]);
   }
 }
 
@@ -70,8 +78,10 @@ PanelLayout LayOutPanel(QuantType type, std::size_t columns) {
   const std::size_t scales = HasSuperblocks(type) ? runs / kSuperRuns : runs;
   layout.d = part(scales * kPanelRows * 2);
   layout.m = part(HasOffsets(type) ? scales * kPanelRows * 2 : 0);
-  layout.multiples = part(HasSuperblocks(type) ? runs * (HasHalves(type) ? 2 : 1) * kPanelRows : 0);
-  layout.minimums = part(HasSuperblocks(type) && HasOffsets(type) ? runs * kPanelRows : 0);
+  const std::size_t bytes =
+      HasSuperblocks(type) ? runs * (HasHalves(type) ? 2 : 1) * kPanelRows : 0;
+  layout.multiples = part(bytes);
+  layout.minimums = part(HasOffsets(type) ? bytes : 0);
   layout.quants = part(runs * RunBytes(type));
   layout.bytes = at;
   return layout;

@@ -5,22 +5,24 @@
 // sequence of parts, each padded to 64 bytes. In what follows r is a row of the panel, n the number
 // of runs of 32 columns, s of superblocks of 256:
 //
-//   F32, F16, BF16          values [column][r]
-//   Q4_0, Q5_0, Q8_0        d f16 [n][r]; quants [n]
-//   Q4_1                    d f16 [n][r]; m f16 [n][r]; quants [n]
-//   Q4_K                    d f16 [s][r]; m f16 [s][r]; multiple u8 [n][r]; minimum u8 [n][r]; quants [n]
-//   Q6_K                    d f16 [s][r]; multiple s8 [n][2][r]; quants [n]
+//   F32, F16, BF16               values [column][r]
+//   Q4_0, Q5_0, Q8_0, IQ4_NL     d f16 [n][r]; quants [n]
+//   Q4_1, Q5_1                   d f16 [n][r]; m f16 [n][r]; quants [n]
+//   Q4_K, Q5_K                   d f16 [s][r]; m f16 [s][r]; multiple [n][r]; minimum [n][r]; quants [n]
+//   Q2_K                         d f16 [s][r]; m f16 [s][r]; multiple [n][2][r]; minimum [n][2][r]; quants [n]
+//   Q3_K, Q6_K                   d f16 [s][r]; multiple [n][2][r]; quants [n]
 //
-// The quants of a run are lines of 64 bytes, four bytes a row. Byte b of a row in a line belongs to
-// column 4 * g + b, g being a group of four columns from 0 to 7:
+// Multiples and minimums are bytes, signed ones where the type has no minimums. The quants of a run
+// are lines of 64 bytes, four bytes a row. Byte b of a row in a line belongs to column 4 * g + b, g
+// being a group of four columns from 0 to 7:
 //
 //   4 lines    line j: low nibbles of group j, high nibbles of group j + 4 (all but Q8_0)
-//   1 line     bit g of a byte: the fifth bit of group g (Q5_0)
+//   1 line     bit g of a byte: the fifth bit of group g (Q5_0, Q5_1, Q5_K)
 //   2 lines    line h, bits 2 * i and 2 * i + 1: the top bits of group 4 * h + i (Q6_K)
 //   8 lines    line g: group g (Q8_0)
 //
-// Stored quants are q + StoredBias(type), never negative. d, m, multiple and minimum are those of
-// `Run`, so nothing is rounded on the way.
+// Stored quants are q + StoredBias(type), never negative; those of IQ4_NL are numbers of levels. d, m,
+// multiple and minimum are those of `Run`, so nothing is rounded on the way.
 #ifndef RAGMESH_LIBS_LINALG_QUANT_MATRIX_H_
 #define RAGMESH_LIBS_LINALG_QUANT_MATRIX_H_
 
@@ -33,7 +35,7 @@ namespace ragmesh::linalg {
 
 inline constexpr std::size_t kPanelRows = 16;
 
-// `data` is aligned to 64 bytes and borrowed.
+// `rows` rows from a multiple of 16 on. `data` is aligned to 64 bytes and borrowed.
 struct QuantMatrix {
   QuantType type = QuantType::kF32;
   const std::uint8_t* data = nullptr;
@@ -43,10 +45,22 @@ struct QuantMatrix {
 
 // What a type's runs consist of.
 constexpr std::size_t QuantBits(QuantType type) {
-  return type == QuantType::kQ8_0 ? 8 : type == QuantType::kQ6_K ? 6 : type == QuantType::kQ5_0 ? 5 : 4;
+  switch (type) {
+    case QuantType::kQ5_0:
+    case QuantType::kQ5_1:
+    case QuantType::kQ5_K:
+      return 5;
+    case QuantType::kQ6_K:
+      return 6;
+    case QuantType::kQ8_0:
+      return 8;
+    default:
+      return 4;
+  }
 }
 constexpr int StoredBias(QuantType type) {
   switch (type) {
+    case QuantType::kQ3_K:
     case QuantType::kQ4_0:
       return 8;
     case QuantType::kQ5_0:
@@ -59,14 +73,20 @@ constexpr int StoredBias(QuantType type) {
       return 0;
   }
 }
+constexpr bool HasLevels(QuantType type) { return type == QuantType::kIQ4_NL; }
 constexpr bool HasSuperblocks(QuantType type) {
-  return type == QuantType::kQ4_K || type == QuantType::kQ6_K;
+  return type == QuantType::kQ2_K || type == QuantType::kQ3_K || type == QuantType::kQ4_K ||
+         type == QuantType::kQ5_K || type == QuantType::kQ6_K;
 }
+// Something is added to the multiple of q.
 constexpr bool HasOffsets(QuantType type) {
-  return type == QuantType::kQ4_1 || type == QuantType::kQ4_K;
+  return type == QuantType::kQ4_1 || type == QuantType::kQ5_1 || type == QuantType::kQ2_K ||
+         type == QuantType::kQ4_K || type == QuantType::kQ5_K;
 }
-// Each half of a run has its own multiple.
-constexpr bool HasHalves(QuantType type) { return type == QuantType::kQ6_K; }
+// Each half of a run has its own multiple and minimum.
+constexpr bool HasHalves(QuantType type) {
+  return type == QuantType::kQ2_K || type == QuantType::kQ3_K || type == QuantType::kQ6_K;
+}
 
 // Bytes of the quants of a run: 64 for each bit.
 constexpr std::size_t RunBytes(QuantType type) { return QuantBits(type) * 64; }

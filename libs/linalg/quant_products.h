@@ -4,12 +4,14 @@
 //
 //   kWidth          lanes, a divisor of 16
 //   kTokens         activation rows in a tile: what the registers hold
-//   kSignedBytes    eight-bit quants are multiplied signed, so that no bias is to be taken off
+//   kSignedBytes    eight-bit quants and levels are multiplied signed, so that no bias is to be taken
+//                   off; else levels are 128 too large
 //   Ints, Floats    vectors of kWidth lanes of 4 bytes
 //   LoadInts, AddInts, And, Or, Xor (with a byte in all places), ShiftRight<n> (left where negative;
 //                   what crosses from byte to byte is masked off afterwards)
 //   Dot<bits>       start + the dot products of the four bytes of each lane with four of `x`, of four
 //                   groups in turn
+//   Levels          what the numbers of levels stand for
 //   ByteOf<b, signed>, ToFloats, Zero, Set, Load, Store, Add, Sub, Mul, Fma
 //   Halves, BFloats, UnsignedBytes, SignedBytes    kWidth such values in memory
 //
@@ -35,7 +37,19 @@ namespace ragmesh::linalg::quant {
 constexpr std::size_t kGroups = 8;  // of four columns in a run
 constexpr std::size_t kSuperRuns = 8;
 
-// The stored quants of a run: one vector a group.
+// Bits of a quant as it is multiplied, and what is then to be taken off.
+constexpr std::size_t DotBits(QuantType type) { return HasLevels(type) ? 8 : QuantBits(type); }
+template <typename S>
+constexpr bool IsSigned(QuantType type) {
+  return S::kSignedBytes && DotBits(type) == 8;
+}
+template <typename S>
+constexpr int DotBias(QuantType type) {
+  if (IsSigned<S>(type)) return 0;
+  return HasLevels(type) ? 128 : StoredBias(type);
+}
+
+// The quants of a run as they are multiplied: one vector a group.
 template <typename S, QuantType kType>
 RAGMESH_SIMD_INLINE void Unpack(const std::uint8_t* lines, typename S::Ints (&u)[kGroups]) {
   constexpr std::size_t kBits = QuantBits(kType);
@@ -52,6 +66,10 @@ RAGMESH_SIMD_INLINE void Unpack(const std::uint8_t* lines, typename S::Ints (&u)
     const typename S::Ints line = S::LoadInts(lines + 64 * g);
     u[g] = S::And(line, 15);
     u[g + 4] = S::And(S::template ShiftRight<4>(line), 15);
+  }
+  if constexpr (HasLevels(kType)) {
+#pragma GCC unroll 8
+    for (std::size_t g = 0; g < kGroups; ++g) u[g] = S::Levels(u[g]);
   }
   if constexpr (kBits == 5) {
     const typename S::Ints fifth = S::LoadInts(lines + 256);
@@ -104,15 +122,22 @@ class PanelRows {
     }
   }
   RAGMESH_SIMD_INLINE Floats Multiple(std::size_t run, std::size_t half) const {
-    return S::SignedBytes(multiples_ + (2 * run + half) * kPanelRows);
+    const std::uint8_t* bytes = multiples_ + (2 * run + half) * kPanelRows;
+    if constexpr (HasOffsets(kType)) return S::UnsignedBytes(bytes);
+    return S::SignedBytes(bytes);
   }
+  // What is added to whole runs; without the minimums of halves.
   RAGMESH_SIMD_INLINE Floats Offset(std::size_t run) const {
     if constexpr (HasSuperblocks(kType)) {
-      const Floats m = S::Halves(m_ + run / kSuperRuns * kPanelRows * 2);
-      return S::Mul(m, S::Sub(S::Zero(), S::UnsignedBytes(minimums_ + run * kPanelRows)));
+      const Floats m = S::Sub(S::Zero(), S::Halves(m_ + run / kSuperRuns * kPanelRows * 2));
+      if constexpr (HasHalves(kType)) return m;
+      return S::Mul(m, S::UnsignedBytes(minimums_ + run * kPanelRows));
     } else {
       return S::Halves(m_ + run * kPanelRows * 2);
     }
+  }
+  RAGMESH_SIMD_INLINE Floats Minimum(std::size_t run, std::size_t half) const {
+    return S::UnsignedBytes(minimums_ + (2 * run + half) * kPanelRows);
   }
 
  private:
@@ -124,6 +149,7 @@ struct TokenRows {
   const std::int8_t* q;
   const float* scale;
   const float* sum;
+  const std::int32_t* total;
   const std::int32_t* start;  // of each half run: minus the bias of the quants times their sum
   std::size_t columns;
 };
@@ -144,18 +170,22 @@ RAGMESH_SIMD_TARGET void MulQ8Tile(const std::uint8_t* panel, const PanelLayout&
     Ints u[kGroups];
     Unpack<S, kType>(lines, u);
     const Floats scale = rows.Scale(run);
-    Floats offset = S::Zero(), multiple[2] = {offset, offset};
+    Floats offset = S::Zero(), multiple[2] = {offset, offset}, minimum[2] = {offset, offset};
     if constexpr (HasOffsets(kType)) offset = rows.Offset(run);
     if constexpr (HasHalves(kType)) {
       multiple[0] = rows.Multiple(run, 0);
       multiple[1] = rows.Multiple(run, 1);
     }
+    if constexpr (HasHalves(kType) && HasOffsets(kType)) {
+      minimum[0] = rows.Minimum(run, 0);
+      minimum[1] = rows.Minimum(run, 1);
+    }
 #pragma GCC unroll 8
     for (std::size_t a = 0; a < kCount; ++a) {
       const std::size_t at = a * runs + run;
       const std::int8_t* q = x.q + at * kRunValues;
-      const Ints low = S::template Dot<QuantBits(kType)>(x.start[2 * at], u, q);
-      const Ints high = S::template Dot<QuantBits(kType)>(x.start[2 * at + 1], u + 4, q + 16);
+      const Ints low = S::template Dot<DotBits(kType)>(x.start[2 * at], u, q);
+      const Ints high = S::template Dot<DotBits(kType)>(x.start[2 * at + 1], u + 4, q + 16);
       Floats product;
       if constexpr (HasHalves(kType)) {
         // Below 2^24 each and together, so exact.
@@ -164,7 +194,14 @@ RAGMESH_SIMD_TARGET void MulQ8Tile(const std::uint8_t* panel, const PanelLayout&
         product = S::ToFloats(S::AddInts(low, high));
       }
       total[a] = S::Fma(product, S::Mul(scale, S::Set(x.scale[at])), total[a]);
-      if constexpr (HasOffsets(kType)) total[a] = S::Fma(offset, S::Set(x.sum[at]), total[a]);
+      if constexpr (HasHalves(kType) && HasOffsets(kType)) {
+        const Floats first = S::Set(static_cast<float>(x.total[2 * at])),
+                     second = S::Set(static_cast<float>(x.total[2 * at + 1]));
+        const Floats minimums = S::Fma(minimum[0], first, S::Mul(minimum[1], second));
+        total[a] = S::Fma(offset, S::Mul(minimums, S::Set(x.scale[at])), total[a]);
+      } else if constexpr (HasOffsets(kType)) {
+        total[a] = S::Fma(offset, S::Set(x.sum[at]), total[a]);
+      }
     }
   }
 #pragma GCC unroll 8
@@ -184,13 +221,12 @@ RAGMESH_SIMD_TARGET void MulQ8Of(const QuantMatrix& weights, const Q8Rows& x, fl
   const PanelLayout layout = LayOutPanel(kType, weights.columns);
   const std::size_t runs = weights.columns / kRunValues;
   auto* starts = static_cast<std::int32_t*>(scratch);
-  constexpr bool kSigned = S::kSignedBytes && QuantBits(kType) == 8;
   for (std::size_t a = 0; a < x.rows; a += S::kTokens) {
     const std::size_t count = std::min(S::kTokens, x.rows - a);
     for (std::size_t i = 0; i < count * runs * 2; ++i)
-      starts[i] = kSigned ? 0 : -StoredBias(kType) * x.total[a * runs * 2 + i];
+      starts[i] = -DotBias<S>(kType) * x.total[a * runs * 2 + i];
     const TokenRows tokens = {x.q + a * weights.columns, x.scale + a * runs, x.sum + a * runs,
-                              starts, weights.columns};
+                              x.total + 2 * a * runs, starts, weights.columns};
     for (std::size_t row = 0; row < weights.rows; row += S::kWidth) {
       MulQ8Count<S, kType, S::kTokens>(count, weights.data + row / kPanelRows * layout.bytes, layout,
                                        row % kPanelRows, tokens, out + a * out_stride + row,
@@ -209,10 +245,20 @@ RAGMESH_SIMD_TARGET void MulQ8(const QuantMatrix& weights, const Q8Rows& x, floa
       return MulQ8Of<S, QuantType::kQ4_1>(weights, x, out, out_stride, scratch);
     case QuantType::kQ5_0:
       return MulQ8Of<S, QuantType::kQ5_0>(weights, x, out, out_stride, scratch);
+    case QuantType::kQ5_1:
+      return MulQ8Of<S, QuantType::kQ5_1>(weights, x, out, out_stride, scratch);
     case QuantType::kQ8_0:
       return MulQ8Of<S, QuantType::kQ8_0>(weights, x, out, out_stride, scratch);
+    case QuantType::kIQ4_NL:
+      return MulQ8Of<S, QuantType::kIQ4_NL>(weights, x, out, out_stride, scratch);
+    case QuantType::kQ2_K:
+      return MulQ8Of<S, QuantType::kQ2_K>(weights, x, out, out_stride, scratch);
+    case QuantType::kQ3_K:
+      return MulQ8Of<S, QuantType::kQ3_K>(weights, x, out, out_stride, scratch);
     case QuantType::kQ4_K:
       return MulQ8Of<S, QuantType::kQ4_K>(weights, x, out, out_stride, scratch);
+    case QuantType::kQ5_K:
+      return MulQ8Of<S, QuantType::kQ5_K>(weights, x, out, out_stride, scratch);
     case QuantType::kQ6_K:
       return MulQ8Of<S, QuantType::kQ6_K>(weights, x, out, out_stride, scratch);
     case QuantType::kF32:
@@ -228,7 +274,7 @@ constexpr std::size_t kFloatTokens = 4;
 // column.
 template <typename S, std::size_t kCount>
 struct FloatRun {
-  typename S::Floats scale[2], bias, offset;
+  typename S::Floats scale[2], offset[2], bias;
   typename S::Floats sum[kCount];
   const float* x;
   std::size_t columns;
@@ -237,7 +283,7 @@ struct FloatRun {
   RAGMESH_SIMD_INLINE void Add(typename S::Ints q, std::size_t column) {
     const typename S::Floats stored = S::ToFloats(S::template ByteOf<kByte, kSigned>(q));
     const typename S::Floats w =
-        S::Add(S::Mul(scale[column / 16], S::Sub(stored, bias)), offset);
+        S::Add(S::Mul(scale[column / 16], S::Sub(stored, bias)), offset[column / 16]);
 #pragma GCC unroll 4
     for (std::size_t a = 0; a < kCount; ++a)
       sum[a] = S::Fma(w, S::Set(x[a * columns + column]), sum[a]);
@@ -249,7 +295,7 @@ template <typename S, QuantType kType, std::size_t kCount>
 RAGMESH_SIMD_INLINE void AddQuantRun(const PanelRows<S, kType>& rows, std::size_t run,
                                      const float* x, std::size_t columns,
                                      typename S::Floats (&total)[kCount]) {
-  constexpr bool kSigned = S::kSignedBytes && QuantBits(kType) == 8;
+  constexpr bool kSigned = IsSigned<S>(kType);
   typename S::Ints u[kGroups];
   Unpack<S, kType>(rows.Lines(run), u);
   FloatRun<S, kCount> floats;
@@ -258,9 +304,13 @@ RAGMESH_SIMD_INLINE void AddQuantRun(const PanelRows<S, kType>& rows, std::size_
     floats.scale[0] = S::Mul(floats.scale[0], rows.Multiple(run, 0));
     floats.scale[1] = S::Mul(floats.scale[1], rows.Multiple(run, 1));
   }
-  floats.bias = S::Set(kSigned ? 0.0f : static_cast<float>(StoredBias(kType)));
-  floats.offset = S::Zero();
-  if constexpr (HasOffsets(kType)) floats.offset = rows.Offset(run);
+  floats.bias = S::Set(static_cast<float>(DotBias<S>(kType)));
+  floats.offset[0] = floats.offset[1] = S::Zero();
+  if constexpr (HasOffsets(kType)) floats.offset[0] = floats.offset[1] = rows.Offset(run);
+  if constexpr (HasHalves(kType) && HasOffsets(kType)) {
+    floats.offset[0] = S::Mul(floats.offset[0], rows.Minimum(run, 0));
+    floats.offset[1] = S::Mul(floats.offset[1], rows.Minimum(run, 1));
+  }
   floats.x = x + run * kRunValues;
   floats.columns = columns;
 #pragma GCC unroll 4
@@ -350,10 +400,20 @@ RAGMESH_SIMD_TARGET void MulF32(const QuantMatrix& weights, const float* x, std:
       return MulF32Of<S, QuantType::kQ4_1>(weights, x, count, out, out_stride);
     case QuantType::kQ5_0:
       return MulF32Of<S, QuantType::kQ5_0>(weights, x, count, out, out_stride);
+    case QuantType::kQ5_1:
+      return MulF32Of<S, QuantType::kQ5_1>(weights, x, count, out, out_stride);
     case QuantType::kQ8_0:
       return MulF32Of<S, QuantType::kQ8_0>(weights, x, count, out, out_stride);
+    case QuantType::kIQ4_NL:
+      return MulF32Of<S, QuantType::kIQ4_NL>(weights, x, count, out, out_stride);
+    case QuantType::kQ2_K:
+      return MulF32Of<S, QuantType::kQ2_K>(weights, x, count, out, out_stride);
+    case QuantType::kQ3_K:
+      return MulF32Of<S, QuantType::kQ3_K>(weights, x, count, out, out_stride);
     case QuantType::kQ4_K:
       return MulF32Of<S, QuantType::kQ4_K>(weights, x, count, out, out_stride);
+    case QuantType::kQ5_K:
+      return MulF32Of<S, QuantType::kQ5_K>(weights, x, count, out, out_stride);
     case QuantType::kQ6_K:
       return MulF32Of<S, QuantType::kQ6_K>(weights, x, count, out, out_stride);
   }

@@ -20,16 +20,70 @@ void ReadNibbles(const std::uint8_t* bytes, int bias, std::int16_t* q) {
   }
 }
 
-void ReadQ4K(const std::uint8_t* block, std::size_t i, Run* run) {
+// Bit j of `mask` is bit 4 of value j.
+void AddFifthBits(std::uint32_t mask, std::int16_t* q) {
+  for (std::size_t j = 0; j < kRunValues; ++j) {
+    q[j] = static_cast<std::int16_t>(q[j] + static_cast<int>((mask >> j) & 1) * 16);
+  }
+}
+
+void ReadQ2K(const std::uint8_t* block, std::size_t i, Run* run) {
+  const std::uint8_t* low = block + 16 + 32 * (i / 4);
+  for (std::size_t l = 0; l < 32; ++l) run->q[l] = (low[l] >> (2 * (i % 4))) & 3;
+  for (std::size_t s = 0; s < 2; ++s) {
+    run->multiple[s] = block[2 * i + s] & 15;
+    run->minimum[s] = block[2 * i + s] >> 4;
+  }
+  run->d = Load<std::uint16_t>(block + 80);
+  run->m = Load<std::uint16_t>(block + 82);
+}
+
+void ReadQ3K(const std::uint8_t* block, std::size_t i, Run* run) {
+  const std::uint8_t* low = block + 32 + 32 * (i / 4);
+  for (std::size_t l = 0; l < 32; ++l) {
+    const int third = (block[l] >> i) & 1;
+    run->q[l] = static_cast<std::int16_t>(((low[l] >> (2 * (i % 4))) & 3) + 4 * third - 4);
+  }
+  const std::uint8_t* scales = block + 96;
+  for (std::size_t s = 0; s < 2; ++s) {
+    const std::size_t g = 2 * i + s;
+    const int nibble = g < 8 ? scales[g] & 15 : scales[g - 8] >> 4;
+    const int top = (scales[8 + g % 4] >> (2 * (g / 4))) & 3;
+    run->multiple[s] = static_cast<std::int16_t>((nibble | (top << 4)) - 32);
+  }
+  run->d = Load<std::uint16_t>(block + 108);
+}
+
+// d and m at the beginning of a block.
+void ReadPair(const std::uint8_t* block, Run* run) {
+  run->d = Load<std::uint16_t>(block);
+  run->m = Load<std::uint16_t>(block + 2);
+}
+
+// Scales and offsets of Q4_K and Q5_K, whose blocks begin alike.
+void ReadScalePairs(const std::uint8_t* block, std::size_t i, Run* run) {
   const std::uint8_t* s = block + 4;
   const int scale = i < 4 ? s[i] & 63 : (s[i + 4] & 15) | ((s[i - 4] >> 6) << 4);
   const int minimum = i < 4 ? s[i + 4] & 63 : (s[i + 4] >> 4) | ((s[i] >> 6) << 4);
-  const std::uint8_t* bytes = block + 16 + 32 * (i / 2);
-  for (std::size_t l = 0; l < 32; ++l) run->q[l] = i % 2 == 0 ? bytes[l] & 15 : bytes[l] >> 4;
-  run->d = Load<std::uint16_t>(block);
-  run->m = Load<std::uint16_t>(block + 2);
   run->multiple[0] = run->multiple[1] = static_cast<std::int16_t>(scale);
   run->minimum[0] = run->minimum[1] = static_cast<std::int16_t>(minimum);
+  ReadPair(block, run);
+}
+
+void ReadQ4K(const std::uint8_t* block, std::size_t i, Run* run) {
+  const std::uint8_t* bytes = block + 16 + 32 * (i / 2);
+  for (std::size_t l = 0; l < 32; ++l) run->q[l] = i % 2 == 0 ? bytes[l] & 15 : bytes[l] >> 4;
+  ReadScalePairs(block, i, run);
+}
+
+void ReadQ5K(const std::uint8_t* block, std::size_t i, Run* run) {
+  const std::uint8_t* fifth = block + 16;
+  const std::uint8_t* bytes = block + 48 + 32 * (i / 2);
+  for (std::size_t l = 0; l < 32; ++l) {
+    const int low = i % 2 == 0 ? bytes[l] & 15 : bytes[l] >> 4;
+    run->q[l] = static_cast<std::int16_t>(low | (((fifth[l] >> i) & 1) << 4));
+  }
+  ReadScalePairs(block, i, run);
 }
 
 void ReadQ6K(const std::uint8_t* block, std::size_t i, Run* run) {
@@ -48,18 +102,20 @@ void ReadQ6K(const std::uint8_t* block, std::size_t i, Run* run) {
 }  // namespace
 
 const char* ToString(QuantType type) {
-  static constexpr const char* kNames[] = {"F32",  "F16",  "BF16", "Q4_0", "Q4_1",
-                                           "Q5_0", "Q8_0", "Q4_K", "Q6_K"};
+  static constexpr const char* kNames[] = {"F32",    "F16",  "BF16", "Q4_0", "Q4_1",
+                                           "Q5_0",   "Q8_0", "Q4_K", "Q6_K", "Q5_1",
+                                           "IQ4_NL", "Q2_K", "Q3_K", "Q5_K"};
   return kNames[static_cast<int>(type)];
 }
 
 std::size_t BlockValues(QuantType type) {
-  static constexpr std::size_t kValues[] = {1, 1, 1, 32, 32, 32, 32, 256, 256};
+  static constexpr std::size_t kValues[] = {1,   1,   1,  32, 32,  32,  32,
+                                            256, 256, 32, 32, 256, 256, 256};
   return kValues[static_cast<int>(type)];
 }
 
 std::size_t BlockBytes(QuantType type) {
-  static constexpr std::size_t kBytes[] = {4, 2, 2, 18, 20, 22, 34, 144, 210};
+  static constexpr std::size_t kBytes[] = {4, 2, 2, 18, 20, 22, 34, 144, 210, 24, 18, 84, 110, 176};
   return kBytes[static_cast<int>(type)];
 }
 
@@ -72,25 +128,35 @@ void ReadRun(QuantType type, const std::uint8_t* row, std::size_t index, Run* ru
       run->d = Load<std::uint16_t>(block);
       return ReadNibbles(block + 2, 8, run->q);
     case QuantType::kQ4_1:
-      run->d = Load<std::uint16_t>(block);
-      run->m = Load<std::uint16_t>(block + 2);
+      ReadPair(block, run);
       run->minimum[0] = run->minimum[1] = -1;
       return ReadNibbles(block + 4, 0, run->q);
-    case QuantType::kQ5_0: {
+    case QuantType::kQ5_0:
       run->d = Load<std::uint16_t>(block);
       ReadNibbles(block + 6, 16, run->q);
-      const auto fifth = Load<std::uint32_t>(block + 2);
-      for (std::size_t j = 0; j < 32; ++j) {
-        run->q[j] = static_cast<std::int16_t>(run->q[j] + static_cast<int>((fifth >> j) & 1) * 16);
-      }
+      return AddFifthBits(Load<std::uint32_t>(block + 2), run->q);
+    case QuantType::kQ5_1:
+      ReadPair(block, run);
+      run->minimum[0] = run->minimum[1] = -1;
+      ReadNibbles(block + 8, 0, run->q);
+      return AddFifthBits(Load<std::uint32_t>(block + 4), run->q);
+    case QuantType::kIQ4_NL:
+      run->d = Load<std::uint16_t>(block);
+      ReadNibbles(block + 2, 0, run->q);
+      for (std::int16_t& q : run->q) q = kIq4Levels[q];
       return;
-    }
     case QuantType::kQ8_0:
       run->d = Load<std::uint16_t>(block);
       for (std::size_t j = 0; j < 32; ++j) run->q[j] = static_cast<std::int8_t>(block[2 + j]);
       return;
+    case QuantType::kQ2_K:
+      return ReadQ2K(block, index % runs, run);
+    case QuantType::kQ3_K:
+      return ReadQ3K(block, index % runs, run);
     case QuantType::kQ4_K:
       return ReadQ4K(block, index % runs, run);
+    case QuantType::kQ5_K:
+      return ReadQ5K(block, index % runs, run);
     case QuantType::kQ6_K:
       return ReadQ6K(block, index % runs, run);
     case QuantType::kF32:

@@ -17,6 +17,19 @@ struct Case {
   std::size_t columns;
 };
 
+std::size_t FirstHalf(QuantType type) {
+  switch (type) {
+    case QuantType::kQ2_K:
+      return 80;
+    case QuantType::kQ3_K:
+      return 108;
+    case QuantType::kQ6_K:
+      return 208;
+    default:
+      return 0;
+  }
+}
+
 // Random bytes are valid rows once their f16 scales are finite and small.
 std::vector<std::uint8_t> RandomRows(QuantType type, std::size_t columns, std::size_t rows,
                                      std::mt19937* random) {
@@ -35,8 +48,8 @@ std::vector<std::uint8_t> RandomRows(QuantType type, std::size_t columns, std::s
     } else if (type == QuantType::kBF16) {
       bytes[at + 1] = static_cast<std::uint8_t>((bytes[at + 1] & 0x80) | 0x3D);
     } else {
-      put_half(at + (type == QuantType::kQ6_K ? 208 : 0));
-      if (type == QuantType::kQ4_1 || type == QuantType::kQ4_K) put_half(at + 2);
+      put_half(at + FirstHalf(type));
+      if (HasOffsets(type)) put_half(at + FirstHalf(type) + 2);
     }
   }
   return bytes;
@@ -180,18 +193,19 @@ TEST_P(QuantKernelsTest, FloatProductsHaveTheSameBitsInEveryTableForAnyBatch) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, QuantKernelsTest,
-                         ::testing::Values(Case{QuantType::kF32, 7}, Case{QuantType::kF32, 130},
-                                           Case{QuantType::kF16, 130}, Case{QuantType::kBF16, 130},
-                                           Case{QuantType::kQ4_0, 32}, Case{QuantType::kQ4_0, 576},
-                                           Case{QuantType::kQ4_1, 576}, Case{QuantType::kQ5_0, 896},
-                                           Case{QuantType::kQ8_0, 1536},
-                                           Case{QuantType::kQ4_K, 1024},
-                                           Case{QuantType::kQ6_K, 1024}),
-                         [](const auto& info) {
-                           return std::string(ToString(info.param.type)) + "_" +
-                                  std::to_string(info.param.columns);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Types, QuantKernelsTest,
+    ::testing::Values(Case{QuantType::kF32, 7}, Case{QuantType::kF32, 130},
+                      Case{QuantType::kF16, 130}, Case{QuantType::kBF16, 130},
+                      Case{QuantType::kQ4_0, 32}, Case{QuantType::kQ4_0, 576},
+                      Case{QuantType::kQ4_1, 576}, Case{QuantType::kQ5_0, 896},
+                      Case{QuantType::kQ8_0, 1536}, Case{QuantType::kQ4_K, 1024},
+                      Case{QuantType::kQ6_K, 1024}, Case{QuantType::kQ5_1, 896},
+                      Case{QuantType::kIQ4_NL, 576}, Case{QuantType::kQ2_K, 1024},
+                      Case{QuantType::kQ3_K, 1024}, Case{QuantType::kQ5_K, 1024}),
+    [](const auto& info) {
+      return std::string(ToString(info.param.type)) + "_" + std::to_string(info.param.columns);
+    });
 
 TEST(QuantTypesTest, HalvesSurviveTheWayThroughFloat) {
   for (std::uint32_t half = 0; half < 0x10000; ++half) {
