@@ -10,13 +10,14 @@
 namespace ragmesh::generation {
 namespace {
 
-using linalg::WeightRows;
-
-// Weight rows a thread takes at a time: about eight portions per thread, in whole panels of eight
-// rows.
-std::size_t Portion(std::size_t rows, int threads) {
-  const std::size_t wanted = rows / (8 * static_cast<std::size_t>(threads)) / 8 * 8;
-  return std::clamp<std::size_t>(wanted, 16, 512);
+// Panels of a product that a thread takes at a time. When one token is read, memory sets the pace,
+// and each thread streams through long stretches. When many are, the panels stay in the core's
+// cache from one tile of tokens to the next.
+std::size_t Portion(std::size_t panels, std::size_t panel_bytes, std::size_t count, int threads) {
+  constexpr std::size_t kCacheBytes = 256 << 10;
+  const std::size_t share = (panels + 4 * static_cast<std::size_t>(threads) - 1) / (4 * static_cast<std::size_t>(threads));
+  const std::size_t fits = count <= linalg::kMaxTileTokens ? panels : kCacheBytes / panel_bytes;
+  return std::max<std::size_t>(std::min(share, fits), 1);
 }
 
 std::size_t WideRow(const ModelConfig& config) {
@@ -43,6 +44,7 @@ void Decoder::Allocate() {
   q8_.resize(max_rows_ * wide);
   q8_scale_.resize(max_rows_ * (wide / linalg::kRunValues + 1));
   q8_sum_.resize(q8_scale_.size());
+  q8_total_.resize(2 * q8_scale_.size());
   scratch_.resize(static_cast<std::size_t>(pool_->threads()));
   scores_.resize(scratch_.size());
   for (auto& scratch : scratch_)
@@ -55,14 +57,15 @@ void Decoder::ForEachRow(std::size_t count, absl::FunctionRef<void(std::size_t)>
 
 bool Decoder::Forward(absl::Span<const BatchRow> rows, absl::FunctionRef<bool()> go_on) {
   RAGMESH_CHECK(rows.size() <= max_rows_, "a pass is larger than its work space");
-  const std::size_t row_bytes = linalg::RowBytes(embedding_.type, embedding_.columns);
+  const linalg::WeightRows& embedding = embedding_.stored;
+  const std::size_t row_bytes = linalg::RowBytes(embedding.type, embedding.columns);
   std::size_t longest = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     RAGMESH_CHECK(
         rows[i].token < config_.vocabulary && rows[i].position < rows[i].cache->capacity(),
         "a row is outside the vocabulary or its cache");
-    kernels_->dequantize(embedding_.type, embedding_.data + rows[i].token * row_bytes,
-                         config_.embedding, &stream_[i * config_.embedding]);
+    linalg::ExpandRow(embedding.type, embedding.data + rows[i].token * row_bytes,
+                      config_.embedding, &stream_[i * config_.embedding]);
     longest = std::max<std::size_t>(longest, rows[i].position + 1);
   }
   for (auto& scores : scores_) scores.resize(std::max(scores.size(), longest + 8));
@@ -203,37 +206,50 @@ void Decoder::RoundInput(const float* input, std::size_t columns, std::size_t ro
   if (mode_ != ComputeMode::kFast || columns % linalg::kRunValues != 0) return;
   const std::size_t runs = columns / linalg::kRunValues;
   kernels_->quantize_q8(input, columns, &q8_[row * columns], &q8_scale_[row * runs],
-                        &q8_sum_[row * runs]);
+                        &q8_sum_[row * runs], &q8_total_[2 * row * runs]);
 }
 
-// The rows of all matrices form one list, cut into portions that the threads take in turn.
+// The panels of all matrices form one list, cut into portions that the threads take in turn.
 void Decoder::Multiply(absl::Span<const Product> products, const float* input, std::size_t count,
                        float* out, std::size_t out_stride) {
-  std::size_t total = 0;
-  for (const Product& product : products) total += product.weights->rows;
-  const std::size_t portion = Portion(total, pool_->threads());
-  std::size_t items = 0;
-  for (const Product& product : products) items += (product.weights->rows + portion - 1) / portion;
-  pool_->Run(items, [&](std::size_t item, int thread) {
-    std::size_t index = 0;
-    for (; true; ++index) {
-      const std::size_t portions = (products[index].weights->rows + portion - 1) / portion;
-      if (item < portions) break;
-      item -= portions;
-    }
-    const WeightRows& matrix = *products[index].weights;
-    WeightRows part = matrix;
-    part.data += item * portion * linalg::RowBytes(matrix.type, matrix.columns);
-    part.rows = std::min(portion, matrix.rows - item * portion);
-    float* to = out + products[index].offset + item * portion;
-    void* scratch = scratch_[static_cast<std::size_t>(thread)].data();
-    if (mode_ == ComputeMode::kFast && linalg::IsQuantised(matrix.type)) {
-      kernels_->mul_q8(part, {q8_.data(), q8_scale_.data(), q8_sum_.data(), count}, to, out_stride,
-                       scratch);
-    } else {
-      kernels_->mul_f32(part, input, count, to, out_stride, scratch);
+  std::size_t total = 0, panel_bytes = 1;
+  for (const Product& product : products) {
+    const linalg::QuantMatrix& matrix = product.weights->packed;
+    total += linalg::PanelCount(matrix.rows);
+    panel_bytes = std::max(panel_bytes, linalg::LayOutPanel(matrix.type, matrix.columns).bytes);
+  }
+  const std::size_t portion = Portion(total, panel_bytes, count, pool_->threads());
+  pool_->Run((total + portion - 1) / portion, [&](std::size_t item, int thread) {
+    std::size_t begin = item * portion, left = std::min(portion, total - begin);
+    for (const Product& product : products) {
+      const std::size_t panels = linalg::PanelCount(product.weights->packed.rows);
+      if (begin >= panels) {
+        begin -= panels;
+        continue;
+      }
+      const std::size_t here = std::min(left, panels - begin);
+      MultiplyPanels(product, begin, here, input, count, out, out_stride, thread);
+      left -= here;
+      begin = 0;
+      if (left == 0) return;
     }
   });
+}
+
+void Decoder::MultiplyPanels(const Product& product, std::size_t begin, std::size_t panels,
+                             const float* input, std::size_t count, float* out,
+                             std::size_t out_stride, int thread) {
+  linalg::QuantMatrix part = product.weights->packed;
+  const std::size_t row = begin * linalg::kPanelRows;
+  part.data += begin * linalg::LayOutPanel(part.type, part.columns).bytes;
+  part.rows = std::min(panels * linalg::kPanelRows, part.rows - row);
+  float* to = out + product.offset + row;
+  if (mode_ == ComputeMode::kFast && linalg::IsQuantised(part.type)) {
+    kernels_->mul_q8(part, {q8_.data(), q8_scale_.data(), q8_sum_.data(), q8_total_.data(), count},
+                     to, out_stride, scratch_[static_cast<std::size_t>(thread)].data());
+  } else {
+    kernels_->mul_f32(part, input, count, to, out_stride);
+  }
 }
 
 }  // namespace ragmesh::generation

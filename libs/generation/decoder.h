@@ -12,6 +12,7 @@
 #include "libs/concurrency/compute_pool.h"
 #include "libs/generation/kv_cache.h"
 #include "libs/generation/model_config.h"
+#include "libs/generation/page_arena.h"
 #include "libs/gguf/gguf.h"
 #include "libs/linalg/quant_kernels.h"
 
@@ -57,23 +58,30 @@ class Decoder {
   }
 
  private:
+  // As the file has it, and rearranged for products. The embedding is looked up, not multiplied.
+  struct Matrix {
+    linalg::WeightRows stored;
+    linalg::QuantMatrix packed;
+  };
   struct Layer {
     std::vector<float> attention_norm, feed_forward_norm;
     std::vector<float> bias;  // of q, k and v one after another; empty when there is none
-    linalg::WeightRows q, k, v, output, gate, up, down;
+    Matrix q, k, v, output, gate, up, down;
   };
   // One weight matrix of a product and where in an output row its values go.
   struct Product {
-    const linalg::WeightRows* weights;
+    const Matrix* weights;
     std::size_t offset;
   };
 
   Decoder() = default;
   absl::Status LoadWeights();
   absl::Status LoadLayer(std::size_t index);
-  absl::StatusOr<linalg::WeightRows> LoadMatrix(const std::string& name, std::size_t rows,
-                                                std::size_t columns) const;
+  absl::StatusOr<Matrix> LoadMatrix(const std::string& name, std::size_t rows,
+                                    std::size_t columns) const;
   absl::StatusOr<std::vector<float>> LoadVector(const std::string& name, std::size_t size) const;
+  std::vector<Matrix*> Matrices();
+  absl::Status PackWeights();
   void Allocate();
 
   void PrepareAngles(absl::Span<const BatchRow> rows);
@@ -85,6 +93,10 @@ class Decoder {
   void RoundInput(const float* input, std::size_t columns, std::size_t row);
   void Multiply(absl::Span<const Product> products, const float* input, std::size_t count,
                 float* out, std::size_t out_stride);
+  // Panels `begin` and on of one product.
+  void MultiplyPanels(const Product& product, std::size_t begin, std::size_t panels,
+                      const float* input, std::size_t count, float* out, std::size_t out_stride,
+                      int thread);
   void ForEachRow(std::size_t count, absl::FunctionRef<void(std::size_t)> work);
 
   std::shared_ptr<const gguf::File> file_;
@@ -94,7 +106,8 @@ class Decoder {
   const linalg::QuantKernels* kernels_ = nullptr;
   ComputePool* pool_ = nullptr;
 
-  linalg::WeightRows embedding_, head_;
+  Matrix embedding_, head_;
+  PageArena packed_;
   std::vector<float> final_norm_;
   std::vector<double> frequencies_;  // radians per position, rope_dim / 2 of them
   std::vector<Layer> layers_;
@@ -104,6 +117,7 @@ class Decoder {
   std::vector<float> cosines_, sines_;
   std::vector<std::int8_t> q8_;
   std::vector<float> q8_scale_, q8_sum_;
+  std::vector<std::int32_t> q8_total_;
   // Per thread: scratch of the kernels, then of attention.
   struct alignas(64) CacheLine {
     std::byte bytes[64];

@@ -1,5 +1,6 @@
 // Finding the tensors of a decoder in its file. Matrices stay where they are mapped; the small
 // vectors are copied.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -70,6 +71,7 @@ absl::StatusOr<std::unique_ptr<Decoder>> Decoder::Create(std::shared_ptr<const g
   decoder->kernels_ = &kernels;
   decoder->pool_ = pool;
   RAGMESH_RETURN_IF_ERROR(decoder->LoadWeights());
+  RAGMESH_RETURN_IF_ERROR(decoder->PackWeights());
   decoder->Allocate();
   return decoder;
 }
@@ -126,19 +128,56 @@ absl::Status Decoder::LoadLayer(std::size_t index) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<linalg::WeightRows> Decoder::LoadMatrix(const std::string& name, std::size_t rows,
-                                                       std::size_t columns) const {
+absl::StatusOr<Decoder::Matrix> Decoder::LoadMatrix(const std::string& name, std::size_t rows,
+                                                    std::size_t columns) const {
   const gguf::Tensor* tensor = file_->FindTensor(name);
   if (tensor == nullptr) return Corrupt(file_->name(), absl::StrCat("has no tensor ", name));
   if (tensor->dimensions != std::vector<std::uint64_t>{columns, rows}) {
     return Corrupt(file_->name(), absl::StrCat(name, " is not ", rows, " rows of ", columns));
   }
-  linalg::WeightRows matrix;
-  RAGMESH_ASSIGN_OR_RETURN(matrix.type, ToQuantType(*file_, *tensor));
-  matrix.data = reinterpret_cast<const std::uint8_t*>(tensor->data.data());
-  matrix.rows = rows;
-  matrix.columns = columns;
+  Matrix matrix;
+  RAGMESH_ASSIGN_OR_RETURN(matrix.stored.type, ToQuantType(*file_, *tensor));
+  matrix.stored.data = reinterpret_cast<const std::uint8_t*>(tensor->data.data());
+  matrix.stored.rows = rows;
+  matrix.stored.columns = columns;
   return matrix;
+}
+
+// In the order in which a pass reads them.
+std::vector<Decoder::Matrix*> Decoder::Matrices() {
+  std::vector<Matrix*> matrices;
+  for (Layer& layer : layers_) {
+    for (Matrix* matrix : {&layer.q, &layer.k, &layer.v, &layer.output, &layer.gate, &layer.up,
+                           &layer.down}) {
+      matrices.push_back(matrix);
+    }
+  }
+  matrices.push_back(&head_);
+  return matrices;
+}
+
+absl::Status Decoder::PackWeights() {
+  std::size_t bytes = 0;
+  for (const Matrix* matrix : Matrices()) {
+    const linalg::WeightRows& stored = matrix->stored;
+    bytes += linalg::PackedBytes(stored.type, stored.rows, stored.columns);
+  }
+  RAGMESH_ASSIGN_OR_RETURN(packed_, PageArena::Allocate(bytes));
+  std::uint8_t* data = packed_.data();
+  for (Matrix* matrix : Matrices()) {
+    const linalg::WeightRows& stored = matrix->stored;
+    const std::size_t panel = linalg::LayOutPanel(stored.type, stored.columns).bytes;
+    const std::size_t row = linalg::RowBytes(stored.type, stored.columns);
+    pool_->Run(linalg::PanelCount(stored.rows), [&](std::size_t i, int) {
+      const std::size_t first = i * linalg::kPanelRows;
+      linalg::PackPanel(stored.type, stored.data + first * row,
+                        std::min(linalg::kPanelRows, stored.rows - first), stored.columns,
+                        data + i * panel);
+    });
+    matrix->packed = {stored.type, data, stored.rows, stored.columns};
+    data += linalg::PackedBytes(stored.type, stored.rows, stored.columns);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<float>> Decoder::LoadVector(const std::string& name,

@@ -26,8 +26,8 @@ struct Q8Rows {
   std::size_t rows = 0;
 };
 
-// One query head against the first `positions` keys and values of its head. Keys and values are
-// [position][head_dim], f16 when `half`, else f32.
+// One query head against keys and values `first` to `positions` - 1 of its head. Keys and values
+// are [position][head_dim], f16 when `half`, else f32.
 struct AttentionHead {
   const float* query = nullptr;
   const void* keys = nullptr;
@@ -38,7 +38,19 @@ struct AttentionHead {
   float scale = 1;          // of the scores, before the softmax
   float* scores = nullptr;  // scratch, `positions` rounded up to 8
   float* out = nullptr;     // head_dim
+  std::size_t first = 0;    // below `positions`; earlier ones are outside the window
+  float soft_cap = 0;       // above 0: a scaled score s becomes soft_cap * tanh(s / soft_cap)
 };
+
+// The same work with position `first` as position 0.
+inline AttentionHead FromFirst(AttentionHead head) {
+  const std::size_t bytes = head.first * head.head_dim * (head.half ? 2 : 4);
+  head.keys = static_cast<const std::uint8_t*>(head.keys) + bytes;
+  head.values = static_cast<const std::uint8_t*>(head.values) + bytes;
+  head.positions -= head.first;
+  head.first = 0;
+  return head;
+}
 
 struct QuantKernels {
   const char* name;
@@ -64,6 +76,8 @@ struct QuantKernels {
   void (*rms_norm)(const float* x, const float* weight, std::size_t n, float epsilon, float* out);
   // gate = silu(gate) * up
   void (*silu_mul)(float* gate, const float* up, std::size_t n);
+  // gate = gelu(gate) * up, gelu by its tanh form: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+  void (*gelu_mul)(float* gate, const float* up, std::size_t n);
   void (*to_half)(const float* x, std::size_t n, std::uint16_t* out);
 };
 

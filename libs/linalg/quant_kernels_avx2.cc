@@ -228,6 +228,16 @@ RAGMESH_AVX2 void Scores(const AttentionHead& head) {
   }
 }
 
+// tanh(x) = 1 - 2 / (exp(2x) + 1), to about 2^-23.
+RAGMESH_AVX2 void CapScores(float* scores, std::size_t count, float cap) {
+  const __m256 twice = _mm256_set1_ps(2.0f / cap), one = _mm256_set1_ps(1);
+  for (std::size_t p = 0; p < count; p += 8) {  // the last eight may reach past the count
+    const __m256 e = Exp(_mm256_mul_ps(_mm256_loadu_ps(scores + p), twice));
+    const __m256 tanh = _mm256_sub_ps(one, _mm256_div_ps(_mm256_set1_ps(2), _mm256_add_ps(e, one)));
+    _mm256_storeu_ps(scores + p, _mm256_mul_ps(_mm256_set1_ps(cap), tanh));
+  }
+}
+
 // Turns scores into exp(score - largest), fills the rest of the last eight with 0, and returns
 // their sum.
 RAGMESH_AVX2 float Exponentials(float* scores, std::size_t count) {
@@ -273,13 +283,15 @@ RAGMESH_AVX2 void WeightValues(const AttentionHead& head, std::size_t begin, flo
 template <bool kHalf>
 RAGMESH_AVX2 void AttendAs(const AttentionHead& head) {
   Scores<kHalf>(head);
+  if (head.soft_cap > 0) CapScores(head.scores, head.positions, head.soft_cap);
   const float inverse = 1.0f / Exponentials(head.scores, head.positions);
   std::size_t i = 0;
   for (; i + 64 <= head.head_dim; i += 64) WeightValues<kHalf, 8>(head, i, inverse);
   for (; i < head.head_dim; i += 8) WeightValues<kHalf, 1>(head, i, inverse);
 }
 
-RAGMESH_AVX2 void Attend(const AttentionHead& head) {
+RAGMESH_AVX2 void Attend(const AttentionHead& whole) {
+  const AttentionHead head = FromFirst(whole);
   if (head.half) {
     AttendAs<true>(head);
   } else {
@@ -322,6 +334,21 @@ RAGMESH_AVX2 void SiluMul(float* gate, const float* up, std::size_t n) {
   for (; i < n; ++i) gate[i] = gate[i] / (1.0f + std::exp(-gate[i])) * up[i];
 }
 
+// 0.5 x (1 + tanh(u)) is x / (1 + exp(-2u)).
+RAGMESH_AVX2 void GeluMul(float* gate, const float* up, std::size_t n) {
+  const __m256 one = _mm256_set1_ps(1), cubic = _mm256_set1_ps(0.044715f),
+               minus_twice = _mm256_set1_ps(-2 * 0.797884560802865f);
+  std::size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m256 x = _mm256_loadu_ps(gate + i);
+    const __m256 inner = _mm256_fmadd_ps(_mm256_mul_ps(_mm256_mul_ps(x, x), cubic), x, x);
+    const __m256 e = Exp(_mm256_mul_ps(inner, minus_twice));
+    const __m256 gelu = _mm256_div_ps(x, _mm256_add_ps(one, e));
+    _mm256_storeu_ps(gate + i, _mm256_mul_ps(gelu, _mm256_loadu_ps(up + i)));
+  }
+  ScalarQuantKernels().gelu_mul(gate + i, up + i, n - i);
+}
+
 RAGMESH_AVX2 void ToHalf(const float* x, std::size_t n, std::uint16_t* out) {
   std::size_t i = 0;
   for (; i + 8 <= n; i += 8) {
@@ -335,7 +362,7 @@ RAGMESH_AVX2 void ToHalf(const float* x, std::size_t n, std::uint16_t* out) {
 
 const QuantKernels* Avx2QuantKernels() {
   static constexpr QuantKernels kKernels = {
-      "avx2", QuantizeQ8, quant::MulF32<Simd>, quant::MulQ8<Simd>, Attend, RmsNorm, SiluMul, ToHalf};
+      "avx2", QuantizeQ8, quant::MulF32<Simd>, quant::MulQ8<Simd>, Attend, RmsNorm, SiluMul, GeluMul, ToHalf};
   return GetCpuFeatures().avx2 ? &kKernels : nullptr;
 }
 

@@ -152,14 +152,17 @@ float KeyOrValue(const void* rows, bool half, std::size_t index) {
               : static_cast<const float*>(rows)[index];
 }
 
-void Attend(const AttentionHead& head) {
+void Attend(const AttentionHead& whole) {
+  const AttentionHead head = FromFirst(whole);
   float largest = -INFINITY;
   for (std::size_t p = 0; p < head.positions; ++p) {
     float score = 0;
     for (std::size_t i = 0; i < head.head_dim; ++i) {
       score += head.query[i] * KeyOrValue(head.keys, head.half, p * head.head_dim + i);
     }
-    head.scores[p] = score * head.scale;
+    score *= head.scale;
+    if (head.soft_cap > 0) score = head.soft_cap * std::tanh(score / head.soft_cap);
+    head.scores[p] = score;
     largest = std::max(largest, head.scores[p]);
   }
   float total = 0;
@@ -188,6 +191,14 @@ void SiluMul(float* gate, const float* up, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) gate[i] = gate[i] / (1.0f + std::exp(-gate[i])) * up[i];
 }
 
+void GeluMul(float* gate, const float* up, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const float x = gate[i];
+    const float inner = 0.797884560802865f * (x + 0.044715f * x * x * x);
+    gate[i] = 0.5f * x * (1.0f + std::tanh(inner)) * up[i];
+  }
+}
+
 void ToHalf(const float* x, std::size_t n, std::uint16_t* out) {
   for (std::size_t i = 0; i < n; ++i) out[i] = FloatToHalf(x[i]);
 }
@@ -195,8 +206,8 @@ void ToHalf(const float* x, std::size_t n, std::uint16_t* out) {
 }  // namespace
 
 const QuantKernels& ScalarQuantKernels() {
-  static constexpr QuantKernels kKernels = {"scalar", QuantizeQ8, MulF32,  MulQ8,
-                                            Attend,   RmsNorm,    SiluMul, ToHalf};
+  static constexpr QuantKernels kKernels = {"scalar", QuantizeQ8, MulF32,  MulQ8,  Attend,
+                                            RmsNorm,  SiluMul,    GeluMul, ToHalf};
   return kKernels;
 }
 

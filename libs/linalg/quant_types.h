@@ -86,6 +86,14 @@ inline std::size_t RowBytes(QuantType type, std::size_t columns) {
 inline constexpr std::int8_t kIq4Levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                                1,    13,   25,  38,  53,  69,  89,  113};
 
+// Consecutive rows of a matrix as its file has them. Borrowed.
+struct WeightRows {
+  QuantType type = QuantType::kF32;
+  const std::uint8_t* data = nullptr;
+  std::size_t columns = 0;  // a whole number of blocks
+  std::size_t rows = 0;
+};
+
 // 32 values of a quantised row in integer form. With h = i / 16,
 //   x[i] = d * multiple[h] * q[i] - m * minimum[h].
 struct Run {

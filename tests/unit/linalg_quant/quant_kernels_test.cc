@@ -9,6 +9,8 @@
 #include <random>
 #include <vector>
 
+#include "absl/strings/str_replace.h"
+
 namespace ragmesh::linalg {
 namespace {
 
@@ -71,6 +73,12 @@ std::vector<const QuantKernels*> OtherTables() {
   for (const QuantKernels* table : {Avx2QuantKernels(), Avx512QuantKernels()}) {
     if (table != nullptr) tables.push_back(table);
   }
+  return tables;
+}
+
+std::vector<const QuantKernels*> Tables() {
+  std::vector<const QuantKernels*> tables = OtherTables();
+  tables.insert(tables.begin(), &ScalarQuantKernels());
   return tables;
 }
 
@@ -257,38 +265,101 @@ TEST(QuantTypesTest, ReadsOneBlockOfEachTypeAsPublished) {
   EXPECT_EQ(out[64], 0.5f * -1 * ((2 | 2 << 4) - 32));
 }
 
-TEST(QuantKernelsVectorTest, Avx2AgreesWithScalarOnSoftmaxNormAndSilu) {
+// Softmax attention in f64, straight from its formula.
+std::vector<float> ReferenceAttention(const AttentionHead& head, const std::vector<float>& keys,
+                                      const std::vector<float>& values) {
+  const std::size_t dim = head.head_dim;
+  std::vector<double> sums(dim, 0.0);
+  double total = 0;
+  for (std::size_t p = head.first; p < head.positions; ++p) {
+    double score = 0;
+    for (std::size_t i = 0; i < dim; ++i)
+      score += static_cast<double>(head.query[i]) * keys[p * dim + i];
+    score *= head.scale;
+    if (head.soft_cap > 0) score = head.soft_cap * std::tanh(score / head.soft_cap);
+    const double weight = std::exp(score);  // scores of these tests are small
+    total += weight;
+    for (std::size_t i = 0; i < dim; ++i) sums[i] += weight * values[p * dim + i];
+  }
+  std::vector<float> out(dim);
+  for (std::size_t i = 0; i < dim; ++i) out[i] = static_cast<float>(sums[i] / total);
+  return out;
+}
+
+class AttendTest : public ::testing::TestWithParam<const QuantKernels*> {};
+
+TEST_P(AttendTest, LooksAtTheWindowAloneAndCapsScores) {
+  constexpr std::size_t kDim = 72;
+  std::mt19937 random(11);
+  struct Window {
+    std::size_t first, positions;
+  };
+  for (const auto& [first, positions] :
+       {Window{0, 1}, Window{0, 3}, Window{0, 8}, Window{0, 61}, Window{60, 61}, Window{5, 61},
+        Window{8, 9}, Window{29, 61}}) {
+    for (const float cap : {0.0f, 0.5f, 30.0f}) {
+      for (const bool half : {false, true}) {
+        const auto query = RandomFloats(kDim, &random);
+        auto keys = RandomFloats(positions * kDim, &random),
+             values = RandomFloats(positions * kDim, &random);
+        std::vector<std::uint16_t> half_keys(keys.size()), half_values(keys.size());
+        GetParam()->to_half(keys.data(), keys.size(), half_keys.data());
+        GetParam()->to_half(values.data(), values.size(), half_values.data());
+        for (std::size_t i = 0; half && i < keys.size(); ++i) {
+          keys[i] = HalfToFloat(half_keys[i]);
+          values[i] = HalfToFloat(half_values[i]);
+        }
+        // Nothing outside the window counts, whatever it holds.
+        const float nan = std::nanf("");
+        std::fill_n(keys.begin(), first * kDim, nan),
+            std::fill_n(values.begin(), first * kDim, nan);
+        std::fill_n(half_keys.begin(), first * kDim, 0x7e00);
+        std::vector<float> scores(positions + 8), actual(kDim);
+        AttentionHead head;
+        head.query = query.data();
+        head.keys = half ? static_cast<const void*>(half_keys.data()) : keys.data();
+        head.values = half ? static_cast<const void*>(half_values.data()) : values.data();
+        head.half = half;
+        head.head_dim = kDim;
+        head.positions = positions;
+        head.first = first;
+        head.scale = 0.125f;
+        head.soft_cap = cap;
+        head.scores = scores.data();
+        head.out = actual.data();
+        GetParam()->attend(head);
+        const std::vector<float> expected = ReferenceAttention(head, keys, values);
+        for (std::size_t i = 0; i < kDim; ++i) {
+          EXPECT_NEAR(actual[i], expected[i], 2e-5) << first << ".." << positions << " cap " << cap;
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryTable, AttendTest, ::testing::ValuesIn(Tables()),
+                         [](const auto& info) { return absl::StrReplaceAll(info.param->name, {{"-", "_"}}); });
+
+TEST(QuantKernelsVectorTest, Avx2AgreesWithScalarOnNormAndGates) {
   const QuantKernels* avx2 = Avx2QuantKernels();
   if (avx2 == nullptr) GTEST_SKIP() << "skipped: this processor has no AVX2";
   std::mt19937 random(11);
-  for (const std::size_t positions : {1, 3, 8, 61}) {
-    for (const bool half : {false, true}) {
-      constexpr std::size_t kDim = 72;
-      const auto query = RandomFloats(kDim, &random);
-      const auto keys = RandomFloats(positions * kDim, &random),
-                 values = RandomFloats(positions * kDim, &random);
-      std::vector<std::uint16_t> half_keys(keys.size()), half_values(keys.size());
-      ScalarQuantKernels().to_half(keys.data(), keys.size(), half_keys.data());
-      avx2->to_half(values.data(), values.size(), half_values.data());
-      std::vector<float> scores(positions + 8), expected(kDim), actual(kDim);
-      AttentionHead head{query.data(), keys.data(), values.data(), half,           kDim,
-                         positions,    0.125f,      scores.data(), expected.data()};
-      if (half) head.keys = half_keys.data(), head.values = half_values.data();
-      ScalarQuantKernels().attend(head);
-      head.out = actual.data();
-      avx2->attend(head);
-      for (std::size_t i = 0; i < kDim; ++i) EXPECT_NEAR(actual[i], expected[i], 2e-5);
-    }
-  }
   const auto x = RandomFloats(77, &random), weight = RandomFloats(77, &random);
   std::vector<float> a(77), b(77), gate = x, other = x;
   ScalarQuantKernels().rms_norm(x.data(), weight.data(), 77, 1e-5f, a.data());
   avx2->rms_norm(x.data(), weight.data(), 77, 1e-5f, b.data());
   ScalarQuantKernels().silu_mul(gate.data(), weight.data(), 77);
   avx2->silu_mul(other.data(), weight.data(), 77);
+  std::vector<float> gelu = x, other_gelu = x;
+  gelu[0] = other_gelu[0] = -300.0f;  // far out on both sides
+  gelu[1] = other_gelu[1] = 300.0f;
+  ScalarQuantKernels().gelu_mul(gelu.data(), weight.data(), 77);
+  avx2->gelu_mul(other_gelu.data(), weight.data(), 77);
+  EXPECT_EQ(other_gelu[1], 300.0f * weight[1]);
   for (std::size_t i = 0; i < 77; ++i) {
     EXPECT_NEAR(a[i], b[i], 1e-5);
     EXPECT_NEAR(gate[i], other[i], 1e-5);
+    EXPECT_NEAR(gelu[i], other_gelu[i], 1e-5);
   }
 }
 
