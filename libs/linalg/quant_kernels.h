@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
+#include "libs/linalg/kv_block.h"
 #include "libs/linalg/quant_matrix.h"
 
 namespace ragmesh::linalg {
@@ -25,32 +26,6 @@ struct Q8Rows {
   const std::int32_t* total = nullptr;
   std::size_t rows = 0;
 };
-
-// One query head against keys and values `first` to `positions` - 1 of its head. Keys and values
-// are [position][head_dim], f16 when `half`, else f32.
-struct AttentionHead {
-  const float* query = nullptr;
-  const void* keys = nullptr;
-  const void* values = nullptr;
-  bool half = false;
-  std::size_t head_dim = 0;  // a multiple of 8
-  std::size_t positions = 0;
-  float scale = 1;          // of the scores, before the softmax
-  float* scores = nullptr;  // scratch, `positions` rounded up to 8
-  float* out = nullptr;     // head_dim
-  std::size_t first = 0;    // below `positions`; earlier ones are outside the window
-  float soft_cap = 0;       // above 0: a scaled score s becomes soft_cap * tanh(s / soft_cap)
-};
-
-// The same work with position `first` as position 0.
-inline AttentionHead FromFirst(AttentionHead head) {
-  const std::size_t bytes = head.first * head.head_dim * (head.half ? 2 : 4);
-  head.keys = static_cast<const std::uint8_t*>(head.keys) + bytes;
-  head.values = static_cast<const std::uint8_t*>(head.values) + bytes;
-  head.positions -= head.first;
-  head.first = 0;
-  return head;
-}
 
 struct QuantKernels {
   const char* name;
@@ -71,14 +46,17 @@ struct QuantKernels {
   void (*mul_q8)(const QuantMatrix& weights, const Q8Rows& x, float* out, std::size_t out_stride,
                  void* scratch);
 
-  void (*attend)(const AttentionHead& head);
+  // Softmax attention, in f32. Results of a query do not depend on the others.
+  void (*attend)(const Attention& work);
+  // Writes key and value of the position at `slot` of a block of that layer and head.
+  void (*store_kv)(KvType type, const float* key, const float* value, std::size_t head_dim,
+                   std::size_t slot, std::uint8_t* block);
   // out = x / rms(x) * weight
   void (*rms_norm)(const float* x, const float* weight, std::size_t n, float epsilon, float* out);
   // gate = silu(gate) * up
   void (*silu_mul)(float* gate, const float* up, std::size_t n);
   // gate = gelu(gate) * up, gelu by its tanh form: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
   void (*gelu_mul)(float* gate, const float* up, std::size_t n);
-  void (*to_half)(const float* x, std::size_t n, std::uint16_t* out);
 };
 
 // Activation rows that a kernel takes in one go.

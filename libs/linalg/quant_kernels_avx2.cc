@@ -15,14 +15,42 @@
 #define RAGMESH_AVX2 __attribute__((target("avx2,fma,f16c,bmi2")))
 #define RAGMESH_AVX2_INLINE __attribute__((target("avx2,fma,f16c,bmi2"), always_inline)) inline
 #define RAGMESH_SIMD_TARGET RAGMESH_AVX2
+#include "libs/linalg/quant_attention.h"
 #include "libs/linalg/quant_products.h"
 
 namespace ragmesh::linalg {
 namespace {
 
-// Eight lanes for quant_products.h.
+// exp(x) to about 2 units in the last place: 2^n times a polynomial on [-ln2/2, ln2/2]. Saturates
+// outside [-87, 88].
+RAGMESH_AVX2_INLINE __m256 Exp(__m256 x) {
+  x = _mm256_min_ps(_mm256_max_ps(x, _mm256_set1_ps(-87.0f)), _mm256_set1_ps(88.0f));
+  const __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504088896341f)),
+                                   _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375f), x);
+  r = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4f), r);
+  __m256 p = _mm256_set1_ps(1.0f / 5040);
+  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f / 720));
+  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f / 120));
+  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f / 24));
+  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f / 6));
+  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.5f));
+  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
+  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
+  const __m256i power =
+      _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
+  return _mm256_mul_ps(p, _mm256_castsi256_ps(power));
+}
+
+RAGMESH_AVX2_INLINE float SumLanes(__m256 v) {
+  const __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  const __m128 quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
+  return _mm_cvtss_f32(_mm_add_ss(quarter, _mm_movehdup_ps(quarter)));
+}
+
+// Eight lanes for quant_products.h and quant_attention.h.
 struct Simd {
-  static constexpr std::size_t kWidth = 8, kTokens = 4;
+  static constexpr std::size_t kWidth = 8, kTokens = 4, kQueries = 3;
   static constexpr bool kSignedBytes = true;
   using Ints = __m256i;
   using Floats = __m256;
@@ -103,6 +131,26 @@ struct Simd {
     return _mm256_fmadd_ps(a, b, c);
   }
 
+  static RAGMESH_AVX2_INLINE Floats Div(Floats a, Floats b) { return _mm256_div_ps(a, b); }
+  static RAGMESH_AVX2_INLINE Floats Max(Floats a, Floats b) { return _mm256_max_ps(a, b); }
+  static RAGMESH_AVX2_INLINE Floats Exp(Floats x) { return linalg::Exp(x); }
+  static RAGMESH_AVX2_INLINE float SumOf(Floats v) { return SumLanes(v); }
+  static RAGMESH_AVX2_INLINE float MaxOf(Floats v) {
+    const __m128 half = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    const __m128 quarter = _mm_max_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_max_ss(quarter, _mm_movehdup_ps(quarter)));
+  }
+  static RAGMESH_AVX2_INLINE Floats Within(Floats v, int first, int end, Floats other) {
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i below = _mm256_cmpgt_epi32(_mm256_set1_epi32(first), lane);
+    const __m256i within = _mm256_andnot_si256(below, _mm256_cmpgt_epi32(_mm256_set1_epi32(end), lane));
+    return _mm256_blendv_ps(other, v, _mm256_castsi256_ps(within));
+  }
+  static RAGMESH_AVX2_INLINE float HalfOf(std::uint16_t half) { return _cvtsh_ss(half); }
+  static RAGMESH_AVX2_INLINE void StoreHalves(std::uint16_t* to, Floats v) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+  }
+
   static RAGMESH_AVX2_INLINE __m128i Eight(const std::uint8_t* bytes) {
     return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes));
   }
@@ -120,12 +168,6 @@ struct Simd {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(Eight(bytes)));
   }
 };
-
-RAGMESH_AVX2_INLINE float SumLanes(__m256 v) {
-  const __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-  const __m128 quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
-  return _mm_cvtss_f32(_mm_add_ss(quarter, _mm_movehdup_ps(quarter)));
-}
 
 RAGMESH_AVX2 void QuantizeQ8(const float* x, std::size_t columns, std::int8_t* q, float* scale,
                              float* sum, std::int32_t* total) {
@@ -162,140 +204,6 @@ RAGMESH_AVX2 void QuantizeQ8(const float* x, std::size_t columns, std::int8_t* q
     }
     scale[run] = top / 127.0f;
     sum[run] = scale[run] * static_cast<float>(total[2 * run] + total[2 * run + 1]);
-  }
-}
-
-// exp(x) to about 2 units in the last place: 2^n times a polynomial on [-ln2/2, ln2/2]. Saturates
-// outside [-87, 88].
-RAGMESH_AVX2_INLINE __m256 Exp(__m256 x) {
-  x = _mm256_min_ps(_mm256_max_ps(x, _mm256_set1_ps(-87.0f)), _mm256_set1_ps(88.0f));
-  const __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504088896341f)),
-                                   _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375f), x);
-  r = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4f), r);
-  __m256 p = _mm256_set1_ps(1.0f / 5040);
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f / 720));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f / 120));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f / 24));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f / 6));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.5f));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
-  const __m256i power =
-      _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
-  return _mm256_mul_ps(p, _mm256_castsi256_ps(power));
-}
-
-template <bool kHalf>
-RAGMESH_AVX2_INLINE __m256 LoadCached(const void* rows, std::size_t index) {
-  if constexpr (kHalf) {
-    return _mm256_cvtph_ps(_mm_loadu_si128(
-        reinterpret_cast<const __m128i*>(static_cast<const std::uint16_t*>(rows) + index)));
-  } else {
-    return _mm256_loadu_ps(static_cast<const float*>(rows) + index);
-  }
-}
-
-template <bool kHalf>
-RAGMESH_AVX2_INLINE __m256 DotLanes(const float* query, const void* keys, std::size_t index,
-                                    std::size_t n) {
-  __m256 total = _mm256_setzero_ps();
-  for (std::size_t i = 0; i < n; i += 8) {
-    total = _mm256_fmadd_ps(_mm256_loadu_ps(query + i), LoadCached<kHalf>(keys, index + i), total);
-  }
-  return total;
-}
-
-template <bool kHalf>
-RAGMESH_AVX2 void Scores(const AttentionHead& head) {
-  const std::size_t dim = head.head_dim;
-  std::size_t p = 0;
-  for (; p + 4 <= head.positions; p += 4) {
-    const __m256 a = DotLanes<kHalf>(head.query, head.keys, p * dim, dim);
-    const __m256 b = DotLanes<kHalf>(head.query, head.keys, (p + 1) * dim, dim);
-    const __m256 c = DotLanes<kHalf>(head.query, head.keys, (p + 2) * dim, dim);
-    const __m256 d = DotLanes<kHalf>(head.query, head.keys, (p + 3) * dim, dim);
-    const __m256 four = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
-    const __m128 sums = _mm_add_ps(_mm256_castps256_ps128(four), _mm256_extractf128_ps(four, 1));
-    _mm_storeu_ps(head.scores + p, _mm_mul_ps(sums, _mm_set1_ps(head.scale)));
-  }
-  for (; p < head.positions; ++p) {
-    // Folded as above, so that a position's score does not depend on where the fours end.
-    const __m256 a = DotLanes<kHalf>(head.query, head.keys, p * dim, dim);
-    const __m256 twice = _mm256_hadd_ps(_mm256_hadd_ps(a, a), _mm256_hadd_ps(a, a));
-    const __m128 sums = _mm_add_ps(_mm256_castps256_ps128(twice), _mm256_extractf128_ps(twice, 1));
-    head.scores[p] = _mm_cvtss_f32(sums) * head.scale;
-  }
-}
-
-// tanh(x) = 1 - 2 / (exp(2x) + 1), to about 2^-23.
-RAGMESH_AVX2 void CapScores(float* scores, std::size_t count, float cap) {
-  const __m256 twice = _mm256_set1_ps(2.0f / cap), one = _mm256_set1_ps(1);
-  for (std::size_t p = 0; p < count; p += 8) {  // the last eight may reach past the count
-    const __m256 e = Exp(_mm256_mul_ps(_mm256_loadu_ps(scores + p), twice));
-    const __m256 tanh = _mm256_sub_ps(one, _mm256_div_ps(_mm256_set1_ps(2), _mm256_add_ps(e, one)));
-    _mm256_storeu_ps(scores + p, _mm256_mul_ps(_mm256_set1_ps(cap), tanh));
-  }
-}
-
-// Turns scores into exp(score - largest), fills the rest of the last eight with 0, and returns
-// their sum.
-RAGMESH_AVX2 float Exponentials(float* scores, std::size_t count) {
-  float largest = -INFINITY;
-  for (std::size_t p = 0; p < count; ++p) largest = std::max(largest, scores[p]);
-  for (std::size_t p = count; p % 8 != 0; ++p) scores[p] = -INFINITY;
-  const __m256 top = _mm256_set1_ps(largest);
-  __m256 total = _mm256_setzero_ps();
-  std::size_t p = 0;
-  for (; p < count; p += 8) {
-    __m256 e = Exp(_mm256_sub_ps(_mm256_loadu_ps(scores + p), top));
-    if (p + 8 > count) {
-      const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-      const __m256i live = _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count - p)), lane);
-      e = _mm256_and_ps(e, _mm256_castsi256_ps(live));
-    }
-    _mm256_storeu_ps(scores + p, e);
-    total = _mm256_add_ps(total, e);
-  }
-  return SumLanes(total);
-}
-
-// out[0..8*kWide) of one slice of the head: values weighted by `scores`, position by position.
-template <bool kHalf, std::size_t kWide>
-RAGMESH_AVX2 void WeightValues(const AttentionHead& head, std::size_t begin, float inverse) {
-  __m256 total[kWide];
-#pragma GCC unroll 8
-  for (std::size_t i = 0; i < kWide; ++i) total[i] = _mm256_setzero_ps();
-  for (std::size_t p = 0; p < head.positions; ++p) {
-    const __m256 weight = _mm256_set1_ps(head.scores[p]);
-#pragma GCC unroll 8
-    for (std::size_t i = 0; i < kWide; ++i) {
-      total[i] = _mm256_fmadd_ps(
-          weight, LoadCached<kHalf>(head.values, p * head.head_dim + begin + 8 * i), total[i]);
-    }
-  }
-#pragma GCC unroll 8
-  for (std::size_t i = 0; i < kWide; ++i) {
-    _mm256_storeu_ps(head.out + begin + 8 * i, _mm256_mul_ps(total[i], _mm256_set1_ps(inverse)));
-  }
-}
-
-template <bool kHalf>
-RAGMESH_AVX2 void AttendAs(const AttentionHead& head) {
-  Scores<kHalf>(head);
-  if (head.soft_cap > 0) CapScores(head.scores, head.positions, head.soft_cap);
-  const float inverse = 1.0f / Exponentials(head.scores, head.positions);
-  std::size_t i = 0;
-  for (; i + 64 <= head.head_dim; i += 64) WeightValues<kHalf, 8>(head, i, inverse);
-  for (; i < head.head_dim; i += 8) WeightValues<kHalf, 1>(head, i, inverse);
-}
-
-RAGMESH_AVX2 void Attend(const AttentionHead& whole) {
-  const AttentionHead head = FromFirst(whole);
-  if (head.half) {
-    AttendAs<true>(head);
-  } else {
-    AttendAs<false>(head);
   }
 }
 
@@ -349,20 +257,11 @@ RAGMESH_AVX2 void GeluMul(float* gate, const float* up, std::size_t n) {
   ScalarQuantKernels().gelu_mul(gate + i, up + i, n - i);
 }
 
-RAGMESH_AVX2 void ToHalf(const float* x, std::size_t n, std::uint16_t* out) {
-  std::size_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i),
-                     _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
-  }
-  for (; i < n; ++i) out[i] = _cvtss_sh(x[i], _MM_FROUND_TO_NEAREST_INT);
-}
-
 }  // namespace
 
 const QuantKernels* Avx2QuantKernels() {
   static constexpr QuantKernels kKernels = {
-      "avx2", QuantizeQ8, quant::MulF32<Simd>, quant::MulQ8<Simd>, Attend, RmsNorm, SiluMul, GeluMul, ToHalf};
+      "avx2", QuantizeQ8, quant::MulF32<Simd>, quant::MulQ8<Simd>, quant::Attend<Simd>, quant::StoreKv<Simd>, RmsNorm, SiluMul, GeluMul};
   return GetCpuFeatures().avx2 ? &kKernels : nullptr;
 }
 

@@ -17,14 +17,15 @@
 #define RAGMESH_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma,f16c")))
 #define RAGMESH_VNNI_INLINE RAGMESH_VNNI __attribute__((always_inline)) inline
 #define RAGMESH_SIMD_TARGET RAGMESH_VNNI
+#include "libs/linalg/quant_attention.h"
 #include "libs/linalg/quant_products.h"
 
 namespace ragmesh::linalg {
 namespace {
 
-// Sixteen lanes for quant_products.h.
+// Sixteen lanes for quant_products.h and quant_attention.h.
 struct Simd {
-  static constexpr std::size_t kWidth = 16, kTokens = kMaxTileTokens;
+  static constexpr std::size_t kWidth = 16, kTokens = kMaxTileTokens, kQueries = kMaxTileQueries;
   static constexpr bool kSignedBytes = false;
   using Ints = __m512i;
   using Floats = __m512;
@@ -78,6 +79,40 @@ struct Simd {
     return _mm512_fmadd_ps(a, b, c);
   }
 
+  static RAGMESH_VNNI_INLINE Floats Div(Floats a, Floats b) { return _mm512_div_ps(a, b); }
+  static RAGMESH_VNNI_INLINE Floats Max(Floats a, Floats b) { return _mm512_max_ps(a, b); }
+  static RAGMESH_VNNI_INLINE float SumOf(Floats v) { return _mm512_reduce_add_ps(v); }
+  static RAGMESH_VNNI_INLINE float MaxOf(Floats v) { return _mm512_reduce_max_ps(v); }
+  // To about 2 units in the last place: 2^n times a polynomial on [-ln2/2, ln2/2]. Saturates outside
+  // [-87, 88].
+  static RAGMESH_VNNI_INLINE Floats Exp(Floats x) {
+    x = _mm512_min_ps(_mm512_max_ps(x, Set(-87.0f)), Set(88.0f));
+    const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, Set(1.44269504088896341f)),
+                                          _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m512 r = _mm512_fnmadd_ps(n, Set(0.693359375f), x);
+    r = _mm512_fnmadd_ps(n, Set(-2.12194440e-4f), r);
+    __m512 p = Set(1.0f / 5040);
+    p = _mm512_fmadd_ps(p, r, Set(1.0f / 720));
+    p = _mm512_fmadd_ps(p, r, Set(1.0f / 120));
+    p = _mm512_fmadd_ps(p, r, Set(1.0f / 24));
+    p = _mm512_fmadd_ps(p, r, Set(1.0f / 6));
+    p = _mm512_fmadd_ps(p, r, Set(0.5f));
+    p = _mm512_fmadd_ps(p, r, Set(1.0f));
+    p = _mm512_fmadd_ps(p, r, Set(1.0f));
+    return _mm512_scalef_ps(p, n);
+  }
+  static RAGMESH_VNNI_INLINE Floats Within(Floats v, int first, int end, Floats other) {
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __mmask16 within = _mm512_cmpge_epi32_mask(lane, _mm512_set1_epi32(first)) &
+                             _mm512_cmplt_epi32_mask(lane, _mm512_set1_epi32(end));
+    return _mm512_mask_mov_ps(other, within, v);
+  }
+  static RAGMESH_VNNI_INLINE float HalfOf(std::uint16_t half) { return _cvtsh_ss(half); }
+  static RAGMESH_VNNI_INLINE void StoreHalves(std::uint16_t* to, Floats v) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
+                        _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+  }
+
   static RAGMESH_VNNI_INLINE __m128i Sixteen(const std::uint8_t* bytes) {
     return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
   }
@@ -109,6 +144,8 @@ const QuantKernels* Avx512QuantKernels() {
     table.name = "avx512-vnni";
     table.mul_f32 = quant::MulF32<Simd>;
     table.mul_q8 = quant::MulQ8<Simd>;
+    table.attend = quant::Attend<Simd>;
+    table.store_kv = quant::StoreKv<Simd>;
     return &table;
   }();
   return kernels;

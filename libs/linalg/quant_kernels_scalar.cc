@@ -2,7 +2,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <vector>
 
+#define RAGMESH_SIMD_TARGET
+#include "libs/linalg/quant_attention.h"
 #include "libs/linalg/quant_kernels.h"
 
 namespace ragmesh::linalg {
@@ -147,37 +150,88 @@ void MulQ8(const QuantMatrix& weights, const Q8Rows& x, float* out, std::size_t 
   }
 }
 
-float KeyOrValue(const void* rows, bool half, std::size_t index) {
-  return half ? HalfToFloat(static_cast<const std::uint16_t*>(rows)[index])
-              : static_cast<const float*>(rows)[index];
+// A cached head, element by element.
+class CachedHead {
+ public:
+  CachedHead(const Attention& work, std::size_t position)
+      : type_(work.type),
+        head_dim_(work.head_dim),
+        layout_(work.type, work.head_dim),
+        block_(work.blocks[position / kBlockPositions] + work.offset),
+        slot_(position % kBlockPositions) {}
+
+  float Key(std::size_t d) const {
+    const float stored = Element(block_, d * kBlockPositions + slot_);
+    if (type_ != KvType::kQ8) return stored;
+    return stored * Scale(layout_.key_scales, d / kScaleDims * kBlockPositions + slot_);
+  }
+  float Value(std::size_t d) const {
+    const float stored = Element(block_ + layout_.values, slot_ * layout_.padded_dim + d);
+    if (type_ != KvType::kQ8) return stored;
+    const std::size_t runs = (head_dim_ + kScaleDims - 1) / kScaleDims;
+    return stored * Scale(layout_.value_scales, slot_ * runs + d / kScaleDims);
+  }
+
+ private:
+  float Element(const std::uint8_t* part, std::size_t index) const {
+    if (type_ == KvType::kQ8) return static_cast<std::int8_t>(part[index]);
+    if (type_ == KvType::kF16) return HalfToFloat(reinterpret_cast<const std::uint16_t*>(part)[index]);
+    return reinterpret_cast<const float*>(part)[index];
+  }
+  float Scale(std::size_t part, std::size_t index) const {
+    return HalfToFloat(reinterpret_cast<const std::uint16_t*>(block_ + part)[index]);
+  }
+
+  const KvType type_;
+  const std::size_t head_dim_;
+  const KvLayout layout_;
+  const std::uint8_t* const block_;
+  const std::size_t slot_;
+};
+
+void AttendOne(const Attention& work, const float* query, std::size_t first, std::size_t end,
+               float* out) {
+  std::vector<float> weights(end - first);
+  float largest = -INFINITY, total = 0;
+  for (std::size_t p = first; p < end; ++p) {
+    const CachedHead cached(work, p);
+    float score = 0;
+    for (std::size_t d = 0; d < work.head_dim; ++d) score += query[d] * cached.Key(d);
+    score *= work.scale;
+    if (work.soft_cap > 0) score = work.soft_cap * std::tanh(score / work.soft_cap);
+    weights[p - first] = score;
+    largest = std::max(largest, score);
+  }
+  for (float& weight : weights) {
+    weight = std::exp(weight - largest);
+    total += weight;
+  }
+  for (std::size_t d = 0; d < work.head_dim; ++d) {
+    float sum = 0;
+    for (std::size_t p = first; p < end; ++p)
+      sum += weights[p - first] * CachedHead(work, p).Value(d);
+    out[d] = sum / total;
+  }
 }
 
-void Attend(const AttentionHead& whole) {
-  const AttentionHead head = FromFirst(whole);
-  float largest = -INFINITY;
-  for (std::size_t p = 0; p < head.positions; ++p) {
-    float score = 0;
-    for (std::size_t i = 0; i < head.head_dim; ++i) {
-      score += head.query[i] * KeyOrValue(head.keys, head.half, p * head.head_dim + i);
+void Attend(const Attention& work) {
+  for (std::size_t row = 0; row < work.rows; ++row) {
+    const std::size_t end = work.positions[row] + std::size_t{1};
+    const std::size_t first = work.window > 0 && end > work.window ? end - work.window : 0;
+    for (std::size_t h = 0; h < work.heads; ++h) {
+      AttendOne(work, work.queries + row * work.row_stride + h * work.head_dim, first, end,
+                work.out + row * work.out_stride + h * work.head_dim);
     }
-    score *= head.scale;
-    if (head.soft_cap > 0) score = head.soft_cap * std::tanh(score / head.soft_cap);
-    head.scores[p] = score;
-    largest = std::max(largest, head.scores[p]);
-  }
-  float total = 0;
-  for (std::size_t p = 0; p < head.positions; ++p) {
-    head.scores[p] = std::exp(head.scores[p] - largest);
-    total += head.scores[p];
-  }
-  for (std::size_t i = 0; i < head.head_dim; ++i) {
-    float sum = 0;
-    for (std::size_t p = 0; p < head.positions; ++p) {
-      sum += head.scores[p] * KeyOrValue(head.values, head.half, p * head.head_dim + i);
-    }
-    head.out[i] = sum / total;
   }
 }
+
+// Floats one at a time, for what is written once for all widths.
+struct One {
+  static constexpr std::size_t kWidth = 1;
+  using Floats = float;
+  static float Load(const float* x) { return *x; }
+  static void StoreHalves(std::uint16_t* to, float x) { *to = FloatToHalf(x); }
+};
 
 void RmsNorm(const float* x, const float* weight, std::size_t n, float epsilon, float* out) {
   double squares = 0;
@@ -199,15 +253,11 @@ void GeluMul(float* gate, const float* up, std::size_t n) {
   }
 }
 
-void ToHalf(const float* x, std::size_t n, std::uint16_t* out) {
-  for (std::size_t i = 0; i < n; ++i) out[i] = FloatToHalf(x[i]);
-}
-
 }  // namespace
 
 const QuantKernels& ScalarQuantKernels() {
-  static constexpr QuantKernels kKernels = {"scalar", QuantizeQ8, MulF32,  MulQ8,  Attend,
-                                            RmsNorm,  SiluMul,    GeluMul, ToHalf};
+  static constexpr QuantKernels kKernels = {
+      "scalar", QuantizeQ8, MulF32, MulQ8, Attend, quant::StoreKv<One>, RmsNorm, SiluMul, GeluMul};
   return kKernels;
 }
 

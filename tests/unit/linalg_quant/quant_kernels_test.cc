@@ -265,73 +265,161 @@ TEST(QuantTypesTest, ReadsOneBlockOfEachTypeAsPublished) {
   EXPECT_EQ(out[64], 0.5f * -1 * ((2 | 2 << 4) - 32));
 }
 
-// Softmax attention in f64, straight from its formula.
-std::vector<float> ReferenceAttention(const AttentionHead& head, const std::vector<float>& keys,
-                                      const std::vector<float>& values) {
-  const std::size_t dim = head.head_dim;
-  std::vector<double> sums(dim, 0.0);
-  double total = 0;
-  for (std::size_t p = head.first; p < head.positions; ++p) {
-    double score = 0;
-    for (std::size_t i = 0; i < dim; ++i)
-      score += static_cast<double>(head.query[i]) * keys[p * dim + i];
-    score *= head.scale;
-    if (head.soft_cap > 0) score = head.soft_cap * std::tanh(score / head.soft_cap);
-    const double weight = std::exp(score);  // scores of these tests are small
-    total += weight;
-    for (std::size_t i = 0; i < dim; ++i) sums[i] += weight * values[p * dim + i];
+// Blocks of keys and values of one head that a table has filled, and the same numbers in f64.
+class Cache {
+ public:
+  Cache(const QuantKernels& table, KvType type, std::size_t dim, std::size_t positions,
+        std::mt19937* random)
+      : layout_(type, dim), dim_(dim) {
+    const std::size_t blocks = (positions + kBlockPositions - 1) / kBlockPositions;
+    for (std::size_t b = 0; b < blocks; ++b) {
+      // What no position has been written to must not matter, padding of values aside.
+      lines_.emplace_back(layout_.bytes / sizeof(Line) + 1);
+      auto* bytes = reinterpret_cast<std::uint8_t*>(lines_.back().data());
+      blocks_.push_back(bytes);
+    }
+    keys = RandomFloats(positions * dim, random);
+    values = RandomFloats(positions * dim, random);
+    for (std::size_t p = 0; p < positions; ++p) {
+      table.store_kv(type, &keys[p * dim], &values[p * dim], dim, p % kBlockPositions,
+                     const_cast<std::uint8_t*>(blocks_[p / kBlockPositions]));
+    }
+    if (type == KvType::kF32) return;
+    for (std::vector<float>* floats : {&keys, &values}) {
+      for (std::size_t at = 0; at < floats->size(); at += dim) Round(type, &(*floats)[at]);
+    }
   }
-  std::vector<float> out(dim);
-  for (std::size_t i = 0; i < dim; ++i) out[i] = static_cast<float>(sums[i] / total);
+
+  const std::uint8_t* const* blocks() const { return blocks_.data(); }
+
+  std::vector<float> keys, values;  // as stored
+
+ private:
+  void Round(KvType type, float* x) const {
+    for (std::size_t begin = 0; begin < dim_; begin += kScaleDims) {
+      const std::size_t end = std::min(begin + kScaleDims, dim_);
+      float largest = 0;
+      for (std::size_t i = begin; i < end; ++i) largest = std::max(largest, std::fabs(x[i]));
+      const float scale = HalfToFloat(FloatToHalf(largest / 127));
+      for (std::size_t i = begin; i < end; ++i) {
+        x[i] = type == KvType::kF16
+                   ? HalfToFloat(FloatToHalf(x[i]))
+                   : scale * std::clamp(std::nearbyint(x[i] / scale), -127.0f, 127.0f);
+      }
+    }
+  }
+
+  const KvLayout layout_;
+  const std::size_t dim_;
+  std::vector<std::vector<Line>> lines_;
+  std::vector<const std::uint8_t*> blocks_;
+};
+
+// Softmax attention in f64, straight from its formula.
+std::vector<float> ReferenceAttention(const Attention& work, const Cache& cache) {
+  const std::size_t dim = work.head_dim;
+  std::vector<float> out(work.rows * work.out_stride);
+  for (std::size_t i = 0; i < work.rows * work.heads; ++i) {
+    const std::size_t row = i / work.heads, head = i % work.heads;
+    const float* query = work.queries + row * work.row_stride + head * dim;
+    const std::size_t end = work.positions[row] + 1;
+    const std::size_t first = work.window > 0 && end > work.window ? end - work.window : 0;
+    std::vector<double> sums(dim, 0.0);
+    double total = 0;
+    for (std::size_t p = first; p < end; ++p) {
+      double score = 0;
+      for (std::size_t d = 0; d < dim; ++d)
+        score += static_cast<double>(query[d]) * cache.keys[p * dim + d];
+      score *= work.scale;
+      if (work.soft_cap > 0) score = work.soft_cap * std::tanh(score / work.soft_cap);
+      const double weight = std::exp(score);  // scores of these tests are small
+      total += weight;
+      for (std::size_t d = 0; d < dim; ++d) sums[d] += weight * cache.values[p * dim + d];
+    }
+    for (std::size_t d = 0; d < dim; ++d)
+      out[row * work.out_stride + head * dim + d] = static_cast<float>(sums[d] / total);
+  }
   return out;
 }
 
-class AttendTest : public ::testing::TestWithParam<const QuantKernels*> {};
+class AttendTest : public ::testing::TestWithParam<const QuantKernels*> {
+ protected:
+  // Five rows of a stream, three heads each, the last rows first.
+  struct Case {
+    std::vector<float> queries, out;
+    std::vector<std::uint32_t> positions;
+    std::vector<Line> scratch;
+    Attention work;
+  };
+  Case MakeCase(KvType type, std::size_t dim, std::size_t positions) {
+    Case made;
+    constexpr std::size_t kRows = 5, kHeads = 3;
+    made.queries = RandomFloats(kRows * (kHeads * dim + 7), &random_);
+    made.out.resize(kRows * (kHeads * dim + 2));
+    for (std::size_t row = 0; row < kRows; ++row) {
+      made.positions.push_back(static_cast<std::uint32_t>((positions - 1) * (kRows - row) / kRows));
+    }
+    made.scratch.resize(AttentionScratchFloats(dim) * sizeof(float) / sizeof(Line) + 1);
+    made.work.type = type;
+    made.work.head_dim = dim;
+    made.work.queries = made.queries.data();
+    made.work.row_stride = kHeads * dim + 7;
+    made.work.rows = kRows;
+    made.work.heads = kHeads;
+    made.work.positions = made.positions.data();
+    made.work.scale = 0.125f;
+    made.work.out = made.out.data();
+    made.work.out_stride = kHeads * dim + 2;
+    made.work.scratch = reinterpret_cast<float*>(made.scratch.data());
+    return made;
+  }
+  std::mt19937 random_{11};
+};
 
 TEST_P(AttendTest, LooksAtTheWindowAloneAndCapsScores) {
-  constexpr std::size_t kDim = 72;
-  std::mt19937 random(11);
-  struct Window {
-    std::size_t first, positions;
-  };
-  for (const auto& [first, positions] :
-       {Window{0, 1}, Window{0, 3}, Window{0, 8}, Window{0, 61}, Window{60, 61}, Window{5, 61},
-        Window{8, 9}, Window{29, 61}}) {
-    for (const float cap : {0.0f, 0.5f, 30.0f}) {
-      for (const bool half : {false, true}) {
-        const auto query = RandomFloats(kDim, &random);
-        auto keys = RandomFloats(positions * kDim, &random),
-             values = RandomFloats(positions * kDim, &random);
-        std::vector<std::uint16_t> half_keys(keys.size()), half_values(keys.size());
-        GetParam()->to_half(keys.data(), keys.size(), half_keys.data());
-        GetParam()->to_half(values.data(), values.size(), half_values.data());
-        for (std::size_t i = 0; half && i < keys.size(); ++i) {
-          keys[i] = HalfToFloat(half_keys[i]);
-          values[i] = HalfToFloat(half_values[i]);
+  for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8}) {
+    for (const std::size_t dim : {16, 64, 72, 96, 128}) {
+      for (const std::size_t positions : {1, 3, 32, 61, 300}) {
+        const Cache cache(*GetParam(), type, dim, positions, &random_);
+        for (const std::size_t window : {0, 1, 20, 140}) {
+          for (const float cap : {0.0f, 2.0f}) {
+            Case one = MakeCase(type, dim, positions);
+            one.work.blocks = cache.blocks();
+            one.work.window = window;
+            one.work.soft_cap = cap;
+            GetParam()->attend(one.work);
+            const std::vector<float> expected = ReferenceAttention(one.work, cache);
+            for (std::size_t i = 0; i < one.out.size(); ++i) {
+              ASSERT_NEAR(one.out[i], expected[i], 4e-5)
+                  << static_cast<int>(type) << " dim " << dim << ", " << positions
+                  << " positions, window " << window << ", cap " << cap << " at " << i;
+            }
+          }
         }
-        // Nothing outside the window counts, whatever it holds.
-        const float nan = std::nanf("");
-        std::fill_n(keys.begin(), first * kDim, nan),
-            std::fill_n(values.begin(), first * kDim, nan);
-        std::fill_n(half_keys.begin(), first * kDim, 0x7e00);
-        std::vector<float> scores(positions + 8), actual(kDim);
-        AttentionHead head;
-        head.query = query.data();
-        head.keys = half ? static_cast<const void*>(half_keys.data()) : keys.data();
-        head.values = half ? static_cast<const void*>(half_values.data()) : values.data();
-        head.half = half;
-        head.head_dim = kDim;
-        head.positions = positions;
-        head.first = first;
-        head.scale = 0.125f;
-        head.soft_cap = cap;
-        head.scores = scores.data();
-        head.out = actual.data();
-        GetParam()->attend(head);
-        const std::vector<float> expected = ReferenceAttention(head, keys, values);
-        for (std::size_t i = 0; i < kDim; ++i) {
-          EXPECT_NEAR(actual[i], expected[i], 2e-5) << first << ".." << positions << " cap " << cap;
-        }
+      }
+    }
+  }
+}
+
+TEST_P(AttendTest, AQueryDoesNotDependOnItsCompany) {
+  for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8}) {
+    constexpr std::size_t kDim = 64, kPositions = 300;
+    const Cache cache(*GetParam(), type, kDim, kPositions, &random_);
+    Case all = MakeCase(type, kDim, kPositions);
+    all.work.blocks = cache.blocks();
+    all.work.window = 200;
+    GetParam()->attend(all.work);
+    for (std::size_t row = 0; row < all.work.rows; ++row) {
+      for (std::size_t head = 0; head < all.work.heads; ++head) {
+        Attention one = all.work;
+        std::vector<float> out(kDim);
+        one.queries += row * one.row_stride + head * kDim;
+        one.positions += row;
+        one.rows = one.heads = 1;
+        one.out = out.data();
+        GetParam()->attend(one);
+        for (std::size_t d = 0; d < kDim; ++d)
+          EXPECT_EQ(out[d], all.out[row * all.work.out_stride + head * kDim + d]);
       }
     }
   }
