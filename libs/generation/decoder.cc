@@ -26,10 +26,6 @@ std::size_t WideRow(const ModelConfig& config) {
 
 }  // namespace
 
-KvShape Decoder::kv_shape() const {
-  return {config_.layers, config_.kv_heads, config_.head_dim, mode_ == ComputeMode::kFast};
-}
-
 void Decoder::Allocate() {
   const std::size_t qkv = (config_.heads + 2 * config_.kv_heads) * config_.head_dim;
   const std::size_t wide = WideRow(config_);
@@ -39,14 +35,21 @@ void Decoder::Allocate() {
   attended_.resize(max_rows_ * config_.heads * config_.head_dim);
   projected_.resize(max_rows_ * config_.embedding);
   hidden_.resize(max_rows_ * 2 * config_.feed_forward);
-  cosines_.resize(max_rows_ * config_.rope_dim / 2);
-  sines_.resize(max_rows_ * config_.rope_dim / 2);
+  for (Rotation* rotation : {&rotation_, &local_rotation_}) {
+    rotation->cosines.resize(max_rows_ * rotation->frequencies.size());
+    rotation->sines.resize(rotation->cosines.size());
+  }
   q8_.resize(max_rows_ * wide);
   q8_scale_.resize(max_rows_ * (wide / linalg::kRunValues + 1));
   q8_sum_.resize(q8_scale_.size());
   q8_total_.resize(2 * q8_scale_.size());
   scratch_.resize(static_cast<std::size_t>(pool_->threads()));
-  scores_.resize(scratch_.size());
+  attention_scratch_.resize(scratch_.size());
+  for (auto& scratch : attention_scratch_) {
+    scratch.resize(linalg::AttentionScratchFloats(config_.head_dim) * sizeof(float) /
+                       sizeof(CacheLine) +
+                   1);
+  }
   for (auto& scratch : scratch_)
     scratch.resize(linalg::QuantScratchBytes(wide) / sizeof(CacheLine) + 1);
 }
@@ -59,17 +62,19 @@ bool Decoder::Forward(absl::Span<const BatchRow> rows, absl::FunctionRef<bool()>
   RAGMESH_CHECK(rows.size() <= max_rows_, "a pass is larger than its work space");
   const linalg::WeightRows& embedding = embedding_.stored;
   const std::size_t row_bytes = linalg::RowBytes(embedding.type, embedding.columns);
-  std::size_t longest = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     RAGMESH_CHECK(
         rows[i].token < config_.vocabulary && rows[i].position < rows[i].cache->capacity(),
         "a row is outside the vocabulary or its cache");
     linalg::ExpandRow(embedding.type, embedding.data + rows[i].token * row_bytes,
                       config_.embedding, &stream_[i * config_.embedding]);
-    longest = std::max<std::size_t>(longest, rows[i].position + 1);
+    if (config_.embedding_scale != 1) {
+      for (std::size_t j = 0; j < config_.embedding; ++j)
+        stream_[i * config_.embedding + j] *= config_.embedding_scale;
+    }
   }
-  for (auto& scores : scores_) scores.resize(std::max(scores.size(), longest + 8));
-  PrepareAngles(rows);
+  DivideRows(rows);
+  for (Rotation* rotation : {&rotation_, &local_rotation_}) PrepareAngles(rows, rotation);
   for (std::size_t layer = 0; layer < config_.layers; ++layer) {
     if (!go_on()) return false;
     RunLayer(layer, rows);
@@ -78,13 +83,13 @@ bool Decoder::Forward(absl::Span<const BatchRow> rows, absl::FunctionRef<bool()>
   return true;
 }
 
-void Decoder::PrepareAngles(absl::Span<const BatchRow> rows) {
-  const std::size_t half = config_.rope_dim / 2;
+void Decoder::PrepareAngles(absl::Span<const BatchRow> rows, Rotation* rotation) const {
+  const std::size_t half = rotation->frequencies.size();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     for (std::size_t j = 0; j < half; ++j) {
-      const double angle = rows[i].position * frequencies_[j];
-      cosines_[i * half + j] = static_cast<float>(std::cos(angle));
-      sines_[i * half + j] = static_cast<float>(std::sin(angle));
+      const double angle = rows[i].position * rotation->frequencies[j];
+      rotation->cosines[i * half + j] = static_cast<float>(std::cos(angle) * rotation->magnitude);
+      rotation->sines[i * half + j] = static_cast<float>(std::sin(angle) * rotation->magnitude);
     }
   }
 }
@@ -94,98 +99,143 @@ void Decoder::RunLayer(std::size_t index, absl::Span<const BatchRow> rows) {
   const std::size_t count = rows.size(), width = config_.embedding,
                     heads = config_.heads * config_.head_dim;
   const std::size_t kv = config_.kv_heads * config_.head_dim, wide = config_.feed_forward;
-  const auto norm = [&](std::size_t row, const std::vector<float>& weight) {
-    kernels_->rms_norm(&stream_[row * width], weight.data(), width, config_.rms_epsilon,
-                       &normed_[row * width]);
-    RoundInput(&normed_[row * width], width, row);
-  };
-  const auto add_projected = [&](std::size_t row) {
-    float* stream = &stream_[row * width];
-    const float* projected = &projected_[row * width];
-    for (std::size_t i = 0; i < width; ++i) stream[i] += projected[i];
-  };
 
-  ForEachRow(count, [&](std::size_t row) { norm(row, layer.attention_norm); });
+  ForEachRow(count, [&](std::size_t row) { Norm(layer.attention_norm, row); });
   Multiply({{&layer.q, 0}, {&layer.k, heads}, {&layer.v, heads + kv}}, normed_.data(), count,
            qkv_.data(), heads + 2 * kv);
-  ForEachRow(count, [&](std::size_t row) { StoreKeysAndValues(index, row, rows[row]); });
+  ForEachRow(count, [&](std::size_t row) {
+    PrepareHeads(layer, row);
+    StoreKeysAndValues(index, row, rows[row]);
+  });
   Attend(index, rows);
   ForEachRow(count, [&](std::size_t row) { RoundInput(&attended_[row * heads], heads, row); });
   Multiply({{&layer.output, 0}}, attended_.data(), count, projected_.data(), width);
   ForEachRow(count, [&](std::size_t row) {
-    add_projected(row);
-    norm(row, layer.feed_forward_norm);
+    AddProjected(layer.post_attention_norm, row);
+    Norm(layer.feed_forward_norm, row);
   });
   Multiply({{&layer.gate, 0}, {&layer.up, wide}}, normed_.data(), count, hidden_.data(), 2 * wide);
-  ForEachRow(count, [&](std::size_t row) {
-    float* gate = &hidden_[row * 2 * wide];
-    kernels_->silu_mul(gate, gate + wide, wide);
-    RoundInput(gate, wide, row);
-  });
+  ForEachRow(count, [&](std::size_t row) { RunGate(row); });
   if (count > 1) {  // gates move together: products read rows of the width they multiply
     for (std::size_t row = 1; row < count; ++row) {
       std::memmove(&hidden_[row * wide], &hidden_[row * 2 * wide], wide * sizeof(float));
     }
   }
   Multiply({{&layer.down, 0}}, hidden_.data(), count, projected_.data(), width);
-  ForEachRow(count, add_projected);
+  ForEachRow(count, [&](std::size_t row) { AddProjected(layer.post_feed_forward_norm, row); });
 }
 
-// Adds biases, rotates the row's queries and keys by its position, and puts keys and values into
-// its cache.
-void Decoder::StoreKeysAndValues(std::size_t layer, std::size_t row, const BatchRow& at) {
-  const std::size_t dim = config_.head_dim, half = config_.rope_dim / 2;
-  float* qkv = &qkv_[row * (config_.heads + 2 * config_.kv_heads) * dim];
-  const std::vector<float>& bias = layers_[layer].bias;
-  for (std::size_t i = 0; i < bias.size(); ++i) qkv[i] += bias[i];
-  const float* cosines = &cosines_[row * half];
-  const float* sines = &sines_[row * half];
-  const std::size_t second = config_.rope_halves ? half : 1, step = config_.rope_halves ? 1 : 2;
-  for (std::size_t head = 0; head < config_.heads + config_.kv_heads; ++head) {
+void Decoder::Norm(const std::vector<float>& weight, std::size_t row) {
+  const std::size_t width = config_.embedding;
+  kernels_->rms_norm(&stream_[row * width], weight.data(), width, config_.rms_epsilon,
+                     &normed_[row * width]);
+  RoundInput(&normed_[row * width], width, row);
+}
+
+void Decoder::AddProjected(const std::vector<float>& post_norm, std::size_t row) {
+  const std::size_t width = config_.embedding;
+  float* stream = &stream_[row * width];
+  float* projected = &projected_[row * width];
+  if (!post_norm.empty())
+    kernels_->rms_norm(projected, post_norm.data(), width, config_.rms_epsilon, projected);
+  for (std::size_t i = 0; i < width; ++i) stream[i] += projected[i];
+}
+
+void Decoder::RunGate(std::size_t row) {
+  const std::size_t wide = config_.feed_forward;
+  float* gate = &hidden_[row * 2 * wide];
+  const auto run =
+      config_.activation == Activation::kGelu ? kernels_->gelu_mul : kernels_->silu_mul;
+  run(gate, gate + wide, wide);
+  RoundInput(gate, wide, row);
+}
+
+void Decoder::PrepareHeads(const Layer& layer, std::size_t row) {
+  const std::size_t dim = config_.head_dim, heads = config_.heads + config_.kv_heads;
+  float* qkv = &qkv_[row * (heads + config_.kv_heads) * dim];
+  for (std::size_t i = 0; i < layer.bias.size(); ++i) qkv[i] += layer.bias[i];
+  for (std::size_t head = 0; head < heads; ++head) {
+    const std::vector<float>& norm = head < config_.heads ? layer.query_norm : layer.key_norm;
     float* values = qkv + head * dim;
-    for (std::size_t j = 0; j < half; ++j) {
-      float& a = values[j * step];
-      float& b = values[j * step + second];
-      const float x = a, y = b;
-      a = x * cosines[j] - y * sines[j];
-      b = x * sines[j] + y * cosines[j];
-    }
+    if (!norm.empty()) kernels_->rms_norm(values, norm.data(), dim, config_.rms_epsilon, values);
+    Rotate(*layer.rotation, row, values);
   }
+}
+
+void Decoder::Rotate(const Rotation& rotation, std::size_t row, float* head) const {
+  const std::size_t half = rotation.frequencies.size();
+  const float* cosines = &rotation.cosines[row * half];
+  const float* sines = &rotation.sines[row * half];
+  const std::size_t second = config_.rope_halves ? half : 1, step = config_.rope_halves ? 1 : 2;
+  for (std::size_t j = 0; j < half; ++j) {
+    float& a = head[j * step];
+    float& b = head[j * step + second];
+    const float x = a, y = b;
+    a = x * cosines[j] - y * sines[j];
+    b = x * sines[j] + y * cosines[j];
+  }
+}
+
+void Decoder::StoreKeysAndValues(std::size_t layer, std::size_t row, const BatchRow& at) {
+  const std::size_t dim = config_.head_dim;
+  const float* qkv = &qkv_[row * (config_.heads + 2 * config_.kv_heads) * dim];
   const float* keys = qkv + config_.heads * dim;
   const float* values = keys + config_.kv_heads * dim;
+  std::uint8_t* block = at.cache->Block(at.position);
   for (std::size_t head = 0; head < config_.kv_heads; ++head) {
-    const std::size_t offset = at.position * dim;
-    if (at.cache->shape().half) {
-      kernels_->to_half(keys + head * dim, dim,
-                        static_cast<std::uint16_t*>(at.cache->Keys(layer, head)) + offset);
-      kernels_->to_half(values + head * dim, dim,
-                        static_cast<std::uint16_t*>(at.cache->Values(layer, head)) + offset);
-    } else {
-      std::memcpy(static_cast<float*>(at.cache->Keys(layer, head)) + offset, keys + head * dim,
-                  dim * sizeof(float));
-      std::memcpy(static_cast<float*>(at.cache->Values(layer, head)) + offset, values + head * dim,
-                  dim * sizeof(float));
-    }
+    kernels_->store_kv(kv_shape_.type, keys + head * dim, values + head * dim, dim,
+                       at.position % linalg::kBlockPositions,
+                       block + kv_shape_.Offset(layer, head));
   }
 }
 
+// Rows of one stream share what they read of its keys and values, and so do the query heads of a
+// row. Where few rows would leave threads idle, the heads are divided.
 void Decoder::Attend(std::size_t layer, absl::Span<const BatchRow> rows) {
   const std::size_t dim = config_.head_dim, group = config_.heads / config_.kv_heads;
   const std::size_t qkv = (config_.heads + 2 * config_.kv_heads) * dim;
-  pool_->Run(rows.size() * config_.heads, [&](std::size_t item, int thread) {
-    const std::size_t row = item / config_.heads, head = item % config_.heads;
-    linalg::AttentionHead work;
-    work.query = &qkv_[row * qkv + head * dim];
-    work.keys = rows[row].cache->Keys(layer, head / group);
-    work.values = rows[row].cache->Values(layer, head / group);
-    work.half = rows[row].cache->shape().half;
+  const bool few = segments_.size() * config_.kv_heads <
+                   4 * static_cast<std::size_t>(pool_->threads());
+  const std::size_t together = few ? 1 : group, parts = config_.heads / together;
+  pool_->Run(segments_.size() * parts, [&](std::size_t item, int thread) {
+    const Segment& segment = segments_[item / parts];
+    const std::size_t head = item % parts * together;
+    linalg::Attention work;
+    work.type = kv_shape_.type;
     work.head_dim = dim;
-    work.positions = rows[row].position + 1;
-    work.scale = 1.0f / std::sqrt(static_cast<float>(dim));
-    work.scores = scores_[static_cast<std::size_t>(thread)].data();
-    work.out = &attended_[(row * config_.heads + head) * dim];
+    work.blocks = rows[segment.first].cache->blocks();
+    work.offset = kv_shape_.Offset(layer, head / group);
+    work.queries = &qkv_[segment.first * qkv + head * dim];
+    work.row_stride = qkv;
+    work.rows = segment.rows;
+    work.heads = together;
+    work.positions = &positions_[segment.first];
+    work.window = layers_[layer].window;
+    work.scale = config_.attention_scale;
+    work.soft_cap = config_.attention_soft_cap;
+    work.out = &attended_[(segment.first * config_.heads + head) * dim];
+    work.out_stride = config_.heads * dim;
+    work.scratch =
+        reinterpret_cast<float*>(attention_scratch_[static_cast<std::size_t>(thread)].data());
     kernels_->attend(work);
   });
+}
+
+// Neighbouring rows of one stream, a few at a time.
+void Decoder::DivideRows(absl::Span<const BatchRow> rows) {
+  constexpr std::size_t kSegmentRows = 8;
+  segments_.clear();
+  positions_.clear();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    positions_.push_back(rows[i].position);
+    const bool joins = !segments_.empty() && rows[i].cache == rows[i - 1].cache &&
+                       segments_.back().rows < kSegmentRows;
+    if (joins) {
+      ++segments_.back().rows;
+    } else {
+      segments_.push_back({i, 1});
+    }
+  }
 }
 
 void Decoder::ComputeLogits(absl::Span<const BatchRow> rows) {
@@ -199,7 +249,20 @@ void Decoder::ComputeLogits(absl::Span<const BatchRow> rows) {
     ++count;
   }
   logits_.resize(std::max(logits_.size(), count * config_.vocabulary));
-  if (count > 0) Multiply({{&head_, 0}}, normed_.data(), count, logits_.data(), config_.vocabulary);
+  if (count == 0) return;
+  Multiply({{&head_, 0}}, normed_.data(), count, logits_.data(), config_.vocabulary);
+  if (config_.logit_soft_cap > 0) CapLogits(count);
+}
+
+void Decoder::CapLogits(std::size_t count) {
+  constexpr std::size_t kPortion = 4'096;  // tens of microseconds
+  const std::size_t total = count * config_.vocabulary;
+  const float cap = config_.logit_soft_cap;
+  ForEachRow((total + kPortion - 1) / kPortion, [&](std::size_t portion) {
+    const std::size_t end = std::min(total, (portion + 1) * kPortion);
+    for (std::size_t i = portion * kPortion; i < end; ++i)
+      logits_[i] = cap * std::tanh(logits_[i] / cap);
+  });
 }
 
 void Decoder::RoundInput(const float* input, std::size_t columns, std::size_t row) {

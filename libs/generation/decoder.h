@@ -1,4 +1,5 @@
-// The forward pass of llama and qwen2 decoders over weights in a mapped GGUF file.
+// The forward pass of decoders over weights in a mapped GGUF file: llama and its relatives, as
+// ModelConfig describes them.
 #ifndef RAGMESH_LIBS_GENERATION_DECODER_H_
 #define RAGMESH_LIBS_GENERATION_DECODER_H_
 
@@ -6,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -20,7 +22,7 @@ namespace ragmesh::generation {
 
 enum class ComputeMode {
   kExact,  // weights expanded to f32, f32 activations, f32 cache: the reference
-  kFast,   // activations rounded to 8 bits before each product with quantised weights, f16 cache
+  kFast,   // activations rounded to 8 bits before each product with quantised weights
 };
 
 // One token to read: it takes `position` in `cache`, and its logits are computed when asked for.
@@ -36,16 +38,20 @@ struct BatchRow {
 // depend on the other rows of its pass, bit for bit.
 class Decoder {
  public:
-  // Checks that every tensor is there with the right shape. `pool` outlives the decoder.
+  // Checks that every tensor is there with the right shape, and that there is none whose part in
+  // the model is unknown. `pool` outlives the decoder. `context` as in ReadModelConfig. `cache` is
+  // how keys and values are kept in fast mode.
   static absl::StatusOr<std::unique_ptr<Decoder>> Create(std::shared_ptr<const gguf::File> file,
                                                          ComputeMode mode, std::size_t max_rows,
                                                          const linalg::QuantKernels& kernels,
-                                                         ComputePool* pool);
+                                                         ComputePool* pool,
+                                                         std::size_t context = 0,
+                                                         linalg::KvType cache = linalg::KvType::kF16);
 
   const ModelConfig& config() const { return config_; }
   ComputeMode mode() const { return mode_; }
   std::size_t max_rows() const { return max_rows_; }
-  KvShape kv_shape() const;
+  const KvShape& kv_shape() const { return kv_shape_; }
 
   // Reads at most max_rows() rows. `go_on` is asked between layers; once it says no, the pass
   // stops, false is returned and the caches' new positions are not valid. Tokens are below the
@@ -63,10 +69,22 @@ class Decoder {
     linalg::WeightRows stored;
     linalg::QuantMatrix packed;
   };
+  // How pairs of a head turn in one kind of layer, and the angles of the rows of a pass: rope_dim /
+  // 2 of each. Cosines and sines carry the magnitude.
+  struct Rotation {
+    std::vector<double> frequencies;  // radians per position
+    double magnitude = 1;
+    std::vector<float> cosines, sines;
+  };
+  // Vectors that a model lacks are empty.
   struct Layer {
     std::vector<float> attention_norm, feed_forward_norm;
-    std::vector<float> bias;  // of q, k and v one after another; empty when there is none
+    std::vector<float> post_attention_norm, post_feed_forward_norm;
+    std::vector<float> query_norm, key_norm;  // head_dim
+    std::vector<float> bias;                  // of q, k and v one after another
     Matrix q, k, v, output, gate, up, down;
+    const Rotation* rotation = nullptr;
+    std::size_t window = 0;  // 0 is all
   };
   // One weight matrix of a product and where in an output row its values go.
   struct Product {
@@ -77,6 +95,14 @@ class Decoder {
   Decoder() = default;
   absl::Status LoadWeights();
   absl::Status LoadLayer(std::size_t index);
+  absl::Status LoadAttention(const std::string& prefix, Layer* layer);
+  absl::Status LoadFeedForward(const std::string& prefix, Layer* layer);
+  absl::Status LoadBias(const std::string& prefix, Layer* layer);
+  absl::Status LoadRotations();
+  absl::StatusOr<std::vector<float>> LoadDivisors();
+  absl::Status RefuseUnusedTensors() const;
+  // The tensor, which then counts as used; nullptr when absent.
+  const gguf::Tensor* Find(const std::string& name) const;
   absl::StatusOr<Matrix> LoadMatrix(const std::string& name, std::size_t rows,
                                     std::size_t columns) const;
   absl::StatusOr<std::vector<float>> LoadVector(const std::string& name, std::size_t size) const;
@@ -84,11 +110,19 @@ class Decoder {
   absl::Status PackWeights();
   void Allocate();
 
-  void PrepareAngles(absl::Span<const BatchRow> rows);
+  void PrepareAngles(absl::Span<const BatchRow> rows, Rotation* rotation) const;
   void RunLayer(std::size_t index, absl::Span<const BatchRow> rows);
+  void Norm(const std::vector<float>& weight, std::size_t row);
+  void AddProjected(const std::vector<float>& post_norm, std::size_t row);
+  void RunGate(std::size_t row);
+  // Adds biases to row `row` of qkv_, norms its heads and turns them by its position.
+  void PrepareHeads(const Layer& layer, std::size_t row);
+  void Rotate(const Rotation& rotation, std::size_t row, float* head) const;
   void StoreKeysAndValues(std::size_t layer, std::size_t row, const BatchRow& at);
   void Attend(std::size_t layer, absl::Span<const BatchRow> rows);
+  void DivideRows(absl::Span<const BatchRow> rows);
   void ComputeLogits(absl::Span<const BatchRow> rows);
+  void CapLogits(std::size_t count);
   // Rounds input row `row` for products in fast mode.
   void RoundInput(const float* input, std::size_t columns, std::size_t row);
   void Multiply(absl::Span<const Product> products, const float* input, std::size_t count,
@@ -103,27 +137,32 @@ class Decoder {
   ModelConfig config_;
   ComputeMode mode_ = ComputeMode::kExact;
   std::size_t max_rows_ = 0;
+  KvShape kv_shape_;
   const linalg::QuantKernels* kernels_ = nullptr;
   ComputePool* pool_ = nullptr;
 
   Matrix embedding_, head_;
   PageArena packed_;
   std::vector<float> final_norm_;
-  std::vector<double> frequencies_;  // radians per position, rope_dim / 2 of them
+  Rotation rotation_, local_rotation_;  // the second only where it differs
   std::vector<Layer> layers_;
+  mutable absl::flat_hash_set<const gguf::Tensor*> used_;  // while loading
 
   // Work space, a row per batch row.
   std::vector<float> stream_, normed_, qkv_, attended_, projected_, hidden_, logits_;
-  std::vector<float> cosines_, sines_;
   std::vector<std::int8_t> q8_;
   std::vector<float> q8_scale_, q8_sum_;
   std::vector<std::int32_t> q8_total_;
-  // Per thread: scratch of the kernels, then of attention.
+  struct Segment {
+    std::size_t first, rows;
+  };
+  std::vector<Segment> segments_;
+  std::vector<std::uint32_t> positions_;
+  // Per thread.
   struct alignas(64) CacheLine {
     std::byte bytes[64];
   };
-  std::vector<std::vector<CacheLine>> scratch_;
-  std::vector<std::vector<float>> scores_;
+  std::vector<std::vector<CacheLine>> scratch_, attention_scratch_;
 };
 
 }  // namespace ragmesh::generation

@@ -6,37 +6,51 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "libs/base/call_context.h"
 #include "libs/generation/decoder.h"
+#include "libs/generation/kv_cache.h"
+#include "libs/generation/prefix_cache.h"
+#include "libs/generation/prompt_lookup.h"
 #include "libs/generation/sampler.h"
 #include "libs/stages/generator.h"
 
 namespace ragmesh::generation {
 
-// One thread drives the decoder. Each pass reads one token of every stream that is writing and, in
-// the room that is left, the next piece of prompts still being read, in order of arrival. A
-// stream's tokens do not depend on the others. A stream holds its whole KV budget from admission
-// on, so nothing that has begun fails for want of memory; what does not fit waits in a bounded
-// queue, first come, first served.
+// One thread drives the decoder. Each pass reads one token of every stream that is writing, with
+// guesses of what follows where there is room in a tile, and then the next piece of prompts still
+// being read, in order of admission. A stream's tokens do not depend on the others, nor on what was
+// guessed or found in a cache.
+//
+// Keys and values take memory as streams grow. When it is used up, beginnings of earlier prompts
+// that were kept go first; then the stream that was admitted last gives up its own and starts again
+// when there is room, with the same result. What is not admitted waits in a bounded queue: tenants
+// take turns, and within one the call that must end first goes first.
 class Engine {
  public:
   struct Options {
     std::size_t max_streams = 4;
     std::size_t max_waiting = 64;
-    std::size_t kv_bytes = std::size_t{1} << 30;  // of all streams together
-    std::size_t prompt_rows =
-        64;  // prompt tokens in a pass; a pass over them ends within 100 ms or is cut
+    std::size_t kv_bytes = std::size_t{1} << 30;  // of all streams and what is kept of prompts
+    std::size_t prompt_rows = 128;                // prompt tokens in a pass
     std::size_t max_unread = 256;  // tokens a slow reader may lag before its stream pauses
+    bool keep_prompts = true;      // beginnings of prompts, for those that begin alike
+    bool guess = true;             // tokens from the context, checked many at a time
+    // While others write, a pass over prompt tokens is kept this short.
+    absl::Duration prompt_pass = absl::Milliseconds(60);
   };
 
   struct Request {
     std::vector<std::uint32_t> prompt;  // at least one token
+    std::string tenant;  // takes turns with others, and shares nothing that is kept with them
     stages::Sampling sampling;
     std::uint64_t seed = 0;
     std::size_t max_tokens = 1;            // prompt and these fit the context
@@ -46,6 +60,9 @@ class Engine {
 
   struct Outcome {
     stages::FinishReason reason = stages::FinishReason::kStop;
+    std::size_t cached_tokens = 0;  // of the prompt, that need not be read
+    std::size_t guessed = 0, guessed_right = 0;
+    std::size_t preemptions = 0;
     double queue_seconds = 0;
     double prefill_seconds = 0;
     double decode_seconds = 0;
@@ -75,13 +92,21 @@ class Engine {
     const std::shared_ptr<State> state_;
   };
 
-  // `decoder` has room for prompt_rows + max_streams rows. The engine outlives its streams.
-  Engine(const Options& options, std::unique_ptr<Decoder> decoder);
+  // Rows of a pass that an engine with these options makes at most.
+  static std::size_t MaxRows(const Options& options);
+
+  // `decoder` has room for MaxRows(options) rows. RESOURCE_EXHAUSTED or INVALID_ARGUMENT when there
+  // is no memory for keys and values. The engine outlives its streams.
+  static absl::StatusOr<std::unique_ptr<Engine>> Create(const Options& options,
+                                                        std::unique_ptr<Decoder> decoder);
   ~Engine();
 
   const Decoder& decoder() const { return *decoder_; }
+  // The most tokens that prompt and answer of a stream may have together.
+  std::size_t context() const;
 
-  // RESOURCE_EXHAUSTED / QUEUE_FULL when the queue is full.
+  // RESOURCE_EXHAUSTED / QUEUE_FULL when the queue is full. Prompt and max_tokens together are at
+  // most context().
   absl::StatusOr<std::unique_ptr<Stream>> Submit(Request request, const CallContext& call);
 
   std::size_t waiting() const;
@@ -89,6 +114,19 @@ class Engine {
 
  private:
   using StatePtr = std::shared_ptr<Stream::State>;
+  // What a stream brings into a pass: `rows` tokens from where it stands, the last `guessed` of them
+  // guesses.
+  struct Share {
+    StatePtr stream;
+    std::size_t rows = 0;
+    std::size_t guessed = 0;
+  };
+  struct Pass {
+    std::vector<Share> shares;
+    std::vector<BatchRow> rows;
+  };
+
+  Engine(const Options& options, std::unique_ptr<Decoder> decoder, std::unique_ptr<KvPool> pool);
 
   void Loop();
   bool CanWrite() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
@@ -96,9 +134,16 @@ class Engine {
   void EndAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropGivenUp() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Admit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Streams that can use a pass now, with the rows they bring.
-  std::vector<BatchRow> PlanPass(std::vector<std::pair<StatePtr, std::size_t>>* shares)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::deque<StatePtr>::iterator NextToAdmit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Pass PlanPass() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::size_t PromptRoom(bool others_write) const;
+  // Makes room for `positions` of a stream, at the cost of kept prompts and of streams admitted
+  // after it. False when it has to wait, or had to give up its own.
+  bool Reserve(const StatePtr& stream, std::size_t positions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Preempt(const StatePtr& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddRows(const StatePtr& stream, std::size_t count, absl::Span<const std::uint32_t> guess,
+               Pass* pass) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Take(const Pass& pass);
   void Deliver(Stream::State& stream, std::optional<std::uint32_t> token)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void End(Stream::State& stream, absl::Status status, stages::FinishReason reason)
@@ -106,11 +151,13 @@ class Engine {
 
   const Options options_;
   const std::unique_ptr<Decoder> decoder_;
+  const std::unique_ptr<KvPool> pool_;  // (engine thread)
+  PrefixCache kept_;                    // (engine thread)
+  double seconds_per_row_ = 0;          // (engine thread) of prompts, lately
 
   mutable absl::Mutex mutex_;
   std::deque<StatePtr> waiting_ ABSL_GUARDED_BY(mutex_);
-  std::vector<StatePtr> running_ ABSL_GUARDED_BY(mutex_);
-  std::size_t kv_in_use_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<StatePtr> running_ ABSL_GUARDED_BY(mutex_);  // in order of admission
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

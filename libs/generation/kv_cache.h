@@ -1,12 +1,19 @@
-// The keys and values of one stream: what attention reads back for every earlier position.
+// The keys and values of streams: what attention reads back for every earlier position. They stand
+// in blocks of 32 positions out of one pool, so that a stream takes memory as it grows, and streams
+// with a common beginning share its blocks.
 #ifndef RAGMESH_LIBS_GENERATION_KV_CACHE_H_
 #define RAGMESH_LIBS_GENERATION_KV_CACHE_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "libs/generation/page_arena.h"
+#include "libs/linalg/kv_block.h"
 
 namespace ragmesh::generation {
 
@@ -14,49 +21,81 @@ struct KvShape {
   std::size_t layers = 0;
   std::size_t heads = 0;  // of keys and values
   std::size_t head_dim = 0;
-  bool half = false;  // f16, else f32
+  linalg::KvType type = linalg::KvType::kF16;
 
-  std::size_t ElementBytes() const { return half ? 2 : 4; }
-  std::size_t BytesPerToken() const { return 2 * layers * heads * head_dim * ElementBytes(); }
+  std::size_t HeadBytes() const { return linalg::KvLayout(type, head_dim).bytes; }
+  std::size_t BlockBytes() const { return layers * heads * HeadBytes(); }
+  // Where a layer's head begins in a block.
+  std::size_t Offset(std::size_t layer, std::size_t head) const {
+    return (layer * heads + head) * HeadBytes();
+  }
 };
 
-// Room for `capacity` positions. Address space is taken at once and memory only as positions are
-// written, so a short answer in a long context stays small. Not thread-safe; distinct positions may
-// be written at the same time. A position is valid once written in every layer; writing it again
-// replaces it. So a stream that shares a prefix with an earlier one can begin with a cache whose
-// first positions are already there.
+// Blocks that fit into so many bytes: the whole of the memory that keys and values may take. Address
+// space is taken at once, memory as blocks are first written. A block belongs to all who hold it.
+// Not thread-safe.
+class KvPool {
+ public:
+  using Id = std::uint32_t;
+
+  // RESOURCE_EXHAUSTED when the address space is refused; INVALID_ARGUMENT when not even one block
+  // fits.
+  static absl::StatusOr<std::unique_ptr<KvPool>> Create(const KvShape& shape, std::size_t bytes);
+
+  const KvShape& shape() const { return shape_; }
+  std::size_t blocks() const { return holders_.size(); }
+  std::size_t free_blocks() const { return free_.size(); }
+  std::uint8_t* Data(Id id) const { return arena_.data() + id * shape_.BlockBytes(); }
+
+  // A block with one holder; nullopt when all are taken.
+  std::optional<Id> Take();
+  void Hold(Id id) { ++holders_[id]; }
+  void Release(Id id);
+  std::size_t holders(Id id) const { return holders_[id]; }
+
+ private:
+  KvPool(const KvShape& shape, PageArena arena, std::size_t blocks);
+
+  const KvShape shape_;
+  const PageArena arena_;
+  std::vector<std::uint32_t> holders_;
+  std::vector<Id> free_;
+};
+
+// The blocks of one stream, in order of position. A position is valid once written in every layer;
+// writing it again replaces it, and is allowed only in blocks that nobody else holds. Not
+// thread-safe; distinct positions may be written at the same time. The pool outlives it.
 class KvCache {
  public:
-  // RESOURCE_EXHAUSTED when the address space is refused.
+  explicit KvCache(KvPool* pool) : pool_(pool) {}
+  // In a pool of its own, for those who run one stream.
   static absl::StatusOr<std::unique_ptr<KvCache>> Create(const KvShape& shape,
                                                          std::size_t capacity);
-  ~KvCache();
+  ~KvCache() { Clear(); }
   KvCache(const KvCache&) = delete;
   KvCache& operator=(const KvCache&) = delete;
 
-  const KvShape& shape() const { return shape_; }
-  std::size_t capacity() const { return capacity_; }
-  std::size_t bytes() const { return bytes_; }
+  const KvShape& shape() const { return pool_->shape(); }
+  std::size_t capacity() const { return ids_.size() * linalg::kBlockPositions; }
 
-  // [position][head_dim] of one head.
-  void* Keys(std::size_t layer, std::size_t head) const { return At(layer, head); }
-  void* Values(std::size_t layer, std::size_t head) const {
-    return At(shape_.layers + layer, head);
+  // Makes room for `positions` in all. False when the pool has no more blocks; what there was stays.
+  bool Reserve(std::size_t positions);
+  // Goes on with a block whose positions are written, and becomes a holder of it.
+  void Append(KvPool::Id id);
+  void Clear();
+
+  absl::Span<const KvPool::Id> ids() const { return ids_; }
+  // Of all layers and heads, in order of position; until the next change.
+  const std::uint8_t* const* blocks() const { return blocks_.data(); }
+  std::uint8_t* Block(std::size_t position) const {
+    return pool_->Data(ids_[position / linalg::kBlockPositions]);
   }
 
  private:
-  KvCache(const KvShape& shape, std::size_t capacity, char* data, std::size_t bytes)
-      : shape_(shape), capacity_(capacity), data_(data), bytes_(bytes) {}
-
-  void* At(std::size_t plane, std::size_t head) const {
-    return data_ +
-           (plane * shape_.heads + head) * capacity_ * shape_.head_dim * shape_.ElementBytes();
-  }
-
-  const KvShape shape_;
-  const std::size_t capacity_;
-  char* const data_;
-  const std::size_t bytes_;
+  std::unique_ptr<KvPool> own_;
+  KvPool* pool_;
+  std::vector<KvPool::Id> ids_;
+  std::vector<const std::uint8_t*> blocks_;
 };
 
 }  // namespace ragmesh::generation

@@ -66,13 +66,15 @@ class LlamaGenerator final : public stages::Generator {
     RAGMESH_ASSIGN_OR_RETURN(
         std::unique_ptr<Decoder> decoder,
         Decoder::Create(file, options.mode, engine.prompt_rows + engine.max_streams, *kernels,
-                        generator->pool_.get()));
+                        generator->pool_.get(), options.context));
     if (decoder->config().vocabulary < generator->prompts_->vocabulary().tokenizer->size()) {
       return Corrupt(options.path, "has more tokens in its vocabulary than rows in its embedding");
     }
-    RAGMESH_RETURN_IF_ERROR(generator->SetContext(*decoder));
     generator->kernel_ = kernels->name;
-    generator->engine_ = std::make_unique<Engine>(engine, std::move(decoder));
+    RAGMESH_ASSIGN_OR_RETURN(generator->engine_, Engine::Create(engine, std::move(decoder)));
+    generator->context_ = generator->engine_->context();
+    if (options.context > 0)
+      generator->context_ = std::min(generator->context_, options.context);
     return std::unique_ptr<stages::Generator>(std::move(generator));
   }
 
@@ -105,6 +107,7 @@ class LlamaGenerator final : public stages::Generator {
     const Engine::Outcome outcome = stream->outcome();
     result.finish_reason = assembler.stopped() ? stages::FinishReason::kStop : outcome.reason;
     result.stop_sequence = assembler.stop_sequence();
+    result.usage.cached_prompt_tokens = static_cast<std::uint32_t>(outcome.cached_tokens);
     result.queue_seconds = outcome.queue_seconds;
     result.prefill_seconds = outcome.prefill_seconds;
     result.decode_seconds = outcome.decode_seconds;
@@ -141,15 +144,6 @@ class LlamaGenerator final : public stages::Generator {
 
  private:
   explicit LlamaGenerator(const GeneratorOptions& options) : options_(options) {}
-
-  absl::Status SetContext(const Decoder& decoder) {
-    const std::size_t fits = options_.kv_bytes / decoder.kv_shape().BytesPerToken();
-    context_ = std::min(decoder.config().context, fits);
-    if (options_.context > 0) context_ = std::min(context_, options_.context);
-    if (context_ >= 2) return absl::OkStatus();
-    return InvalidField("kv_bytes", absl::StrCat("must hold at least two tokens of ",
-                                                 decoder.kv_shape().BytesPerToken(), " bytes"));
-  }
 
   absl::StatusOr<Engine::Request> Plan(const stages::GenerateRequest& request) const {
     Engine::Request work;
