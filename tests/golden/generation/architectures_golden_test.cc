@@ -4,28 +4,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
 #include "libs/generation/decoder.h"
 #include "libs/testing/status_matchers.h"
-#include "libs/testing/test_data.h"
 #include "tests/unit/generation/tiny_model.h"
 
 namespace ragmesh::generation {
 namespace {
 
 constexpr std::size_t kRows = 16;
-
-// Also asked for while tests are listed, where nothing may be set.
-const nlohmann::json& Cases() {
-  static const auto* const kCases = [] {
-    const char* source = std::getenv("RAGMESH_SOURCE_DIR");
-    const std::string path = "/tests/golden/generation/architectures.json";
-    return new nlohmann::json(nlohmann::json::parse(
-        testing::ReadFileOrDie((source != nullptr ? source : ".") + path))["cases"]);
-  }();
-  return *kCases;
-}
 
 using Logits = std::vector<std::vector<float>>;  // per position
 
@@ -55,7 +42,7 @@ class ArchitecturesTest : public ::testing::TestWithParam<std::size_t> {
     return logits;
   }
 
-  const nlohmann::json& golden_ = Cases()[GetParam()];
+  const nlohmann::json& golden_ = ArchitectureCases()[GetParam()];
   const std::vector<std::uint32_t> tokens_ = golden_["tokens"];
   ComputePool pool_{2};
 };
@@ -81,7 +68,7 @@ TEST_P(ArchitecturesTest, ExactLogitsEqualTransformers) {
 // So the goldens would show a key that is read wrongly or not at all.
 TEST_P(ArchitecturesTest, LogitsMoveWhenAStatedKeyIsLeftOut) {
   const TinyModel whole = TinyModel::FromGolden(golden_);
-  const std::string prefix = whole.metadata["general.architecture"].get<std::string>() + ".";
+  const std::string prefix = whole.architecture() + ".";
   for (const char* key :
        {"attention.scale", "attention.sliding_window", "attention.sliding_window_pattern",
         "attn_logit_softcapping", "final_logit_softcapping", "rope.freq_base", "rope.freq_base_swa",
@@ -152,10 +139,11 @@ TEST_P(ArchitecturesTest, FastModeStaysNearExactModeOnRoundedWeights) {
   EXPECT_GT(errors, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, ArchitecturesTest, ::testing::Range<std::size_t>(0, Cases().size()),
-                         [](const auto& info) {
-                           return Cases()[info.param]["name"].template get<std::string>();
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Cases, ArchitecturesTest, ::testing::Range<std::size_t>(0, ArchitectureCases().size()),
+    [](const auto& info) {
+      return ArchitectureCases()[info.param]["name"].template get<std::string>();
+    });
 
 }  // namespace
 }  // namespace ragmesh::generation

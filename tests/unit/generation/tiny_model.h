@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -22,6 +23,7 @@
 #include "absl/strings/match.h"
 #include "libs/gguf/gguf.h"
 #include "libs/linalg/quant_types.h"
+#include "libs/testing/test_data.h"
 
 namespace ragmesh::generation {
 
@@ -92,6 +94,8 @@ struct TinyModel {
     return model;
   }
 
+  std::string architecture() const { return metadata["general.architecture"]; }
+
   absl::StatusOr<std::shared_ptr<const gguf::File>> Open() const {
     auto bytes = std::make_shared<std::string>(Bytes());
     return gguf::File::Parse(*bytes, "tiny", bytes);
@@ -137,6 +141,24 @@ struct TinyModel {
     return out + data;
   }
 };
+
+// The cases of architectures.json. Also asked for while tests are listed, where nothing may be set.
+inline const nlohmann::json& ArchitectureCases() {
+  static const auto* const kCases = [] {
+    const char* source = std::getenv("RAGMESH_SOURCE_DIR");
+    const std::string path = "/tests/golden/generation/architectures.json";
+    return new nlohmann::json(nlohmann::json::parse(
+        testing::ReadFileOrDie((source != nullptr ? source : ".") + path))["cases"]);
+  }();
+  return *kCases;
+}
+
+inline TinyModel GoldenModel(const std::string& name) {
+  for (const auto& entry : ArchitectureCases()) {
+    if (entry["name"] == name) return TinyModel::FromGolden(entry);
+  }
+  std::abort();  // a test asks for what is not there
+}
 
 }  // namespace ragmesh::generation
 
