@@ -1,4 +1,4 @@
-// The generator stage on this machine: llama and qwen2 models from GGUF files.
+// The generator stage on this machine: llama and its relatives (model_config.h) from GGUF files.
 #ifndef RAGMESH_LIBS_GENERATION_LLAMA_GENERATOR_H_
 #define RAGMESH_LIBS_GENERATION_LLAMA_GENERATOR_H_
 

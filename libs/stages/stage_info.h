@@ -13,7 +13,7 @@ namespace ragmesh::stages {
 struct ModelInfo {
   std::string name;              // catalogue name, for example "all-minilm-l6-v2"
   std::string digest;            // SHA-256 of the weights file, lower-case hexadecimal
-  std::string architecture;      // "bert", "xlm-roberta", "llama", "qwen2"
+  std::string architecture;      // "bert", "xlm-roberta", "llama", "gemma3"
   std::string precision;         // of the arithmetic: "f32", "int8"
   std::uint32_t dimension = 0;   // of the vectors, 0 when it makes none
   std::uint32_t max_tokens = 0;  // per input (encoders) or context length (decoders)
