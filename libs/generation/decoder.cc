@@ -200,7 +200,7 @@ void Decoder::Attend(std::size_t layer, absl::Span<const BatchRow> rows) {
   pool_->Run(segments_.size() * parts, [&](std::size_t item, int thread) {
     const Segment& segment = segments_[item / parts];
     const std::size_t head = item % parts * together;
-    linalg::Attention work;
+    linalg::KvAttention work;
     work.type = kv_shape_.type;
     work.head_dim = dim;
     work.blocks = rows[segment.first].cache->blocks();

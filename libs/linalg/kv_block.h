@@ -50,7 +50,7 @@ struct KvLayout {
 // query heads that share these keys: query h of row r begins at queries + r * row_stride + h *
 // head_dim, its result at out + r * out_stride + h * head_dim. It sees positions positions[r] and
 // before, as many as `window`.
-struct Attention {
+struct KvAttention {
   KvType type = KvType::kF32;
   std::size_t head_dim = 0;
   const std::uint8_t* const* blocks = nullptr;  // of positions 0 to 31, 32 to 63 and so on

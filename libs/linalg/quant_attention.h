@@ -47,7 +47,7 @@ class AttentionTile {
  public:
   using Floats = typename S::Floats;
 
-  RAGMESH_SIMD_INLINE AttentionTile(const Attention& work, Queries<S>& queries)
+  RAGMESH_SIMD_INLINE AttentionTile(const KvAttention& work, Queries<S>& queries)
       : work_(work),
         queries_(queries),
         layout_(kType, work.head_dim),
@@ -250,7 +250,7 @@ class AttentionTile {
     return S::HalfOf(half);
   }
 
-  const Attention& work_;
+  const KvAttention& work_;
   Queries<S>& queries_;
   const KvLayout layout_;
   float* const scores_;  // [query][position]
@@ -258,7 +258,7 @@ class AttentionTile {
 };
 
 template <typename S, KvType kType, std::size_t kCount>
-RAGMESH_SIMD_INLINE void AttendCount(const Attention& work, Queries<S>& queries,
+RAGMESH_SIMD_INLINE void AttendCount(const KvAttention& work, Queries<S>& queries,
                                      std::size_t count) {
   if (count == kCount) {
     AttentionTile<S, kType, kCount> tile(work, queries);
@@ -268,7 +268,7 @@ RAGMESH_SIMD_INLINE void AttendCount(const Attention& work, Queries<S>& queries,
 }
 
 template <typename S, KvType kType>
-RAGMESH_SIMD_TARGET void AttendOf(const Attention& work) {
+RAGMESH_SIMD_TARGET void AttendOf(const KvAttention& work) {
   const std::size_t all = work.rows * work.heads;
   for (std::size_t i = 0; i < all; i += S::kQueries) {
     Queries<S> queries;
@@ -286,7 +286,7 @@ RAGMESH_SIMD_TARGET void AttendOf(const Attention& work) {
 }
 
 template <typename S>
-RAGMESH_SIMD_TARGET void Attend(const Attention& work) {
+RAGMESH_SIMD_TARGET void Attend(const KvAttention& work) {
   switch (work.type) {
     case KvType::kF32:
       return AttendOf<S, KvType::kF32>(work);

@@ -47,7 +47,7 @@ struct QuantKernels {
                  void* scratch);
 
   // Softmax attention, in f32. Results of a query do not depend on the others.
-  void (*attend)(const Attention& work);
+  void (*attend)(const KvAttention& work);
   // Writes key and value of the position at `slot` of a block of that layer and head.
   void (*store_kv)(KvType type, const float* key, const float* value, std::size_t head_dim,
                    std::size_t slot, std::uint8_t* block);

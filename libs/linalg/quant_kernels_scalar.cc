@@ -153,7 +153,7 @@ void MulQ8(const QuantMatrix& weights, const Q8Rows& x, float* out, std::size_t 
 // A cached head, element by element.
 class CachedHead {
  public:
-  CachedHead(const Attention& work, std::size_t position)
+  CachedHead(const KvAttention& work, std::size_t position)
       : type_(work.type),
         head_dim_(work.head_dim),
         layout_(work.type, work.head_dim),
@@ -189,7 +189,7 @@ class CachedHead {
   const std::size_t slot_;
 };
 
-void AttendOne(const Attention& work, const float* query, std::size_t first, std::size_t end,
+void AttendOne(const KvAttention& work, const float* query, std::size_t first, std::size_t end,
                float* out) {
   std::vector<float> weights(end - first);
   float largest = -INFINITY, total = 0;
@@ -214,7 +214,7 @@ void AttendOne(const Attention& work, const float* query, std::size_t first, std
   }
 }
 
-void Attend(const Attention& work) {
+void Attend(const KvAttention& work) {
   for (std::size_t row = 0; row < work.rows; ++row) {
     const std::size_t end = work.positions[row] + std::size_t{1};
     const std::size_t first = work.window > 0 && end > work.window ? end - work.window : 0;

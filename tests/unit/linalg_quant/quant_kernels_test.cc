@@ -316,7 +316,7 @@ class Cache {
 };
 
 // Softmax attention in f64, straight from its formula.
-std::vector<float> ReferenceAttention(const Attention& work, const Cache& cache) {
+std::vector<float> ReferenceAttention(const KvAttention& work, const Cache& cache) {
   const std::size_t dim = work.head_dim;
   std::vector<float> out(work.rows * work.out_stride);
   for (std::size_t i = 0; i < work.rows * work.heads; ++i) {
@@ -349,7 +349,7 @@ class AttendTest : public ::testing::TestWithParam<const QuantKernels*> {
     std::vector<float> queries, out;
     std::vector<std::uint32_t> positions;
     std::vector<Line> scratch;
-    Attention work;
+    KvAttention work;
   };
   Case MakeCase(KvType type, std::size_t dim, std::size_t positions) {
     Case made;
@@ -411,7 +411,7 @@ TEST_P(AttendTest, AQueryDoesNotDependOnItsCompany) {
     GetParam()->attend(all.work);
     for (std::size_t row = 0; row < all.work.rows; ++row) {
       for (std::size_t head = 0; head < all.work.heads; ++head) {
-        Attention one = all.work;
+          KvAttention one = all.work;
         std::vector<float> out(kDim);
         one.queries += row * one.row_stride + head * kDim;
         one.positions += row;
