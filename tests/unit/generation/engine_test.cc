@@ -1,0 +1,230 @@
+#include "libs/generation/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "libs/testing/status_matchers.h"
+#include "tests/unit/generation/tiny_model.h"
+
+namespace ragmesh::generation {
+namespace {
+
+using Tokens = std::vector<std::uint32_t>;
+
+// Made-up weights say nothing, but they say it the same way every time.
+class EngineTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Engine> Make(Engine::Options options, ComputeMode mode = ComputeMode::kFast) {
+    TinyModel model = GoldenModel("llama");
+    model.metadata["llama.context_length"] = 2048;
+    if (mode == ComputeMode::kFast) {
+      for (auto& [name, tensor] : model.tensors) {
+        if (tensor.dimensions.size() == 2) tensor = ToQ8(tensor);
+      }
+    }
+    auto decoder = Decoder::Create(*model.Open(), mode, Engine::MaxRows(options),
+                                   *linalg::FindQuantKernels(""), &pool_);
+    EXPECT_TRUE(decoder.ok()) << decoder.status();
+    block_bytes_ = (*decoder)->kv_shape().BlockBytes();
+    return *Engine::Create(options, *std::move(decoder));
+  }
+
+  Engine::Request Asks(std::uint32_t seed, std::size_t prompt, std::size_t answer,
+                       const std::string& tenant = "") {
+    Engine::Request request;
+    std::mt19937 random(seed);
+    for (std::size_t i = 0; i < prompt; ++i)
+      request.prompt.push_back(static_cast<std::uint32_t>(random() % 96));
+    request.max_tokens = answer;
+    request.tenant = tenant;
+    return request;
+  }
+
+  struct Answer {
+    Tokens tokens;
+    Engine::Outcome outcome;
+  };
+  static Answer Read(Engine::Stream& stream) {
+    Answer answer;
+    while (true) {
+      const auto token = stream.Next();
+      EXPECT_TRUE(token.ok()) << token.status();
+      if (!token.ok() || !token->has_value()) break;
+      answer.tokens.push_back(**token);
+    }
+    answer.outcome = stream.outcome();
+    return answer;
+  }
+  static Answer Ask(Engine& engine, Engine::Request request) {
+    auto stream = engine.Submit(std::move(request), CallContext(absl::InfiniteFuture()));
+    EXPECT_TRUE(stream.ok()) << stream.status();
+    return Read(**stream);
+  }
+  // What each of the requests gets, all submitted before any is read.
+  static std::vector<Answer> AskAll(Engine& engine, const std::vector<Engine::Request>& requests) {
+    std::vector<std::unique_ptr<Engine::Stream>> streams;
+    for (const Engine::Request& request : requests)
+      streams.push_back(*engine.Submit(request, CallContext(absl::InfiniteFuture())));
+    std::vector<Answer> answers(streams.size());
+    std::vector<std::thread> readers;
+    for (std::size_t i = 0; i < streams.size(); ++i)
+      readers.emplace_back([&, i] { answers[i] = Read(*streams[i]); });
+    for (std::thread& reader : readers) reader.join();
+    return answers;
+  }
+
+  static Engine::Options Plain() {
+    Engine::Options options;
+    options.kv_bytes = 64 << 20;
+    options.keep_prompts = options.guess = false;
+    return options;
+  }
+
+  ComputePool pool_{2};
+  std::size_t block_bytes_ = 0;
+};
+
+TEST_F(EngineTest, GuessesChangeNoToken) {
+  Engine::Options options = Plain();
+  auto plain = Make(options);
+  options.guess = true;
+  auto guesses = Make(options);
+  std::size_t right = 0;
+  for (std::uint32_t seed = 0; seed < 6; ++seed) {
+    for (const double temperature : {0.0, 0.7}) {
+      Engine::Request request = Asks(seed, 40, 200);
+      request.sampling.temperature = temperature;
+      request.seed = seed;
+      const Answer expected = Ask(*plain, request), actual = Ask(*guesses, request);
+      EXPECT_EQ(actual.tokens, expected.tokens);
+      EXPECT_EQ(expected.outcome.guessed, 0);
+      right += actual.outcome.guessed_right;
+    }
+  }
+  EXPECT_GT(right, 0) << "nothing was guessed, so nothing was tested";
+}
+
+TEST_F(EngineTest, AKeptPromptIsNotReadAgainAndChangesNoToken) {
+  for (const ComputeMode mode : {ComputeMode::kFast, ComputeMode::kExact}) {
+    Engine::Options options = Plain();
+    auto plain = Make(options, mode);
+    options.keep_prompts = true;
+    auto keeps = Make(options, mode);
+    const Engine::Request request = Asks(1, 100, 30);
+    const Tokens expected = Ask(*plain, request).tokens;
+    EXPECT_EQ(Ask(*keeps, request).outcome.cached_tokens, 0);
+    const Answer again = Ask(*keeps, request);
+    EXPECT_EQ(again.outcome.cached_tokens, 96);
+    EXPECT_EQ(again.tokens, expected);
+    // An answer is kept too, for the next turn of a conversation.
+    Engine::Request next = request;
+    next.prompt.insert(next.prompt.end(), expected.begin(), expected.end());
+    const Answer turn = Ask(*keeps, next);
+    EXPECT_EQ(turn.outcome.cached_tokens, 128);
+    EXPECT_EQ(turn.tokens, Ask(*plain, next).tokens);
+  }
+}
+
+TEST_F(EngineTest, APromptOfWholeBlocksIsReadFromItsLastTokensOn) {
+  Engine::Options options = Plain();
+  options.keep_prompts = true;
+  auto engine = Make(options);
+  const Engine::Request request = Asks(1, 64, 5);
+  const Tokens expected = Ask(*engine, request).tokens;
+  const Answer again = Ask(*engine, request);
+  EXPECT_EQ(again.outcome.cached_tokens, 32);
+  EXPECT_EQ(again.tokens, expected);
+}
+
+TEST_F(EngineTest, TenantsShareNoPrompts) {
+  Engine::Options options = Plain();
+  options.keep_prompts = true;
+  auto engine = Make(options);
+  Ask(*engine, Asks(1, 100, 2, "one"));
+  EXPECT_EQ(Ask(*engine, Asks(1, 100, 2, "two")).outcome.cached_tokens, 0);
+  EXPECT_EQ(Ask(*engine, Asks(1, 100, 2, "one")).outcome.cached_tokens, 96);
+}
+
+TEST_F(EngineTest, SixteenMixedStreamsWriteWhatEachWritesAlone) {
+  Engine::Options options = Plain();
+  auto alone = Make(options);
+  options.keep_prompts = options.guess = true;
+  options.max_streams = 16;
+  auto together = Make(options);
+  std::vector<Engine::Request> requests;
+  for (std::uint32_t i = 0; i < 16; ++i) requests.push_back(Asks(i / 2, 5 + 23 * i, 20 + 5 * i));
+  const std::vector<Answer> answers = AskAll(*together, requests);
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    EXPECT_EQ(answers[i].tokens, Ask(*alone, requests[i]).tokens) << i;
+}
+
+TEST_F(EngineTest, StreamsThatFindNoMemoryStartAgainWithTheSameText) {
+  Engine::Options options = Plain();
+  auto alone = Make(options);
+  options.keep_prompts = true;
+  options.kv_bytes = 12 * block_bytes_;  // 384 positions; the streams together want 1,200
+  auto scarce = Make(options);
+  std::vector<Engine::Request> requests;
+  for (std::uint32_t i = 0; i < 4; ++i) requests.push_back(Asks(i, 50, 250));
+  const std::vector<Answer> answers = AskAll(*scarce, requests);
+  std::size_t preemptions = 0;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    EXPECT_EQ(answers[i].tokens, Ask(*alone, requests[i]).tokens) << i;
+    preemptions += answers[i].outcome.preemptions;
+  }
+  EXPECT_GT(preemptions, 0) << "memory was not scarce, so nothing was tested";
+}
+
+TEST_F(EngineTest, KeptPromptsMakeRoomForStreams) {
+  Engine::Options options = Plain();
+  Make(options);
+  options.keep_prompts = true;
+  options.kv_bytes = 8 * block_bytes_;
+  auto engine = Make(options);
+  for (std::uint32_t i = 0; i < 20; ++i)
+    EXPECT_EQ(Ask(*engine, Asks(i, 100, 150)).tokens.size(), 150);
+}
+
+TEST_F(EngineTest, TheContextIsNoLargerThanTheMemory) {
+  Engine::Options options = Plain();
+  Make(options);
+  options.kv_bytes = 3 * block_bytes_;
+  EXPECT_EQ(Make(options)->context(), 96);
+}
+
+TEST_F(EngineTest, TenantsTakeTurns) {
+  Engine::Options options = Plain();
+  options.max_streams = 2;
+  auto engine = Make(options);
+  // One tenant asks ten times before another asks once.
+  std::vector<std::unique_ptr<Engine::Stream>> streams;
+  const CallContext call(absl::InfiniteFuture());
+  for (std::uint32_t i = 0; i < 10; ++i)
+    streams.push_back(*engine->Submit(Asks(i, 200, 200, "busy"), call));
+  auto late = *engine->Submit(Asks(99, 20, 20, "late"), call);
+  std::vector<double> queued(10);
+  std::vector<std::thread> readers;
+  for (std::size_t i = 0; i < streams.size(); ++i)
+    readers.emplace_back([&, i] { queued[i] = Read(*streams[i]).outcome.queue_seconds; });
+  const double late_queued = Read(*late).outcome.queue_seconds;
+  for (std::thread& reader : readers) reader.join();
+  // It is next when one of the first two has ended, and so before eight others at least.
+  EXPECT_GE(std::count_if(queued.begin(), queued.end(), [&](double q) { return q > late_queued; }),
+            8);
+}
+
+TEST_F(EngineTest, AStreamThatNobodyReadsPausesAndOthersGoOn) {
+  Engine::Options options = Plain();
+  options.max_unread = 8;
+  auto engine = Make(options);
+  auto unread = *engine->Submit(Asks(1, 10, 500), CallContext(absl::InfiniteFuture()));
+  EXPECT_EQ(Ask(*engine, Asks(2, 10, 300)).tokens.size(), 300);
+  EXPECT_EQ(Read(*unread).tokens.size(), 500);
+}
+
+}  // namespace
+}  // namespace ragmesh::generation
