@@ -15,7 +15,8 @@ namespace {
 // cache from one tile of tokens to the next.
 std::size_t Portion(std::size_t panels, std::size_t panel_bytes, std::size_t count, int threads) {
   constexpr std::size_t kCacheBytes = 256 << 10;
-  const std::size_t share = (panels + 4 * static_cast<std::size_t>(threads) - 1) / (4 * static_cast<std::size_t>(threads));
+  const std::size_t share = (panels + 4 * static_cast<std::size_t>(threads) - 1) /
+                            (4 * static_cast<std::size_t>(threads));
   const std::size_t fits = count <= linalg::kMaxTileTokens ? panels : kCacheBytes / panel_bytes;
   return std::max<std::size_t>(std::min(share, fits), 1);
 }
@@ -46,9 +47,8 @@ void Decoder::Allocate() {
   scratch_.resize(static_cast<std::size_t>(pool_->threads()));
   attention_scratch_.resize(scratch_.size());
   for (auto& scratch : attention_scratch_) {
-    scratch.resize(linalg::AttentionScratchFloats(config_.head_dim) * sizeof(float) /
-                       sizeof(CacheLine) +
-                   1);
+    scratch.resize(
+        linalg::AttentionScratchFloats(config_.head_dim) * sizeof(float) / sizeof(CacheLine) + 1);
   }
   for (auto& scratch : scratch_)
     scratch.resize(linalg::QuantScratchBytes(wide) / sizeof(CacheLine) + 1);
@@ -66,8 +66,8 @@ bool Decoder::Forward(absl::Span<const BatchRow> rows, absl::FunctionRef<bool()>
     RAGMESH_CHECK(
         rows[i].token < config_.vocabulary && rows[i].position < rows[i].cache->capacity(),
         "a row is outside the vocabulary or its cache");
-    linalg::ExpandRow(embedding.type, embedding.data + rows[i].token * row_bytes,
-                      config_.embedding, &stream_[i * config_.embedding]);
+    linalg::ExpandRow(embedding.type, embedding.data + rows[i].token * row_bytes, config_.embedding,
+                      &stream_[i * config_.embedding]);
     if (config_.embedding_scale != 1) {
       for (std::size_t j = 0; j < config_.embedding; ++j)
         stream_[i * config_.embedding + j] *= config_.embedding_scale;
@@ -154,18 +154,18 @@ void Decoder::PrepareHeads(const Layer& layer, std::size_t row) {
   const std::size_t dim = config_.head_dim, heads = config_.heads + config_.kv_heads;
   float* qkv = &qkv_[row * (heads + config_.kv_heads) * dim];
   for (std::size_t i = 0; i < layer.bias.size(); ++i) qkv[i] += layer.bias[i];
+  const Rotation& rotation = *layer.rotation;
+  const std::size_t half = rotation.frequencies.size();
   for (std::size_t head = 0; head < heads; ++head) {
     const std::vector<float>& norm = head < config_.heads ? layer.query_norm : layer.key_norm;
     float* values = qkv + head * dim;
     if (!norm.empty()) kernels_->rms_norm(values, norm.data(), dim, config_.rms_epsilon, values);
-    Rotate(*layer.rotation, row, values);
+    Rotate(&rotation.cosines[row * half], &rotation.sines[row * half], half, values);
   }
 }
 
-void Decoder::Rotate(const Rotation& rotation, std::size_t row, float* head) const {
-  const std::size_t half = rotation.frequencies.size();
-  const float* cosines = &rotation.cosines[row * half];
-  const float* sines = &rotation.sines[row * half];
+void Decoder::Rotate(const float* cosines, const float* sines, std::size_t half,
+                     float* head) const {
   const std::size_t second = config_.rope_halves ? half : 1, step = config_.rope_halves ? 1 : 2;
   for (std::size_t j = 0; j < half; ++j) {
     float& a = head[j * step];
@@ -194,8 +194,8 @@ void Decoder::StoreKeysAndValues(std::size_t layer, std::size_t row, const Batch
 void Decoder::Attend(std::size_t layer, absl::Span<const BatchRow> rows) {
   const std::size_t dim = config_.head_dim, group = config_.heads / config_.kv_heads;
   const std::size_t qkv = (config_.heads + 2 * config_.kv_heads) * dim;
-  const bool few = segments_.size() * config_.kv_heads <
-                   4 * static_cast<std::size_t>(pool_->threads());
+  const bool few =
+      segments_.size() * config_.kv_heads < 4 * static_cast<std::size_t>(pool_->threads());
   const std::size_t together = few ? 1 : group, parts = config_.heads / together;
   pool_->Run(segments_.size() * parts, [&](std::size_t item, int thread) {
     const Segment& segment = segments_[item / parts];
@@ -236,6 +236,37 @@ void Decoder::DivideRows(absl::Span<const BatchRow> rows) {
       segments_.push_back({i, 1});
     }
   }
+}
+
+void Decoder::CopyTurned(const KvCache& from, std::size_t from_begin, std::size_t count,
+                         std::size_t to_begin, KvCache* to) {
+  RAGMESH_CHECK(to_begin + count <= to->capacity(), "there is no room for what is copied");
+  const std::size_t dim = config_.head_dim;
+  const double distance = static_cast<double>(to_begin) - static_cast<double>(from_begin);
+  const auto turn = [distance](const Rotation& rotation) {
+    std::pair<std::vector<float>, std::vector<float>>
+        angles;  // without the magnitude: keys have it
+    for (const double frequency : rotation.frequencies) {
+      angles.first.push_back(static_cast<float>(std::cos(distance * frequency)));
+      angles.second.push_back(static_cast<float>(std::sin(distance * frequency)));
+    }
+    return angles;
+  };
+  const auto everywhere = turn(rotation_), local = turn(local_rotation_);
+  pool_->Run(config_.layers * config_.kv_heads, [&](std::size_t item, int) {
+    const std::size_t layer = item / config_.kv_heads, head = item % config_.kv_heads;
+    const std::size_t offset = kv_shape_.Offset(layer, head);
+    const auto& [cosines, sines] = layers_[layer].rotation == &rotation_ ? everywhere : local;
+    std::vector<float> key(dim), value(dim);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t source = from_begin + i, target = to_begin + i;
+      kernels_->load_kv(kv_shape_.type, from.Block(source) + offset,
+                        source % linalg::kBlockPositions, dim, key.data(), value.data());
+      Rotate(cosines.data(), sines.data(), cosines.size(), key.data());
+      kernels_->store_kv(kv_shape_.type, key.data(), value.data(), dim,
+                         target % linalg::kBlockPositions, to->Block(target) + offset);
+    }
+  });
 }
 
 void Decoder::ComputeLogits(absl::Span<const BatchRow> rows) {

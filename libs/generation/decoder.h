@@ -41,12 +41,10 @@ class Decoder {
   // Checks that every tensor is there with the right shape, and that there is none whose part in
   // the model is unknown. `pool` outlives the decoder. `context` as in ReadModelConfig. `cache` is
   // how keys and values are kept in fast mode.
-  static absl::StatusOr<std::unique_ptr<Decoder>> Create(std::shared_ptr<const gguf::File> file,
-                                                         ComputeMode mode, std::size_t max_rows,
-                                                         const linalg::QuantKernels& kernels,
-                                                         ComputePool* pool,
-                                                         std::size_t context = 0,
-                                                         linalg::KvType cache = linalg::KvType::kF16);
+  static absl::StatusOr<std::unique_ptr<Decoder>> Create(
+      std::shared_ptr<const gguf::File> file, ComputeMode mode, std::size_t max_rows,
+      const linalg::QuantKernels& kernels, ComputePool* pool, std::size_t context = 0,
+      linalg::KvType cache = linalg::KvType::kF16);
 
   const ModelConfig& config() const { return config_; }
   ComputeMode mode() const { return mode_; }
@@ -58,6 +56,11 @@ class Decoder {
   // vocabulary's size, positions below the capacity of their cache. Afterwards Logits(i) belongs to
   // the i-th row that wanted them, until the next pass.
   bool Forward(absl::Span<const BatchRow> rows, absl::FunctionRef<bool()> go_on);
+
+  // Makes positions `to_begin` and on of `to` those from `from_begin` on of `from`: values as they
+  // are, keys turned to where they now stand. `to` has room for them.
+  void CopyTurned(const KvCache& from, std::size_t from_begin, std::size_t count,
+                  std::size_t to_begin, KvCache* to);
 
   absl::Span<const float> Logits(std::size_t i) const {
     return absl::MakeConstSpan(logits_).subspan(i * config_.vocabulary, config_.vocabulary);
@@ -117,7 +120,8 @@ class Decoder {
   void RunGate(std::size_t row);
   // Adds biases to row `row` of qkv_, norms its heads and turns them by its position.
   void PrepareHeads(const Layer& layer, std::size_t row);
-  void Rotate(const Rotation& rotation, std::size_t row, float* head) const;
+  // Turns a head by the angles at `cosines` and `sines`, `half` of each.
+  void Rotate(const float* cosines, const float* sines, std::size_t half, float* head) const;
   void StoreKeysAndValues(std::size_t layer, std::size_t row, const BatchRow& at);
   void Attend(std::size_t layer, absl::Span<const BatchRow> rows);
   void DivideRows(absl::Span<const BatchRow> rows);

@@ -252,8 +252,8 @@ absl::StatusOr<Decoder::Matrix> Decoder::LoadMatrix(const std::string& name, std
 std::vector<Decoder::Matrix*> Decoder::Matrices() {
   std::vector<Matrix*> matrices;
   for (Layer& layer : layers_) {
-    for (Matrix* matrix : {&layer.q, &layer.k, &layer.v, &layer.output, &layer.gate, &layer.up,
-                           &layer.down}) {
+    for (Matrix* matrix :
+         {&layer.q, &layer.k, &layer.v, &layer.output, &layer.gate, &layer.up, &layer.down}) {
       matrices.push_back(matrix);
     }
   }

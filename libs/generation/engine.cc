@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -25,6 +26,46 @@ struct Engine::Stream::State {
         cache(pool) {}
 
   bool GivenUp() const { return abandoned.load(std::memory_order_relaxed) || !call.Check().ok(); }
+  // A passage that is taken over. Its keys are of it standing by itself; here, or elsewhere, they
+  // are computed first.
+  struct Passage {
+    std::size_t begin = 0, end = 0;  // in the prompt
+    std::size_t tail = 0;            // from where on it is taken over
+    PassageCache::Keys keys;
+    std::shared_ptr<KvCache> own;  // `keys`, while they are computed here
+    std::size_t read = 0;          // of its tokens, in `own`
+    bool placed = false;
+
+    std::size_t size() const { return end - begin; }
+    bool Complete() const { return own == nullptr || read == size(); }
+  };
+
+  // Position `at`, or the first behind it that is not taken over.
+  std::size_t ToReadFrom(std::size_t at) const {
+    for (const Passage& passage : passages)
+      if (passage.placed && at >= passage.tail && at < passage.end) return passage.end;
+    return at;
+  }
+  // By what the first `count` positions are kept: their tokens, marked where they are taken over
+  // from a passage, since that makes them and all that follows a little different.
+  std::vector<std::uint32_t> Names(std::size_t count) const {
+    constexpr std::uint32_t kTakenOver = std::uint32_t{1} << 31;
+    std::vector<std::uint32_t> names(tokens.begin(),
+                                     tokens.begin() + static_cast<std::ptrdiff_t>(count));
+    for (const Passage& passage : passages) {
+      for (std::size_t i = passage.tail; i < std::min(passage.end, count); ++i)
+        names[i] |= kTakenOver;
+    }
+    return names;
+  }
+
+  void StartAgain() {
+    cache.Clear();
+    passages.clear();
+    read = 0;
+    begun = false;
+  }
+
   // Of `tokens`, not yet in the cache. One, and something written: the stream is writing.
   std::size_t ToRead() const { return tokens.size() - read; }
   bool Writing() const { return written > 0 && ToRead() == 1; }
@@ -36,7 +77,9 @@ struct Engine::Stream::State {
 
   std::vector<std::uint32_t> tokens;  // (engine) prompt and what was written
   std::size_t read = 0;               // (engine) positions in the cache that are valid
+  bool begun = false;                 // (engine)
   KvCache cache;                      // (engine)
+  std::vector<Passage> passages;      // (engine)
   PromptLookup lookup;                // (engine)
   std::size_t written = 0;            // tokens chosen
 
@@ -63,6 +106,8 @@ Engine::Engine(const Options& options, std::unique_ptr<Decoder> decoder,
       decoder_(std::move(decoder)),
       pool_(std::move(pool)),
       kept_(pool_.get()),
+      passages_(
+          static_cast<std::size_t>(options.passage_share * static_cast<double>(pool_->blocks()))),
       thread_([this] { Loop(); }) {
   pthread_setname_np(thread_.native_handle(), "gen-engine");
 }
@@ -134,9 +179,10 @@ Engine::Outcome Engine::Stream::outcome() const {
 }
 
 void Engine::DropGivenUp() {
-  const auto given_up = [](const StatePtr& stream) {
+  const auto given_up = [this](const StatePtr& stream) {
     if (!stream->ended && !stream->GivenUp()) return false;
-    stream->cache.Clear();
+    Keep(*stream);
+    stream->StartAgain();  // lets go of all memory
     return true;
   };
   waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), given_up), waiting_.end());
@@ -162,7 +208,8 @@ void Engine::Admit() {
     // One that runs alone gets everything. Others begin when all that they have to read fits beside
     // what the running ones hold; how long their answers get shows later.
     const std::size_t blocks = (*next)->tokens.size() / linalg::kBlockPositions + 1;
-    if (!running_.empty() && pool_->free_blocks() + kept_.blocks() < blocks) return;
+    const std::size_t room = pool_->free_blocks() + kept_.blocks() + passages_.blocks();
+    if (!running_.empty() && room < blocks) return;
     const StatePtr stream = *next;
     waiting_.erase(next);
     if (stream->outcome.preemptions == 0) stream->admitted = absl::Now();
@@ -171,16 +218,19 @@ void Engine::Admit() {
 }
 
 void Engine::Preempt(const StatePtr& stream) {
-  stream->cache.Clear();
-  stream->read = 0;
+  stream->StartAgain();
   ++stream->outcome.preemptions;
   running_.erase(std::find(running_.begin(), running_.end(), stream));
   waiting_.push_front(stream);
 }
 
-bool Engine::Reserve(const StatePtr& stream, std::size_t positions) {
-  while (!stream->cache.Reserve(positions)) {
-    if (kept_.Evict(1) > 0) continue;
+bool Engine::StillRuns(const StatePtr& stream) const {
+  return std::find(running_.begin(), running_.end(), stream) != running_.end();
+}
+
+bool Engine::Reserve(const StatePtr& stream, KvCache* cache, std::size_t positions) {
+  while (!cache->Reserve(positions)) {
+    if (kept_.Evict(1) > 0 || passages_.Evict()) continue;
     const StatePtr last = running_.back();
     Preempt(last);
     if (last == stream) return false;
@@ -191,35 +241,104 @@ bool Engine::Reserve(const StatePtr& stream, std::size_t positions) {
 std::size_t Engine::PromptRoom(bool others_write) const {
   if (!others_write || seconds_per_row_ <= 0) return options_.prompt_rows;
   const double rows = absl::ToDoubleSeconds(options_.prompt_pass) / seconds_per_row_;
-  return static_cast<std::size_t>(
-      std::clamp(rows, 1.0, static_cast<double>(options_.prompt_rows)));
+  return static_cast<std::size_t>(std::clamp(rows, 1.0, static_cast<double>(options_.prompt_rows)));
 }
 
-void Engine::AddRows(const StatePtr& stream, std::size_t count,
-                     absl::Span<const std::uint32_t> guess, Pass* pass) {
+void Engine::AddWriting(const StatePtr& stream, absl::Span<const std::uint32_t> guess, Pass* pass) {
   Stream::State& state = *stream;
-  for (std::size_t i = state.read; i < state.read + count; ++i) {
-    pass->rows.push_back({state.tokens[i], static_cast<std::uint32_t>(i), &state.cache,
-                          i + 1 == state.tokens.size()});
+  const auto add = [&](std::uint32_t token) {
+    const auto position = static_cast<std::uint32_t>(state.read + pass->shares.back().rows++);
+    pass->rows.push_back({token, position, &state.cache, true});
+  };
+  pass->shares.push_back({.stream = stream, .guessed = guess.size(), .read = state.read + 1});
+  add(state.tokens.back());
+  for (const std::uint32_t token : guess) add(token);
+}
+
+void Engine::Begin(const StatePtr& stream) {
+  Stream::State& state = *stream;
+  state.begun = true;
+  // The last token is read in any case: what follows it is asked for.
+  const std::size_t most = state.tokens.size() - 1;
+  for (const TokenRange& range : state.request.passages) {
+    Stream::State::Passage passage{.begin = range.begin, .end = std::min(range.end, most)};
+    if (!options_.blend_passages || passage.begin + options_.least_passage > passage.end) continue;
+    const double repeated = options_.repeated_share * static_cast<double>(passage.size());
+    passage.tail = passage.begin + static_cast<std::size_t>(std::ceil(repeated));
+    if (passage.tail < passage.end) state.passages.push_back(std::move(passage));
   }
-  for (std::size_t i = 0; i < guess.size(); ++i) {
+  if (options_.keep_prompts)
+    state.read = kept_.Find(state.request.tenant, state.Names(most), &state.cache);
+  if (state.written == 0) state.outcome.cached_tokens = state.read;
+  for (Stream::State::Passage& passage : state.passages) {
+    passage.placed = passage.end <= state.read;
+    if (passage.placed) continue;
+    passage.keys =
+        passages_.Find(state.request.tenant,
+                       absl::MakeConstSpan(state.tokens).subspan(passage.begin, passage.size()));
+    if (passage.keys == nullptr) {
+      passage.own = std::make_shared<KvCache>(pool_.get());
+      passage.keys = passage.own;
+    }
+  }
+}
+
+std::size_t Engine::PlanPassage(const StatePtr& stream, std::size_t index, std::size_t room,
+                                Pass* pass) {
+  Stream::State& state = *stream;
+  Stream::State::Passage& passage = state.passages[index];
+  const std::size_t count = std::min(room, passage.size() - passage.read);
+  const std::shared_ptr<KvCache> own = passage.own;  // may be preempted meanwhile
+  if (!Reserve(stream, own.get(), passage.read + count)) return 0;
+  for (std::size_t i = passage.read; i < passage.read + count; ++i) {
     pass->rows.push_back(
-        {guess[i], static_cast<std::uint32_t>(state.tokens.size() + i), &state.cache, true});
+        {state.tokens[passage.begin + i], static_cast<std::uint32_t>(i), own.get(), false});
   }
-  pass->shares.push_back({stream, count + guess.size(), guess.size()});
+  pass->shares.push_back(
+      {.stream = stream, .rows = count, .passage = index, .read = passage.read + count});
+  return count;
+}
+
+std::size_t Engine::PlanPrompt(const StatePtr& stream, std::size_t room, Pass* pass) {
+  Stream::State& state = *stream;
+  if (!state.begun) Begin(stream);
+  std::size_t used = 0;
+  for (std::size_t i = 0; i < state.passages.size() && used < room; ++i)
+    if (!state.passages[i].Complete()) used += PlanPassage(stream, i, room - used, pass);
+  if (used > 0 || !StillRuns(stream)) return used;  // the rest comes when all of them are there
+  std::size_t end = state.read, count = 0;
+  const bool places = std::any_of(state.passages.begin(), state.passages.end(),
+                                  [](const auto& passage) { return !passage.placed; });
+  if (places) end = state.passages.back().end;
+  if (!Reserve(stream, &state.cache,
+               std::max(end, std::min(state.read + room, state.tokens.size()))))
+    return 0;
+  for (std::size_t i = 0; i < state.passages.size() && places; ++i) {
+    Stream::State::Passage& passage = state.passages[i];
+    if (passage.placed) continue;
+    passage.placed = true;
+    pass->copies.push_back({stream, i});
+    if (state.written == 0)
+      state.outcome.blended_tokens += passage.end - std::max(passage.tail, state.read);
+  }
+  std::size_t at = state.ToReadFrom(state.read);
+  for (; count < room && at < state.tokens.size(); at = state.ToReadFrom(at + 1), ++count) {
+    if (!state.passages.empty() && !Reserve(stream, &state.cache, at + 1)) return 0;
+    pass->rows.push_back({state.tokens[at], static_cast<std::uint32_t>(at), &state.cache,
+                          at + 1 == state.tokens.size()});
+  }
+  pass->shares.push_back({.stream = stream, .rows = count, .read = at});
+  return count;
 }
 
 Engine::Pass Engine::PlanPass() {
   Pass pass;
   const std::vector<StatePtr> running = running_;  // some may be preempted on the way
-  const auto still_runs = [this](const StatePtr& stream) ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return std::find(running_.begin(), running_.end(), stream) != running_.end();
-  };
   const auto writers = static_cast<std::size_t>(
       std::count_if(running.begin(), running.end(), [](const auto& s) { return s->Writing(); }));
   for (const StatePtr& stream : running) {
     Stream::State& state = *stream;
-    if (!state.Writing() || state.unread.size() >= options_.max_unread || !still_runs(stream))
+    if (!state.Writing() || state.unread.size() >= options_.max_unread || !StillRuns(stream))
       continue;
     absl::Span<const std::uint32_t> guess;
     if (options_.guess && writers <= PromptLookup::kMostGuessed) {
@@ -228,28 +347,26 @@ Engine::Pass Engine::PlanPass() {
       const std::size_t left = state.request.max_tokens - state.written - 1;
       guess = guess.first(std::min({guess.size(), left, PromptLookup::kMostGuessed / writers}));
     }
-    if (Reserve(stream, state.tokens.size() + guess.size())) AddRows(stream, 1, guess, &pass);
+    if (Reserve(stream, &state.cache, state.tokens.size() + guess.size()))
+      AddWriting(stream, guess, &pass);
   }
   std::size_t room = PromptRoom(!pass.rows.empty());
   for (const StatePtr& stream : running) {
-    Stream::State& state = *stream;
-    if (state.Writing() || room == 0 || !still_runs(stream)) continue;
-    if (state.read == 0 && state.cache.capacity() == 0 && options_.keep_prompts) {
-      // The last token is read in any case: what follows it is asked for.
-      state.read = kept_.Find(state.request.tenant,
-                              absl::MakeConstSpan(state.tokens).first(state.tokens.size() - 1),
-                              &state.cache);
-      if (state.written == 0) state.outcome.cached_tokens = state.read;
-    }
-    const std::size_t count = std::min(room, state.ToRead());
-    if (!Reserve(stream, state.read + count)) continue;
-    AddRows(stream, count, {}, &pass);
-    room -= count;
+    if (room == 0) break;
+    if (!stream->Writing() && StillRuns(stream)) room -= PlanPrompt(stream, room, &pass);
   }
-  // A stream that was preempted for the sake of one before it has no rows any more.
-  const auto gone = [&](const Share& share) { return !still_runs(share.stream); };
-  if (std::any_of(pass.shares.begin(), pass.shares.end(), gone)) return {};
-  return pass;
+  // A stream that was preempted for the sake of one before it has no rows any more, and passages
+  // that others were to get may have lost their place.
+  const auto gone = [this](const auto& part)
+                        ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !StillRuns(part.stream); };
+  if (std::none_of(pass.shares.begin(), pass.shares.end(), gone) &&
+      std::none_of(pass.copies.begin(), pass.copies.end(), gone)) {
+    return pass;
+  }
+  for (const Copy& copy : pass.copies) {
+    if (StillRuns(copy.stream)) copy.stream->passages[copy.passage].placed = false;
+  }
+  return {};
 }
 
 void Engine::End(Stream::State& stream, absl::Status status, stages::FinishReason reason) {
@@ -327,6 +444,14 @@ void Engine::Loop() {
       return std::any_of(pass.shares.begin(), pass.shares.end(),
                          [](const Share& share) { return !share.stream->GivenUp(); });
     };
+    for (const Copy& copy : pass.copies) {
+      Stream::State::Passage& passage = copy.stream->passages[copy.passage];
+      const std::size_t first = std::max(passage.tail, copy.stream->read);
+      decoder_->CopyTurned(*passage.keys, first - passage.begin, passage.end - first, first,
+                           &copy.stream->cache);
+      passage.keys.reset();
+      passage.own.reset();
+    }
     const absl::Time begin = absl::Now();
     if (!decoder_->Forward(pass.rows, someone_waits)) continue;
     const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
@@ -338,17 +463,33 @@ void Engine::Loop() {
   }
 }
 
+// Prompts are kept as they are read, for those that read the same at this moment; answers when they
+// end, for the next turn of the conversation.
+void Engine::Keep(const Stream::State& stream) {
+  if (!options_.keep_prompts) return;
+  kept_.Keep(stream.request.tenant, stream.Names(stream.read), stream.cache);
+}
+
 // What the pass has brought: positions that are valid now, and tokens.
 void Engine::Take(const Pass& pass) {
   std::size_t row = 0, logits = 0;
   for (const Share& share : pass.shares) {
     Stream::State& stream = *share.stream;
-    const std::size_t own = share.rows - share.guessed;  // tokens of the stream itself
-    stream.read += own;
-    if (options_.keep_prompts && !stream.Writing()) {
-      kept_.Keep(stream.request.tenant, absl::MakeConstSpan(stream.tokens).first(stream.read),
-                 stream.cache);
+    if (share.passage.has_value()) {
+      Stream::State::Passage& passage = stream.passages[*share.passage];
+      passage.read = share.read;
+      row += share.rows;
+      if (passage.Complete()) {
+        const auto tokens =
+            absl::MakeConstSpan(stream.tokens).subspan(passage.begin, passage.size());
+        passages_.Keep(stream.request.tenant, tokens, passage.keys);
+      }
+      continue;
     }
+    const std::size_t own = share.rows - share.guessed;  // tokens of the stream itself
+    const bool wrote = stream.Writing();
+    stream.read = share.read;
+    if (!wrote) Keep(stream);
     const bool chooses = pass.rows[row + own - 1].wants_logits;
     const absl::Span<const BatchRow> guesses =
         absl::MakeConstSpan(pass.rows).subspan(row + own, share.guessed);

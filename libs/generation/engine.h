@@ -18,6 +18,7 @@
 #include "libs/base/call_context.h"
 #include "libs/generation/decoder.h"
 #include "libs/generation/kv_cache.h"
+#include "libs/generation/passage_cache.h"
 #include "libs/generation/prefix_cache.h"
 #include "libs/generation/prompt_lookup.h"
 #include "libs/generation/sampler.h"
@@ -29,6 +30,10 @@ namespace ragmesh::generation {
 // guesses of what follows where there is room in a tile, and then the next piece of prompts still
 // being read, in order of admission. A stream's tokens do not depend on the others, nor on what was
 // guessed or found in a cache.
+//
+// Prompts may say where passages stand in them. Unless `passages` is exact, what was computed for a
+// passage elsewhere is taken over, which makes the first token come sooner and the text a little
+// different; it still depends on the prompt alone, not on what was asked before.
 //
 // Keys and values take memory as streams grow. When it is used up, beginnings of earlier prompts
 // that were kept go first; then the stream that was admitted last gives up its own and starts again
@@ -44,12 +49,24 @@ class Engine {
     std::size_t max_unread = 256;  // tokens a slow reader may lag before its stream pauses
     bool keep_prompts = true;      // beginnings of prompts, for those that begin alike
     bool guess = true;             // tokens from the context, checked many at a time
+    bool blend_passages = false;   // take over the keys and values of passages read elsewhere
+    // Of a passage that is taken over, from its beginning: what is read anew.
+    double repeated_share = 0.15;
+    std::size_t least_passage = 64;  // tokens; shorter ones are read like other text
+    // Of kv_bytes: the most that kept passages take.
+    double passage_share = 0.5;
     // While others write, a pass over prompt tokens is kept this short.
     absl::Duration prompt_pass = absl::Milliseconds(60);
   };
 
+  struct TokenRange {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
+
   struct Request {
     std::vector<std::uint32_t> prompt;  // at least one token
+    std::vector<TokenRange> passages;   // in the prompt, in order, apart from each other
     std::string tenant;  // takes turns with others, and shares nothing that is kept with them
     stages::Sampling sampling;
     std::uint64_t seed = 0;
@@ -60,7 +77,8 @@ class Engine {
 
   struct Outcome {
     stages::FinishReason reason = stages::FinishReason::kStop;
-    std::size_t cached_tokens = 0;  // of the prompt, that need not be read
+    std::size_t cached_tokens = 0;   // of the prompt, at its beginning, that need not be read
+    std::size_t blended_tokens = 0;  // taken over from passages read elsewhere
     std::size_t guessed = 0, guessed_right = 0;
     std::size_t preemptions = 0;
     double queue_seconds = 0;
@@ -114,14 +132,22 @@ class Engine {
 
  private:
   using StatePtr = std::shared_ptr<Stream::State>;
-  // What a stream brings into a pass: `rows` tokens from where it stands, the last `guessed` of them
-  // guesses.
+  // What a stream brings into a pass: `rows` tokens from where it stands, the last `guessed` of
+  // them guesses.
   struct Share {
     StatePtr stream;
     std::size_t rows = 0;
     std::size_t guessed = 0;
+    std::optional<std::size_t> passage;  // whose own keys the rows are for, instead
+    std::size_t read = 0;                // positions that are valid afterwards
+  };
+  // A passage that is taken over before the pass.
+  struct Copy {
+    StatePtr stream;
+    std::size_t passage = 0;  // its number
   };
   struct Pass {
+    std::vector<Copy> copies;
     std::vector<Share> shares;
     std::vector<BatchRow> rows;
   };
@@ -139,11 +165,21 @@ class Engine {
   std::size_t PromptRoom(bool others_write) const;
   // Makes room for `positions` of a stream, at the cost of kept prompts and of streams admitted
   // after it. False when it has to wait, or had to give up its own.
-  bool Reserve(const StatePtr& stream, std::size_t positions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Reserve(const StatePtr& stream, KvCache* cache, std::size_t positions)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Finds out what of a prompt need not be read.
+  void Begin(const StatePtr& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Plans what of a prompt fits `room` rows; returns how many.
+  std::size_t PlanPrompt(const StatePtr& stream, std::size_t room, Pass* pass)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::size_t PlanPassage(const StatePtr& stream, std::size_t index, std::size_t room, Pass* pass)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Preempt(const StatePtr& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void AddRows(const StatePtr& stream, std::size_t count, absl::Span<const std::uint32_t> guess,
-               Pass* pass) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddWriting(const StatePtr& stream, absl::Span<const std::uint32_t> guess, Pass* pass)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool StillRuns(const StatePtr& stream) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void Take(const Pass& pass);
+  void Keep(const Stream::State& stream);
   void Deliver(Stream::State& stream, std::optional<std::uint32_t> token)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void End(Stream::State& stream, absl::Status status, stages::FinishReason reason)
@@ -153,6 +189,7 @@ class Engine {
   const std::unique_ptr<Decoder> decoder_;
   const std::unique_ptr<KvPool> pool_;  // (engine thread)
   PrefixCache kept_;                    // (engine thread)
+  PassageCache passages_;               // (engine thread)
   double seconds_per_row_ = 0;          // (engine thread) of prompts, lately
 
   mutable absl::Mutex mutex_;

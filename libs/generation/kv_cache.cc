@@ -12,8 +12,8 @@ namespace ragmesh::generation {
 absl::StatusOr<std::unique_ptr<KvPool>> KvPool::Create(const KvShape& shape, std::size_t bytes) {
   const std::size_t blocks = bytes / shape.BlockBytes();
   if (blocks == 0) {
-    return InvalidField("kv_bytes", absl::StrCat("must hold at least one block of ",
-                                                 shape.BlockBytes(), " bytes"));
+    return InvalidField(
+        "kv_bytes", absl::StrCat("must hold at least one block of ", shape.BlockBytes(), " bytes"));
   }
   RAGMESH_ASSIGN_OR_RETURN(PageArena arena, PageArena::Allocate(blocks * shape.BlockBytes()));
   return std::unique_ptr<KvPool>(new KvPool(shape, std::move(arena), blocks));
@@ -40,8 +40,7 @@ void KvPool::Release(Id id) {
 
 absl::StatusOr<std::unique_ptr<KvCache>> KvCache::Create(const KvShape& shape,
                                                          std::size_t capacity) {
-  const std::size_t blocks =
-      (capacity + linalg::kBlockPositions - 1) / linalg::kBlockPositions;
+  const std::size_t blocks = (capacity + linalg::kBlockPositions - 1) / linalg::kBlockPositions;
   RAGMESH_ASSIGN_OR_RETURN(auto pool, KvPool::Create(shape, blocks * shape.BlockBytes()));
   auto cache = std::make_unique<KvCache>(pool.get());
   cache->own_ = std::move(pool);

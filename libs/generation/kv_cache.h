@@ -31,9 +31,9 @@ struct KvShape {
   }
 };
 
-// Blocks that fit into so many bytes: the whole of the memory that keys and values may take. Address
-// space is taken at once, memory as blocks are first written. A block belongs to all who hold it.
-// Not thread-safe.
+// Blocks that fit into so many bytes: the whole of the memory that keys and values may take.
+// Address space is taken at once, memory as blocks are first written. A block belongs to all who
+// hold it. Not thread-safe.
 class KvPool {
  public:
   using Id = std::uint32_t;
@@ -78,7 +78,8 @@ class KvCache {
   const KvShape& shape() const { return pool_->shape(); }
   std::size_t capacity() const { return ids_.size() * linalg::kBlockPositions; }
 
-  // Makes room for `positions` in all. False when the pool has no more blocks; what there was stays.
+  // Makes room for `positions` in all. False when the pool has no more blocks; what there was
+  // stays.
   bool Reserve(std::size_t positions);
   // Goes on with a block whose positions are written, and becomes a holder of it.
   void Append(KvPool::Id id);

@@ -73,8 +73,7 @@ class LlamaGenerator final : public stages::Generator {
     generator->kernel_ = kernels->name;
     RAGMESH_ASSIGN_OR_RETURN(generator->engine_, Engine::Create(engine, std::move(decoder)));
     generator->context_ = generator->engine_->context();
-    if (options.context > 0)
-      generator->context_ = std::min(generator->context_, options.context);
+    if (options.context > 0) generator->context_ = std::min(generator->context_, options.context);
     return std::unique_ptr<stages::Generator>(std::move(generator));
   }
 

@@ -1,5 +1,5 @@
-// One large block of memory in pages of 2 MB where the system grants them, for weights that are read
-// from end to end at every token.
+// One large block of memory in pages of 2 MB where the system grants them, for weights that are
+// read from end to end at every token.
 #ifndef RAGMESH_LIBS_GENERATION_PAGE_ARENA_H_
 #define RAGMESH_LIBS_GENERATION_PAGE_ARENA_H_
 

@@ -16,8 +16,8 @@
 
 namespace ragmesh::generation {
 
-// Holds blocks of the pool until Evict() gives them back, least recently used ones first. Prompts of
-// different salts share nothing, so that nobody can tell from the time of an answer what another
+// Holds blocks of the pool until Evict() gives them back, least recently used ones first. Prompts
+// of different salts share nothing, so that nobody can tell from the time of an answer what another
 // tenant has asked. Not thread-safe; the pool outlives it.
 class PrefixCache {
  public:
@@ -26,8 +26,8 @@ class PrefixCache {
   PrefixCache(const PrefixCache&) = delete;
   PrefixCache& operator=(const PrefixCache&) = delete;
 
-  // Appends to `cache`, which is empty, the blocks that hold the beginning of `tokens`; whole blocks
-  // alone. Returns how many tokens that is.
+  // Appends to `cache`, which is empty, the blocks that hold the beginning of `tokens`; whole
+  // blocks alone. Returns how many tokens that is.
   std::size_t Find(absl::string_view salt, absl::Span<const std::uint32_t> tokens, KvCache* cache);
 
   // Keeps the first blocks of `cache`, which hold all of `tokens` that fills whole blocks. Blocks

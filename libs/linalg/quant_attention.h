@@ -7,8 +7,8 @@
 //                                   outside the lanes
 //
 // The softmax is taken 128 positions at a time with a running maximum (Milakov and Gimelshein 2018;
-// Dao et al. 2022), at the same places whatever shares the tile, so that a query's result depends on
-// its own positions alone.
+// Dao et al. 2022), at the same places whatever shares the tile, so that a query's result depends
+// on its own positions alone.
 #ifndef RAGMESH_LIBS_LINALG_QUANT_ATTENTION_H_
 #define RAGMESH_LIBS_LINALG_QUANT_ATTENTION_H_
 
@@ -121,8 +121,7 @@ class AttentionTile {
               S::Halves(keys + layout_.key_scales +
                         2 * (run / kScaleDims * kBlockPositions + (first + v) * S::kWidth));
 #pragma GCC unroll 8
-          for (std::size_t q = 0; q < kCount; ++q)
-            sum[q][v] = S::Fma(part[q][v], scale, sum[q][v]);
+          for (std::size_t q = 0; q < kCount; ++q) sum[q][v] = S::Fma(part[q][v], scale, sum[q][v]);
         }
       }
     } else {
@@ -168,7 +167,8 @@ class AttentionTile {
     for (std::size_t i = start - at; i < stop - at; i += S::kWidth) {
       Floats score = S::Load(scores + i);
       if (work_.soft_cap > 0) score = Capped(score);
-      score = S::Within(score, relative(queries_.first[q], i), relative(queries_.end[q], i), masked);
+      score =
+          S::Within(score, relative(queries_.first[q], i), relative(queries_.end[q], i), masked);
       S::Store(scores + i, score, S::kWidth);
       most = S::Max(most, score);
     }
@@ -176,9 +176,9 @@ class AttentionTile {
     queries_.most[q] = now;
     Floats total = S::Zero();
     for (std::size_t i = start - at; i < stop - at; i += S::kWidth) {
-      const Floats weight = S::Within(S::Exp(S::Sub(S::Load(scores + i), S::Set(now))),
-                                      relative(queries_.first[q], i),
-                                      relative(queries_.end[q], i), S::Zero());
+      const Floats weight =
+          S::Within(S::Exp(S::Sub(S::Load(scores + i), S::Set(now))),
+                    relative(queries_.first[q], i), relative(queries_.end[q], i), S::Zero());
       S::Store(scores + i, weight, S::kWidth);
       total = S::Add(total, weight);
     }
@@ -336,11 +336,12 @@ RAGMESH_SIMD_TARGET void StoreKv(KvType type, const float* key, const float* val
     for (std::size_t begin = 0; begin < head_dim; begin += kPart) {
       const std::size_t count = std::min(kPart, head_dim - begin);
       StoreHalves<S>(key + begin, count, halves);
-      for (std::size_t i = 0; i < count; ++i) keys[(begin + i) * kBlockPositions + slot] = halves[i];
+      for (std::size_t i = 0; i < count; ++i)
+        keys[(begin + i) * kBlockPositions + slot] = halves[i];
     }
-    StoreHalves<S>(value, head_dim,
-                   reinterpret_cast<std::uint16_t*>(block + layout.values) +
-                       slot * layout.padded_dim);
+    StoreHalves<S>(
+        value, head_dim,
+        reinterpret_cast<std::uint16_t*>(block + layout.values) + slot * layout.padded_dim);
     return;
   }
   auto* keys = reinterpret_cast<std::int8_t*>(block);
@@ -354,6 +355,37 @@ RAGMESH_SIMD_TARGET void StoreKv(KvType type, const float* key, const float* val
     key_scales[run * kBlockPositions + slot] = RoundToBytes(key + begin, count, q);
     for (std::size_t i = 0; i < count; ++i) keys[(begin + i) * kBlockPositions + slot] = q[i];
     value_scales[slot * runs + run] = RoundToBytes(value + begin, count, values + begin);
+  }
+}
+
+// Reads back what StoreKv has written.
+template <typename S>
+RAGMESH_SIMD_TARGET void LoadKv(KvType type, const std::uint8_t* block, std::size_t slot,
+                                std::size_t head_dim, float* key, float* value) {
+  const KvLayout layout(type, head_dim);
+  const std::uint8_t* values = block + layout.values;
+  if (type == KvType::kF32) {
+    const auto* keys = reinterpret_cast<const float*>(block);
+    for (std::size_t d = 0; d < head_dim; ++d) key[d] = keys[d * kBlockPositions + slot];
+    std::memcpy(value, values + slot * layout.padded_dim * sizeof(float), head_dim * sizeof(float));
+    return;
+  }
+  if (type == KvType::kF16) {
+    const auto* keys = reinterpret_cast<const std::uint16_t*>(block);
+    for (std::size_t d = 0; d < head_dim; ++d) key[d] = S::HalfOf(keys[d * kBlockPositions + slot]);
+    const auto* row = reinterpret_cast<const std::uint16_t*>(values) + slot * layout.padded_dim;
+    for (std::size_t d = 0; d < head_dim; ++d) value[d] = S::HalfOf(row[d]);
+    return;
+  }
+  const auto* keys = reinterpret_cast<const std::int8_t*>(block);
+  const auto* row = reinterpret_cast<const std::int8_t*>(values) + slot * layout.padded_dim;
+  const auto* key_scales = reinterpret_cast<const std::uint16_t*>(block + layout.key_scales);
+  const auto* value_scales = reinterpret_cast<const std::uint16_t*>(block + layout.value_scales);
+  const std::size_t runs = (head_dim + kScaleDims - 1) / kScaleDims;
+  for (std::size_t d = 0; d < head_dim; ++d) {
+    const std::size_t run = d / kScaleDims;
+    key[d] = keys[d * kBlockPositions + slot] * S::HalfOf(key_scales[run * kBlockPositions + slot]);
+    value[d] = row[d] * S::HalfOf(value_scales[slot * runs + run]);
   }
 }
 

@@ -1,5 +1,6 @@
-// The arithmetic of a decoder on one processor core: products of packed weights with activations, and the small vector operations between them. A table of functions per instruction
-// set, chosen at run time.
+// The arithmetic of a decoder on one processor core: products of packed weights with activations,
+// and the small vector operations between them. A table of functions per instruction set, chosen at
+// run time.
 //
 // Every output value is computed in an order that depends only on its own row and its own
 // activations, never on how many rows or activations share the call. So one token's result does not
@@ -51,6 +52,8 @@ struct QuantKernels {
   // Writes key and value of the position at `slot` of a block of that layer and head.
   void (*store_kv)(KvType type, const float* key, const float* value, std::size_t head_dim,
                    std::size_t slot, std::uint8_t* block);
+  void (*load_kv)(KvType type, const std::uint8_t* block, std::size_t slot, std::size_t head_dim,
+                  float* key, float* value);
   // out = x / rms(x) * weight
   void (*rms_norm)(const float* x, const float* weight, std::size_t n, float epsilon, float* out);
   // gate = silu(gate) * up

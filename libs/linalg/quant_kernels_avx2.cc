@@ -143,7 +143,8 @@ struct Simd {
   static RAGMESH_AVX2_INLINE Floats Within(Floats v, int first, int end, Floats other) {
     const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     const __m256i below = _mm256_cmpgt_epi32(_mm256_set1_epi32(first), lane);
-    const __m256i within = _mm256_andnot_si256(below, _mm256_cmpgt_epi32(_mm256_set1_epi32(end), lane));
+    const __m256i within =
+        _mm256_andnot_si256(below, _mm256_cmpgt_epi32(_mm256_set1_epi32(end), lane));
     return _mm256_blendv_ps(other, v, _mm256_castsi256_ps(within));
   }
   static RAGMESH_AVX2_INLINE float HalfOf(std::uint16_t half) { return _cvtsh_ss(half); }
@@ -196,7 +197,8 @@ RAGMESH_AVX2 void QuantizeQ8(const float* x, std::size_t columns, std::int8_t* q
     _mm256_storeu_si256(
         reinterpret_cast<__m256i*>(q),
         _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
-    const __m256i sums = _mm256_hadd_epi32(_mm256_add_epi32(n[0], n[1]), _mm256_add_epi32(n[2], n[3]));
+    const __m256i sums =
+        _mm256_hadd_epi32(_mm256_add_epi32(n[0], n[1]), _mm256_add_epi32(n[2], n[3]));
     const __m256i both = _mm256_hadd_epi32(sums, sums);
     for (int h = 0; h < 2; ++h) {
       total[2 * run + h] = h == 0 ? _mm256_extract_epi32(both, 0) + _mm256_extract_epi32(both, 4)
@@ -260,8 +262,16 @@ RAGMESH_AVX2 void GeluMul(float* gate, const float* up, std::size_t n) {
 }  // namespace
 
 const QuantKernels* Avx2QuantKernels() {
-  static constexpr QuantKernels kKernels = {
-      "avx2", QuantizeQ8, quant::MulF32<Simd>, quant::MulQ8<Simd>, quant::Attend<Simd>, quant::StoreKv<Simd>, RmsNorm, SiluMul, GeluMul};
+  static constexpr QuantKernels kKernels = {"avx2",
+                                            QuantizeQ8,
+                                            quant::MulF32<Simd>,
+                                            quant::MulQ8<Simd>,
+                                            quant::Attend<Simd>,
+                                            quant::StoreKv<Simd>,
+                                            quant::LoadKv<Simd>,
+                                            RmsNorm,
+                                            SiluMul,
+                                            GeluMul};
   return GetCpuFeatures().avx2 ? &kKernels : nullptr;
 }
 

@@ -1,5 +1,5 @@
-// AVX-512 with VNNI: products of 16 rows at a time, four bytes of each in one instruction. The rest is
-// that of the AVX2 table.
+// AVX-512 with VNNI: products of 16 rows at a time, four bytes of each in one instruction. The rest
+// is that of the AVX2 table.
 #include "libs/linalg/quant_kernels.h"
 
 #if defined(__x86_64__)
@@ -14,7 +14,8 @@
 
 #include "libs/linalg/cpu_features.h"
 
-#define RAGMESH_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma,f16c")))
+#define RAGMESH_VNNI \
+  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma,f16c")))
 #define RAGMESH_VNNI_INLINE RAGMESH_VNNI __attribute__((always_inline)) inline
 #define RAGMESH_SIMD_TARGET RAGMESH_VNNI
 #include "libs/linalg/quant_attention.h"
@@ -44,8 +45,8 @@ struct Simd {
     return _mm512_slli_epi16(a, -kBits);
   }
   static RAGMESH_VNNI_INLINE Ints Levels(Ints numbers) {
-    const __m128i levels =
-        _mm_add_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(kIq4Levels)), _mm_set1_epi8(-128));
+    const __m128i levels = _mm_add_epi8(
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(kIq4Levels)), _mm_set1_epi8(-128));
     return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(levels), numbers);
   }
   template <std::size_t kBits>
@@ -83,7 +84,8 @@ struct Simd {
   static RAGMESH_VNNI_INLINE Floats Max(Floats a, Floats b) { return _mm512_max_ps(a, b); }
   static RAGMESH_VNNI_INLINE float SumOf(Floats v) { return _mm512_reduce_add_ps(v); }
   static RAGMESH_VNNI_INLINE float MaxOf(Floats v) { return _mm512_reduce_max_ps(v); }
-  // To about 2 units in the last place: 2^n times a polynomial on [-ln2/2, ln2/2]. Saturates outside
+  // To about 2 units in the last place: 2^n times a polynomial on [-ln2/2, ln2/2]. Saturates
+  // outside
   // [-87, 88].
   static RAGMESH_VNNI_INLINE Floats Exp(Floats x) {
     x = _mm512_min_ps(_mm512_max_ps(x, Set(-87.0f)), Set(88.0f));
@@ -123,8 +125,7 @@ struct Simd {
     return _mm512_cvtph_ps(SixteenWords(bytes));
   }
   static RAGMESH_VNNI_INLINE Floats BFloats(const std::uint8_t* bytes) {
-    return _mm512_castsi512_ps(
-        _mm512_slli_epi32(_mm512_cvtepu16_epi32(SixteenWords(bytes)), 16));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(SixteenWords(bytes)), 16));
   }
   static RAGMESH_VNNI_INLINE Floats UnsignedBytes(const std::uint8_t* bytes) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(Sixteen(bytes)));
@@ -146,6 +147,7 @@ const QuantKernels* Avx512QuantKernels() {
     table.mul_q8 = quant::MulQ8<Simd>;
     table.attend = quant::Attend<Simd>;
     table.store_kv = quant::StoreKv<Simd>;
+    table.load_kv = quant::LoadKv<Simd>;
     return &table;
   }();
   return kernels;

@@ -120,8 +120,7 @@ void MulF32(const QuantMatrix& weights, const float* x, std::size_t count, float
   }
 }
 
-void MulQ8(const QuantMatrix& weights, const Q8Rows& x, float* out, std::size_t out_stride,
-           void*) {
+void MulQ8(const QuantMatrix& weights, const Q8Rows& x, float* out, std::size_t out_stride, void*) {
   const std::size_t runs = weights.columns / kRunValues;
   for (std::size_t r = 0; r < weights.rows; ++r) {
     const PanelRow row(weights, r);
@@ -175,7 +174,8 @@ class CachedHead {
  private:
   float Element(const std::uint8_t* part, std::size_t index) const {
     if (type_ == KvType::kQ8) return static_cast<std::int8_t>(part[index]);
-    if (type_ == KvType::kF16) return HalfToFloat(reinterpret_cast<const std::uint16_t*>(part)[index]);
+    if (type_ == KvType::kF16)
+      return HalfToFloat(reinterpret_cast<const std::uint16_t*>(part)[index]);
     return reinterpret_cast<const float*>(part)[index];
   }
   float Scale(std::size_t part, std::size_t index) const {
@@ -231,6 +231,7 @@ struct One {
   using Floats = float;
   static float Load(const float* x) { return *x; }
   static void StoreHalves(std::uint16_t* to, float x) { *to = FloatToHalf(x); }
+  static float HalfOf(std::uint16_t half) { return HalfToFloat(half); }
 };
 
 void RmsNorm(const float* x, const float* weight, std::size_t n, float epsilon, float* out) {
@@ -257,7 +258,8 @@ void GeluMul(float* gate, const float* up, std::size_t n) {
 
 const QuantKernels& ScalarQuantKernels() {
   static constexpr QuantKernels kKernels = {
-      "scalar", QuantizeQ8, MulF32, MulQ8, Attend, quant::StoreKv<One>, RmsNorm, SiluMul, GeluMul};
+      "scalar",           QuantizeQ8, MulF32,  MulQ8,  Attend, quant::StoreKv<One>,
+      quant::LoadKv<One>, RmsNorm,    SiluMul, GeluMul};
   return kKernels;
 }
 

@@ -8,9 +8,9 @@
 //   F32, F16, BF16               values [column][r]
 //   Q4_0, Q5_0, Q8_0, IQ4_NL     d f16 [n][r]; quants [n]
 //   Q4_1, Q5_1                   d f16 [n][r]; m f16 [n][r]; quants [n]
-//   Q4_K, Q5_K                   d f16 [s][r]; m f16 [s][r]; multiple [n][r]; minimum [n][r]; quants [n]
-//   Q2_K                         d f16 [s][r]; m f16 [s][r]; multiple [n][2][r]; minimum [n][2][r]; quants [n]
-//   Q3_K, Q6_K                   d f16 [s][r]; multiple [n][2][r]; quants [n]
+//   Q4_K, Q5_K                   d f16 [s][r]; m f16 [s][r]; multiple [n][r]; minimum [n][r];
+//   quants [n] Q2_K                         d f16 [s][r]; m f16 [s][r]; multiple [n][2][r]; minimum
+//   [n][2][r]; quants [n] Q3_K, Q6_K                   d f16 [s][r]; multiple [n][2][r]; quants [n]
 //
 // Multiples and minimums are bytes, signed ones where the type has no minimums. The quants of a run
 // are lines of 64 bytes, four bytes a row. Byte b of a row in a line belongs to column 4 * g + b, g
@@ -21,8 +21,8 @@
 //   2 lines    line h, bits 2 * i and 2 * i + 1: the top bits of group 4 * h + i (Q6_K)
 //   8 lines    line g: group g (Q8_0)
 //
-// Stored quants are q + StoredBias(type), never negative; those of IQ4_NL are numbers of levels. d, m,
-// multiple and minimum are those of `Run`, so nothing is rounded on the way.
+// Stored quants are q + StoredBias(type), never negative; those of IQ4_NL are numbers of levels. d,
+// m, multiple and minimum are those of `Run`, so nothing is rounded on the way.
 #ifndef RAGMESH_LIBS_LINALG_QUANT_MATRIX_H_
 #define RAGMESH_LIBS_LINALG_QUANT_MATRIX_H_
 

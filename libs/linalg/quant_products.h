@@ -4,12 +4,15 @@
 //
 //   kWidth          lanes, a divisor of 16
 //   kTokens         activation rows in a tile: what the registers hold
-//   kSignedBytes    eight-bit quants and levels are multiplied signed, so that no bias is to be taken
+//   kSignedBytes    eight-bit quants and levels are multiplied signed, so that no bias is to be
+//   taken
 //                   off; else levels are 128 too large
 //   Ints, Floats    vectors of kWidth lanes of 4 bytes
-//   LoadInts, AddInts, And, Or, Xor (with a byte in all places), ShiftRight<n> (left where negative;
+//   LoadInts, AddInts, And, Or, Xor (with a byte in all places), ShiftRight<n> (left where
+//   negative;
 //                   what crosses from byte to byte is masked off afterwards)
-//   Dot<bits>       start + the dot products of the four bytes of each lane with four of `x`, of four
+//   Dot<bits>       start + the dot products of the four bytes of each lane with four of `x`, of
+//   four
 //                   groups in turn
 //   Levels          what the numbers of levels stand for
 //   ByteOf<b, signed>, ToFloats, Zero, Set, Load, Store, Add, Sub, Mul, Fma
@@ -29,8 +32,8 @@
 #include <cstdint>
 #include <utility>
 
-#include "libs/linalg/quant_matrix.h"
 #include "libs/linalg/quant_kernels.h"
+#include "libs/linalg/quant_matrix.h"
 
 namespace ragmesh::linalg::quant {
 
@@ -225,11 +228,15 @@ RAGMESH_SIMD_TARGET void MulQ8Of(const QuantMatrix& weights, const Q8Rows& x, fl
     const std::size_t count = std::min(S::kTokens, x.rows - a);
     for (std::size_t i = 0; i < count * runs * 2; ++i)
       starts[i] = -DotBias<S>(kType) * x.total[a * runs * 2 + i];
-    const TokenRows tokens = {x.q + a * weights.columns, x.scale + a * runs, x.sum + a * runs,
-                              x.total + 2 * a * runs, starts, weights.columns};
+    const TokenRows tokens = {x.q + a * weights.columns,
+                              x.scale + a * runs,
+                              x.sum + a * runs,
+                              x.total + 2 * a * runs,
+                              starts,
+                              weights.columns};
     for (std::size_t row = 0; row < weights.rows; row += S::kWidth) {
-      MulQ8Count<S, kType, S::kTokens>(count, weights.data + row / kPanelRows * layout.bytes, layout,
-                                       row % kPanelRows, tokens, out + a * out_stride + row,
+      MulQ8Count<S, kType, S::kTokens>(count, weights.data + row / kPanelRows * layout.bytes,
+                                       layout, row % kPanelRows, tokens, out + a * out_stride + row,
                                        out_stride, std::min(S::kWidth, weights.rows - row));
     }
   }

@@ -167,7 +167,9 @@ void ReadRun(QuantType type, const std::uint8_t* row, std::size_t index, Run* ru
 }
 
 float Run::Scale(std::size_t h) const { return HalfToFloat(d) * static_cast<float>(multiple[h]); }
-float Run::Offset(std::size_t h) const { return -(HalfToFloat(m) * static_cast<float>(minimum[h])); }
+float Run::Offset(std::size_t h) const {
+  return -(HalfToFloat(m) * static_cast<float>(minimum[h]));
+}
 
 void ExpandRow(QuantType type, const std::uint8_t* row, std::size_t columns, float* out) {
   if (type == QuantType::kF32) {

@@ -196,6 +196,120 @@ TEST_F(EngineTest, TheContextIsNoLargerThanTheMemory) {
   EXPECT_EQ(Make(options)->context(), 96);
 }
 
+// What blending is to approximate, and what it must not depend on.
+class BlendTest : public EngineTest {
+ protected:
+  static Engine::Options Blending() {
+    Engine::Options options = Plain();
+    options.blend_passages = true;
+    return options;
+  }
+  // A beginning, passages of 100 tokens each, and a question.
+  Engine::Request WithPassages(const std::vector<std::uint32_t>& seeds) {
+    Engine::Request request = Asks(1000, 20, 12);
+    for (const std::uint32_t seed : seeds) {
+      const Tokens passage = Asks(seed, 100, 1).prompt;
+      request.passages.push_back({request.prompt.size(), request.prompt.size() + passage.size()});
+      request.prompt.insert(request.prompt.end(), passage.begin(), passage.end());
+    }
+    const Tokens question = Asks(2000, 15, 1).prompt;
+    request.prompt.insert(request.prompt.end(), question.begin(), question.end());
+    return request;
+  }
+};
+
+TEST_F(BlendTest, TheTextDependsOnThePromptAloneNotOnWhatWasAskedBefore) {
+  Engine::Options options = Blending();
+  auto fresh = Make(options);
+  const Answer expected = Ask(*fresh, WithPassages({1, 2, 3}));
+  EXPECT_EQ(expected.outcome.blended_tokens, 3 * 85);
+  const Answer warm = Ask(*fresh, WithPassages({1, 2, 3}));
+  EXPECT_EQ(warm.tokens, expected.tokens);
+  options.keep_prompts = true;
+  auto other = Make(options);
+  Engine::Request unmarked = WithPassages({1, 2, 3});
+  unmarked.passages.clear();
+  Ask(*other, unmarked);
+  Ask(*other, WithPassages({3, 7}));
+  Ask(*other, WithPassages({2, 1}));
+  EXPECT_EQ(Ask(*other, WithPassages({1, 2, 3})).tokens, expected.tokens);
+}
+
+TEST_F(BlendTest, WhatWasBlendedIsNotKeptAsIfItWereExact) {
+  Engine::Options options = Plain();
+  auto exact = Make(options);
+  options.blend_passages = options.keep_prompts = true;
+  auto blends = Make(options);
+  Engine::Request request = WithPassages({1, 2, 3});
+  Ask(*blends, request);
+  const Tokens expected = Ask(*exact, request).tokens;
+  request.passages.clear();  // now it is to be read as it is
+  const Answer plain = Ask(*blends, request);
+  EXPECT_EQ(plain.tokens, expected);
+  EXPECT_LE(plain.outcome.cached_tokens, 20 + 15);
+}
+
+TEST_F(BlendTest, ABlendedPromptIsKeptForItself) {
+  Engine::Options options = Blending();
+  options.keep_prompts = true;
+  auto engine = Make(options);
+  Engine::Request request = WithPassages({1, 2, 3});
+  const Answer first = Ask(*engine, request);
+  const Answer again = Ask(*engine, request);
+  EXPECT_EQ(again.tokens, first.tokens);
+  EXPECT_EQ(again.outcome.cached_tokens, 334 / 32 * 32);
+  EXPECT_EQ(again.outcome.blended_tokens, 0);
+  // Another third passage: what stands before it is kept, to the last whole block.
+  const Answer other = Ask(*engine, WithPassages({1, 2, 9}));
+  EXPECT_EQ(other.outcome.cached_tokens, 220 / 32 * 32);
+  EXPECT_EQ(other.outcome.blended_tokens, 220 % 32 + 85);
+  EXPECT_EQ(other.tokens, Ask(*Make(Blending()), WithPassages({1, 2, 9})).tokens);
+}
+
+TEST_F(BlendTest, ReadingAllOfAPassageAnewIsReadingItExactly) {
+  Engine::Options options = Plain();
+  auto exact = Make(options);
+  options.blend_passages = true;
+  options.repeated_share = 0.995;  // but for the last token
+  auto blends = Make(options);
+  const Engine::Request request = WithPassages({1, 2, 3});
+  EXPECT_EQ(Ask(*blends, request).outcome.blended_tokens, 0);
+  EXPECT_EQ(Ask(*blends, request).tokens, Ask(*exact, request).tokens);
+}
+
+// The first passage of a prompt that begins with it is what it would be anyway, but for rounding.
+TEST_F(BlendTest, APassageAtTheBeginningIsTakenOverAsItIs) {
+  Engine::Options options = Plain();
+  auto exact = Make(options, ComputeMode::kExact);
+  options.blend_passages = true;
+  auto blends = Make(options, ComputeMode::kExact);
+  Engine::Request request = Asks(1, 100, 40);
+  request.passages = {{0, 90}};
+  const Answer blended = Ask(*blends, request);
+  EXPECT_EQ(blended.outcome.blended_tokens, 90 - 14);
+  EXPECT_EQ(blended.tokens, Ask(*exact, request).tokens);
+}
+
+TEST_F(BlendTest, ScarceMemoryChangesNoToken) {
+  Engine::Options options = Blending();
+  auto ample = Make(options);
+  options.keep_prompts = true;
+  options.kv_bytes = 30 * block_bytes_;
+  auto scarce = Make(options);
+  std::vector<Engine::Request> requests;
+  for (std::uint32_t i = 0; i < 6; ++i) requests.push_back(WithPassages({i, i + 1, i + 2}));
+  const std::vector<Answer> answers = AskAll(*scarce, requests);
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    EXPECT_EQ(answers[i].tokens, Ask(*ample, requests[i]).tokens) << i;
+}
+
+TEST_F(BlendTest, ShortPassagesAreReadLikeOtherText) {
+  auto engine = Make(Blending());
+  Engine::Request request = Asks(1, 200, 5);
+  request.passages = {{10, 60}, {60, 123}};
+  EXPECT_EQ(Ask(*engine, request).outcome.blended_tokens, 0);
+}
+
 TEST_F(EngineTest, TenantsTakeTurns) {
   Engine::Options options = Plain();
   options.max_streams = 2;

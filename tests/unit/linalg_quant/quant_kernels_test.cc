@@ -411,7 +411,7 @@ TEST_P(AttendTest, AQueryDoesNotDependOnItsCompany) {
     GetParam()->attend(all.work);
     for (std::size_t row = 0; row < all.work.rows; ++row) {
       for (std::size_t head = 0; head < all.work.heads; ++head) {
-          KvAttention one = all.work;
+        KvAttention one = all.work;
         std::vector<float> out(kDim);
         one.queries += row * one.row_stride + head * kDim;
         one.positions += row;
@@ -426,7 +426,9 @@ TEST_P(AttendTest, AQueryDoesNotDependOnItsCompany) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryTable, AttendTest, ::testing::ValuesIn(Tables()),
-                         [](const auto& info) { return absl::StrReplaceAll(info.param->name, {{"-", "_"}}); });
+                         [](const auto& info) {
+                           return absl::StrReplaceAll(info.param->name, {{"-", "_"}});
+                         });
 
 TEST(QuantKernelsVectorTest, Avx2AgreesWithScalarOnNormAndGates) {
   const QuantKernels* avx2 = Avx2QuantKernels();
