@@ -39,8 +39,7 @@ struct Model {
 Model Load(const std::shared_ptr<const gguf::File>& file, ComputeMode mode, int threads) {
   Model model;
   model.pool = std::make_unique<ComputePool>(threads);
-  auto decoder =
-      Decoder::Create(file, mode, kRows, *linalg::FindQuantKernels(""), model.pool.get());
+  auto decoder = Decoder::Create(file, {.mode = mode, .max_rows = kRows}, model.pool.get());
   if (!decoder.ok()) {
     std::fprintf(stderr, "%s\n", decoder.status().ToString().c_str());
     std::exit(1);

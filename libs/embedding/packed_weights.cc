@@ -1,7 +1,5 @@
 #include "libs/embedding/packed_weights.h"
 
-#include <zlib.h>
-
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -14,24 +12,22 @@
 #include "absl/strings/str_format.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
-#include "libs/model_files/safetensors_writer.h"
-#include "libs/model_store/file_io.h"
+#include "libs/model_files/derived_file.h"
 
 namespace ragmesh::embedding {
 namespace {
 
 using linalg::Precision;
 using model_files::Dtype;
+using model_files::kDerivedNextStep;
 using model_files::NamedTensor;
 using Metadata = std::map<std::string, std::string>;
 
 // Rises when tensors or metadata come to mean something else, the order in a panel included.
 constexpr char kFormat[] = "ragmesh packed weights 1";
 constexpr char kMean[] = "agreement_mean", kLeast[] = "agreement_least";
-constexpr char kChecksum[] = "checksum";
 constexpr std::size_t kLine = 64;
 constexpr char kZeros[kLine] = {};
-constexpr char kNextStep[] = "Remove the file; it is made again from the model.";
 
 constexpr std::pair<LayerProduct, const char*> kProducts[] = {
     {LayerProduct::kQueryKeyValue, "query_key_value"},
@@ -58,28 +54,6 @@ Metadata MetadataOf(const PackedKey& key) {
 
 absl::string_view Bytes(absl::Span<const float> values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
-}
-
-// CRC-32, as zlib has it. It finds every flipped bit and every error shorter than 33 bits, which is
-// what disks and interrupted writers do, and takes 3 ms for 22 MB where SHA-256 takes 11, or 30 on
-// processors without instructions for it. It does not stop somebody who means to change weights:
-// the folder is trusted as the program is.
-std::uint32_t Crc(absl::string_view bytes, std::uint32_t before = 0) {
-  return static_cast<std::uint32_t>(
-      crc32_z(before, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
-
-// The checksum is the last tensor, so that it covers all before it, metadata included.
-absl::Status CheckSum(const model_files::Safetensors& file) {
-  const model_files::Tensor* tensor = file.Find(kChecksum);
-  const absl::string_view bytes = file.bytes();
-  std::uint32_t stored = 0;
-  if (tensor != nullptr && tensor->bytes.size() == sizeof(stored) &&
-      tensor->bytes.data() + sizeof(stored) == bytes.data() + bytes.size()) {
-    std::memcpy(&stored, tensor->bytes.data(), sizeof(stored));
-    if (stored == Crc(bytes.substr(0, bytes.size() - sizeof(stored)))) return absl::OkStatus();
-  }
-  return Corrupt(file.name(), "does not have its checksum", kNextStep);
 }
 
 // Panels first: they are read in whole cache lines, from a multiple of 64 bytes.
@@ -122,36 +96,20 @@ std::string PackedKey::PathIn(absl::string_view folder) const {
 
 absl::Status PackedWeights::Write(const std::string& path, const PackedKey& key,
                                   const EncoderWeights& weights, const Agreement& agreement) {
-  std::vector<NamedTensor> tensors = TensorsOf(weights);
-  std::uint32_t crc = 0;
-  tensors.push_back(
-      {kChecksum, Dtype::kU8, {sizeof(crc)}, {reinterpret_cast<const char*>(&crc), sizeof(crc)}});
   Metadata metadata = MetadataOf(key);
   metadata[kMean] = absl::StrFormat("%.9f", agreement.mean);
   metadata[kLeast] = absl::StrFormat("%.9f", agreement.least);
-  const std::string header = model_files::SafetensorsHeader(tensors, metadata);
-  std::vector<absl::string_view> pieces = {header};
-  for (const NamedTensor& tensor : tensors) pieces.push_back(tensor.bytes);
-  for (std::size_t i = 0; i + 1 < pieces.size(); ++i) crc = Crc(pieces[i], crc);
-  return model_store::ReplaceFile(path, pieces);
+  return model_files::WriteDerived(path, TensorsOf(weights), metadata);
 }
 
 absl::StatusOr<std::shared_ptr<const PackedWeights>> PackedWeights::Open(const std::string& path,
                                                                          const PackedKey& key) {
-  RAGMESH_ASSIGN_OR_RETURN(auto file, model_files::Safetensors::Open(path));
-  RAGMESH_RETURN_IF_ERROR(CheckSum(*file));
+  RAGMESH_ASSIGN_OR_RETURN(auto file, model_files::OpenDerived(path, MetadataOf(key)));
   Metadata found = file->metadata();
   Agreement agreement;
   if (!absl::SimpleAtod(found[kMean], &agreement.mean) ||
       !absl::SimpleAtod(found[kLeast], &agreement.least)) {
-    return Corrupt(path, "does not say what its weights cost", kNextStep);
-  }
-  for (const auto& [name, value] : MetadataOf(key)) {
-    if (found[name] == value) continue;
-    return WrongState("PACKED_WEIGHTS_STALE",
-                      absl::StrCat(path, " has ", name, " \"", found[name].substr(0, 80),
-                                   "\", not \"", value, "\""),
-                      kNextStep);
+    return Corrupt(path, "does not say what its weights cost", kDerivedNextStep);
   }
   return std::shared_ptr<const PackedWeights>(new PackedWeights(std::move(file), agreement));
 }
@@ -162,7 +120,7 @@ absl::StatusOr<absl::Span<const float>> PackedWeights::Floats(const std::string&
   if (tensor == nullptr || tensor->dtype != Dtype::kF32 || tensor->elements != size ||
       reinterpret_cast<std::uintptr_t>(tensor->bytes.data()) % alignof(float) != 0) {
     return Corrupt(absl::StrCat(file_->name(), ": tensor ", name),
-                   absl::StrCat("is not ", size, " floats in place"), kNextStep);
+                   absl::StrCat("is not ", size, " floats in place"), kDerivedNextStep);
   }
   return absl::MakeConstSpan(reinterpret_cast<const float*>(tensor->bytes.data()), size);
 }
@@ -183,7 +141,7 @@ absl::Status PackedWeights::Read(std::size_t layer, LayerProduct product, std::s
   }
   if (linear->matrix.View(outputs, inputs, parts)) return absl::OkStatus();
   return Corrupt(absl::StrCat(file_->name(), ": tensor ", prefix, "panels"),
-                 absl::StrCat("is not of ", outputs, " x ", inputs, " weights"), kNextStep);
+                 absl::StrCat("is not of ", outputs, " x ", inputs, " weights"), kDerivedNextStep);
 }
 
 }  // namespace ragmesh::embedding

@@ -40,7 +40,7 @@ class PackedWeights {
                             const EncoderWeights& weights, const Agreement& agreement);
 
   // Reads all of it once, for its checksum. NOT_FOUND; DATA_LOSS when damaged;
-  // FAILED_PRECONDITION / PACKED_WEIGHTS_STALE when it is for another key or of another format.
+  // FAILED_PRECONDITION / DERIVED_FILE_STALE when it is for another key or of another format.
   static absl::StatusOr<std::shared_ptr<const PackedWeights>> Open(const std::string& path,
                                                                    const PackedKey& key);
 

@@ -4,7 +4,10 @@
 #define RAGMESH_LIBS_GENERATION_DECODER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
@@ -17,6 +20,7 @@
 #include "libs/generation/page_arena.h"
 #include "libs/gguf/gguf.h"
 #include "libs/linalg/quant_kernels.h"
+#include "libs/model_files/safetensors.h"
 
 namespace ragmesh::generation {
 
@@ -34,17 +38,30 @@ struct BatchRow {
   bool wants_logits = false;
 };
 
+struct DecoderOptions {
+  ComputeMode mode = ComputeMode::kFast;
+  std::size_t max_rows = 1;  // of a pass
+  const linalg::QuantKernels* kernels = linalg::FindQuantKernels("");
+  std::size_t context = 0;                      // as in ReadModelConfig
+  linalg::KvType cache = linalg::KvType::kF16;  // of keys and values in fast mode
+  // Where packed weights are looked for, and left for later starts and other processes; empty: in
+  // private memory alone. `digest` is the SHA-256 of the file.
+  std::string packed_folder;
+  std::string digest;
+  // Told when there is a packed folder and weights are in private memory all the same. May be
+  // empty.
+  std::function<void(const absl::Status& why)> not_shared;
+};
+
 // Holds the weights and the work space of one pass; one pass at a time. A row's result does not
 // depend on the other rows of its pass, bit for bit.
 class Decoder {
  public:
   // Checks that every tensor is there with the right shape, and that there is none whose part in
-  // the model is unknown. `pool` outlives the decoder. `context` as in ReadModelConfig. `cache` is
-  // how keys and values are kept in fast mode.
-  static absl::StatusOr<std::unique_ptr<Decoder>> Create(
-      std::shared_ptr<const gguf::File> file, ComputeMode mode, std::size_t max_rows,
-      const linalg::QuantKernels& kernels, ComputePool* pool, std::size_t context = 0,
-      linalg::KvType cache = linalg::KvType::kF16);
+  // the model is unknown. `pool` outlives the decoder.
+  static absl::StatusOr<std::unique_ptr<Decoder>> Create(std::shared_ptr<const gguf::File> file,
+                                                         const DecoderOptions& options,
+                                                         ComputePool* pool);
 
   const ModelConfig& config() const { return config_; }
   ComputeMode mode() const { return mode_; }
@@ -109,8 +126,12 @@ class Decoder {
   absl::StatusOr<Matrix> LoadMatrix(const std::string& name, std::size_t rows,
                                     std::size_t columns) const;
   absl::StatusOr<std::vector<float>> LoadVector(const std::string& name, std::size_t size) const;
-  std::vector<Matrix*> Matrices();
-  absl::Status PackWeights();
+  // By name, in the order in which a pass reads them.
+  std::vector<std::pair<std::string, Matrix*>> Matrices();
+  absl::Status PackWeights(const DecoderOptions& options);
+  absl::Status PackIntoMemory();
+  absl::Status ReadPacked(const std::string& path, const std::string& digest);
+  absl::Status WritePacked(const std::string& path, const std::string& digest);
   void Allocate();
 
   void PrepareAngles(absl::Span<const BatchRow> rows, Rotation* rotation) const;
@@ -146,7 +167,9 @@ class Decoder {
   ComputePool* pool_ = nullptr;
 
   Matrix embedding_, head_;
+  // One of these has what is packed.
   PageArena packed_;
+  std::shared_ptr<const model_files::Safetensors> packed_file_;
   std::vector<float> final_norm_;
   Rotation rotation_, local_rotation_;  // the second only where it differs
   std::vector<Layer> layers_;

@@ -1,6 +1,5 @@
 // Finding the tensors of a decoder in its file. Matrices stay where they are mapped; the small
 // vectors are copied.
-#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -67,22 +66,20 @@ linalg::WeightRows RowRange(const linalg::WeightRows& matrix, std::size_t begin,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Decoder>> Decoder::Create(std::shared_ptr<const gguf::File> file,
-                                                         ComputeMode mode, std::size_t max_rows,
-                                                         const linalg::QuantKernels& kernels,
-                                                         ComputePool* pool, std::size_t context,
-                                                         linalg::KvType cache) {
+                                                         const DecoderOptions& options,
+                                                         ComputePool* pool) {
   auto decoder = std::unique_ptr<Decoder>(new Decoder());
-  RAGMESH_ASSIGN_OR_RETURN(decoder->config_, ReadModelConfig(*file, context));
+  RAGMESH_ASSIGN_OR_RETURN(decoder->config_, ReadModelConfig(*file, options.context));
   decoder->file_ = std::move(file);
-  decoder->mode_ = mode;
-  decoder->max_rows_ = max_rows;
-  decoder->kernels_ = &kernels;
+  decoder->mode_ = options.mode;
+  decoder->max_rows_ = options.max_rows;
+  decoder->kernels_ = options.kernels;
   decoder->pool_ = pool;
   const ModelConfig& config = decoder->config_;
   decoder->kv_shape_ = {config.layers, config.kv_heads, config.head_dim,
-                        mode == ComputeMode::kFast ? cache : linalg::KvType::kF32};
+                        options.mode == ComputeMode::kFast ? options.cache : linalg::KvType::kF32};
   RAGMESH_RETURN_IF_ERROR(decoder->LoadWeights());
-  RAGMESH_RETURN_IF_ERROR(decoder->PackWeights());
+  RAGMESH_RETURN_IF_ERROR(decoder->PackWeights(options));
   decoder->Allocate();
   return decoder;
 }
@@ -246,43 +243,6 @@ absl::StatusOr<Decoder::Matrix> Decoder::LoadMatrix(const std::string& name, std
   matrix.stored.rows = rows;
   matrix.stored.columns = columns;
   return matrix;
-}
-
-// In the order in which a pass reads them.
-std::vector<Decoder::Matrix*> Decoder::Matrices() {
-  std::vector<Matrix*> matrices;
-  for (Layer& layer : layers_) {
-    for (Matrix* matrix :
-         {&layer.q, &layer.k, &layer.v, &layer.output, &layer.gate, &layer.up, &layer.down}) {
-      matrices.push_back(matrix);
-    }
-  }
-  matrices.push_back(&head_);
-  return matrices;
-}
-
-absl::Status Decoder::PackWeights() {
-  std::size_t bytes = 0;
-  for (const Matrix* matrix : Matrices()) {
-    const linalg::WeightRows& stored = matrix->stored;
-    bytes += linalg::PackedBytes(stored.type, stored.rows, stored.columns);
-  }
-  RAGMESH_ASSIGN_OR_RETURN(packed_, PageArena::Allocate(bytes));
-  std::uint8_t* data = packed_.data();
-  for (Matrix* matrix : Matrices()) {
-    const linalg::WeightRows& stored = matrix->stored;
-    const std::size_t panel = linalg::LayOutPanel(stored.type, stored.columns).bytes;
-    const std::size_t row = linalg::RowBytes(stored.type, stored.columns);
-    pool_->Run(linalg::PanelCount(stored.rows), [&](std::size_t i, int) {
-      const std::size_t first = i * linalg::kPanelRows;
-      linalg::PackPanel(stored.type, stored.data + first * row,
-                        std::min(linalg::kPanelRows, stored.rows - first), stored.columns,
-                        data + i * panel);
-    });
-    matrix->packed = {stored.type, data, stored.rows, stored.columns};
-    data += linalg::PackedBytes(stored.type, stored.rows, stored.columns);
-  }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<float>> Decoder::LoadVector(const std::string& name,

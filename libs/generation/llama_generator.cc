@@ -63,10 +63,17 @@ class LlamaGenerator final : public stages::Generator {
     engine.max_streams = options.max_streams;
     engine.max_waiting = options.max_waiting;
     engine.kv_bytes = options.kv_bytes;
-    RAGMESH_ASSIGN_OR_RETURN(
-        std::unique_ptr<Decoder> decoder,
-        Decoder::Create(file, options.mode, engine.prompt_rows + engine.max_streams, *kernels,
-                        generator->pool_.get(), options.context));
+    DecoderOptions decoding;
+    decoding.mode = options.mode;
+    decoding.max_rows = Engine::MaxRows(engine);
+    decoding.kernels = kernels;
+    decoding.context = options.context;
+    decoding.cache = options.cache;
+    decoding.packed_folder = options.packed_folder;
+    decoding.digest = options.digest;
+    decoding.not_shared = options.not_shared;
+    RAGMESH_ASSIGN_OR_RETURN(std::unique_ptr<Decoder> decoder,
+                             Decoder::Create(file, decoding, generator->pool_.get()));
     if (decoder->config().vocabulary < generator->prompts_->vocabulary().tokenizer->size()) {
       return Corrupt(options.path, "has more tokens in its vocabulary than rows in its embedding");
     }

@@ -3,6 +3,7 @@
 #define RAGMESH_LIBS_GENERATION_LLAMA_GENERATOR_H_
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -21,8 +22,12 @@ struct GeneratorOptions {
   std::size_t max_waiting = 64;  // generations that wait for one of them to end
   std::size_t kv_bytes = std::size_t{1} << 30;  // keys and values of all running generations
   ComputeMode mode = ComputeMode::kFast;
+  linalg::KvType cache = linalg::KvType::kF16;  // of keys and values, in fast mode
+  // As in DecoderOptions.
+  std::string packed_folder;
+  std::function<void(const absl::Status& why)> not_shared;
   int threads = 0;     // 0: as many as the process may use
-  std::string kernel;  // "": the best of this machine; "scalar", "avx2"
+  std::string kernel;  // "": the best of this machine; "scalar", "avx2", "avx512-vnni"
   std::size_t max_prompt_bytes = 4 << 20;
 };
 

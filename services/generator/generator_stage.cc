@@ -19,6 +19,8 @@ void GeneratorConfig::Declare(flags::FlagSet& flags) {
             "Answers that wait for one of them to end; more are refused.");
   flags.Bytes("generator_kv_memory", &kv_bytes, {std::int64_t{1} << 20, std::int64_t{1} << 40},
               "Memory for keys and values of all running answers.");
+  flags.Choice("generator_kv_type", &kv_type, {"f16", "q8"},
+               "How keys and values are kept in fast mode; q8 takes about half the memory.");
   flags.Choice("generator_mode", &mode, {"fast", "exact"},
                "fast: activations rounded to 8 bits. exact: 32-bit, the reference.");
 }
@@ -40,8 +42,12 @@ absl::StatusOr<std::shared_ptr<stages::Generator>> MakeGenerator(const Generator
   options.mode =
       config.mode == "exact" ? generation::ComputeMode::kExact : generation::ComputeMode::kFast;
   options.threads = threads;
-  // The other tables have no quantised kernels of their own; the best of the machine is used then.
-  options.kernel = kernel == "scalar" || kernel == "avx2" ? kernel : "";
+  options.cache = config.kv_type == "q8" ? linalg::KvType::kQ8 : linalg::KvType::kF16;
+  options.packed_folder = installed.packed_folder;
+  options.not_shared = models.WarnOfPrivateWeights(config.model);
+  // The names are those of the encoders' tables; where decoders have none of that name, the best of
+  // the machine is used.
+  options.kernel = linalg::FindQuantKernels(kernel) == nullptr ? "" : kernel;
   RAGMESH_ASSIGN_OR_RETURN(std::shared_ptr<stages::Generator> generator,
                            generation::LoadGenerator(options));
   return generator;

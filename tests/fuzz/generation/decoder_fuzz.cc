@@ -235,7 +235,8 @@ void Run(const std::string& bytes, ComputeMode mode, const linalg::QuantKernels&
   static auto* const kPool = new ComputePool(1);
   const auto file = gguf::File::Parse(bytes, "fuzz", nullptr);
   if (!file.ok()) return;
-  const auto decoder = Decoder::Create(*file, mode, 3, kernels, kPool);
+  const auto decoder =
+      Decoder::Create(*file, {.mode = mode, .max_rows = 3, .kernels = &kernels}, kPool);
   if (!decoder.ok()) return;
   const auto cache = KvCache::Create((*decoder)->kv_shape(), 5);
   if (!cache.ok()) return;

@@ -21,8 +21,12 @@ class ArchitecturesTest : public ::testing::TestWithParam<std::size_t> {
   std::unique_ptr<Decoder> Load(const TinyModel& model, ComputeMode mode, const char* table = "") {
     auto file = model.Open();
     EXPECT_TRUE(file.ok()) << file.status();
-    auto decoder = Decoder::Create(*std::move(file), mode, kRows, *linalg::FindQuantKernels(table),
-                                   &pool_, golden_["context"].get<std::size_t>());
+    auto decoder = Decoder::Create(*std::move(file),
+                                   {.mode = mode,
+                                    .max_rows = kRows,
+                                    .kernels = linalg::FindQuantKernels(table),
+                                    .context = golden_["context"].get<std::size_t>()},
+                                   &pool_);
     EXPECT_TRUE(decoder.ok()) << decoder.status();
     return *std::move(decoder);
   }

@@ -167,7 +167,7 @@ TEST_F(ModelLoaderTest, AFileOfAnotherFormatOrRecipeIsMadeAgain) {
   const PackedKey older = {source, "older", linalg::DefaultKernels(), linalg::Precision::kInt8};
   ASSERT_THAT(PackedWeights::Write(path, older, good.model->weights(), {.mean = 1, .least = 1}),
               IsOk());
-  EXPECT_THAT(PackedWeights::Open(path, key), HasReason("PACKED_WEIGHTS_STALE"));
+  EXPECT_THAT(PackedWeights::Open(path, key), HasReason("DERIVED_FILE_STALE"));
   ExpectMadeAgain(Source());
 }
 

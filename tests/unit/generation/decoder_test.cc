@@ -22,8 +22,8 @@ struct Loaded {
 Loaded Load(ComputeMode mode, int threads) {
   Loaded loaded;
   loaded.pool = std::make_unique<ComputePool>(threads);
-  auto decoder = Decoder::Create(*gguf::File::Open(SmolLmPath()->string()), mode, kRows,
-                                 *linalg::FindQuantKernels(""), loaded.pool.get());
+  auto decoder = Decoder::Create(*gguf::File::Open(SmolLmPath()->string()),
+                                 {.mode = mode, .max_rows = kRows}, loaded.pool.get());
   EXPECT_TRUE(decoder.ok()) << decoder.status();
   loaded.decoder = *std::move(decoder);
   return loaded;

@@ -26,8 +26,8 @@ class EngineTest : public ::testing::Test {
         if (tensor.dimensions.size() == 2) tensor = ToQ8(tensor);
       }
     }
-    auto decoder = Decoder::Create(*model.Open(), mode, Engine::MaxRows(options),
-                                   *linalg::FindQuantKernels(""), &pool_);
+    auto decoder = Decoder::Create(*model.Open(),
+                                   {.mode = mode, .max_rows = Engine::MaxRows(options)}, &pool_);
     EXPECT_TRUE(decoder.ok()) << decoder.status();
     block_bytes_ = (*decoder)->kv_shape().BlockBytes();
     return *Engine::Create(options, *std::move(decoder));

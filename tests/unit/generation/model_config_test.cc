@@ -25,7 +25,9 @@ absl::StatusOr<std::unique_ptr<Decoder>> Load(const TinyModel& model,
   static auto* const kPool = new ComputePool(1);
   auto file = model.Open();
   if (!file.ok()) return file.status();
-  return Decoder::Create(*std::move(file), mode, 2, linalg::ScalarQuantKernels(), kPool);
+  return Decoder::Create(*std::move(file),
+                         {.mode = mode, .max_rows = 2, .kernels = &linalg::ScalarQuantKernels()},
+                         kPool);
 }
 
 absl::StatusOr<ModelConfig> Read(const TinyModel& model, std::size_t context = 0) {
@@ -249,8 +251,7 @@ TEST(DecoderLoadTest, SurvivesEveryChangedByteOfTheDescription) {
         const auto file = gguf::File::Parse(*changed, "changed", changed);
         if (!file.ok()) continue;
         ComputePool pool(1);
-        const auto decoder =
-            Decoder::Create(*file, ComputeMode::kFast, 2, *linalg::FindQuantKernels(""), &pool);
+        const auto decoder = Decoder::Create(*file, {.max_rows = 2}, &pool);
         if (!decoder.ok()) continue;
         const auto cache = *KvCache::Create((*decoder)->kv_shape(), 2);
         EXPECT_TRUE((*decoder)->Forward({{1, 0, cache.get(), false}, {2, 1, cache.get(), true}},
