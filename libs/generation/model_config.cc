@@ -63,11 +63,14 @@ constexpr const char* kRefusedKeys[] = {"expert_count",
                                         "embedding_scale",
                                         "attention.clamp_kqv",
                                         "attention.max_alibi_bias",
+                                        "rope.scaling.alpha",
                                         "attention.output_scale",
                                         "attention.temperature_scale",
-                                        "rope.scaling.alpha",
-                                        "attention.shared_kv_layers",
-                                        "attention.key_length_swa"};
+                                        "attention.shared_kv_layers"};
+
+// A layer may be this many times as wide inside as outside; real ones reach 10. So the work space
+// of a pass stays in proportion to the file.
+constexpr std::size_t kMaxWidening = 64;
 
 constexpr std::size_t kMaxContext = std::size_t{1} << 26;
 
@@ -136,13 +139,14 @@ absl::Status RefuseUnknownMeaning(const gguf::File& file, const KeyReader& keys)
     const auto zero = keys.NumberOr(key, 0, 0, 0);
     if (!zero.ok()) return Unsupported(file, absl::StrCat(keys.Name(key), " is not supported"));
   }
+  if (!file.GetBool(keys.Name("attention.causal")).value_or(true)) {
+    return Unsupported(file, absl::StrCat(keys.Name("attention.causal"),
+                                          " is false, as in models that do not write"));
+  }
   return absl::OkStatus();
 }
 
-absl::Status ReadShape(const gguf::File& file, const KeyReader& keys, ModelConfig* config) {
-  RAGMESH_ASSIGN_OR_RETURN(config->layers, keys.Size("block_count", 1, 1'024));
-  RAGMESH_ASSIGN_OR_RETURN(config->embedding, keys.Size("embedding_length", 1, 65'536));
-  RAGMESH_ASSIGN_OR_RETURN(config->feed_forward, keys.Size("feed_forward_length", 1, 1 << 20));
+absl::Status ReadHeads(const gguf::File& file, const KeyReader& keys, ModelConfig* config) {
   RAGMESH_ASSIGN_OR_RETURN(config->heads, keys.Size("attention.head_count", 1, 1'024));
   RAGMESH_ASSIGN_OR_RETURN(config->kv_heads,
                            keys.SizeOr("attention.head_count_kv", config->heads, 1, 1'024));
@@ -158,6 +162,22 @@ absl::Status ReadShape(const gguf::File& file, const KeyReader& keys, ModelConfi
   if (config->head_dim == 0 || config->head_dim % 8 != 0 || value_length != config->head_dim) {
     return Unsupported(file, absl::StrCat("heads of ", config->head_dim, " and ", value_length,
                                           " values, where one multiple of 8 for both is needed"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadShape(const gguf::File& file, const KeyReader& keys, ModelConfig* config) {
+  RAGMESH_ASSIGN_OR_RETURN(config->layers, keys.Size("block_count", 1, 1'024));
+  RAGMESH_ASSIGN_OR_RETURN(config->embedding, keys.Size("embedding_length", 1, 65'536));
+  RAGMESH_ASSIGN_OR_RETURN(config->feed_forward, keys.Size("feed_forward_length", 1, 1 << 20));
+  RAGMESH_RETURN_IF_ERROR(ReadHeads(file, keys, config));
+  for (const auto& [key, inside] :
+       {std::pair{"feed_forward_length", config->feed_forward},
+        std::pair{"attention.head_count", config->heads * config->head_dim}}) {
+    if (inside > kMaxWidening * config->embedding) {
+      return Corrupt(file.name(), absl::StrCat(keys.Name(key), " makes layers over ", kMaxWidening,
+                                               " times as wide as embedding_length"));
+    }
   }
   const gguf::Tensor* embedding = file.FindTensor("token_embd.weight");
   if (embedding == nullptr || embedding->dimensions.size() != 2) {
@@ -242,6 +262,12 @@ absl::Status ReadRope(const gguf::File& file, const Architecture& kind, const Ke
     return Corrupt(file.name(),
                    absl::StrCat(keys.Name("rope.dimension_count"), " ", config->rope_dim,
                                 " does not fit heads of ", config->head_dim));
+  }
+  RAGMESH_ASSIGN_OR_RETURN(const std::size_t local_dim,
+                           keys.SizeOr("rope.dimension_count_swa", config->rope_dim, 0, 1'024));
+  if (local_dim != config->rope_dim) {
+    return Unsupported(file, absl::StrCat(keys.Name("rope.dimension_count_swa"),
+                                          " other than dimension_count is not supported"));
   }
   RAGMESH_ASSIGN_OR_RETURN(rope.base, keys.NumberOr("rope.freq_base", 10'000, 1.001, 1e12));
   RAGMESH_ASSIGN_OR_RETURN(rope.magnitude, keys.NumberOr("rope.scaling.attn_factor", 1, 1e-3, 1e3));

@@ -129,6 +129,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadKey{"ZeroHeads", "llama", "attention.head_count", 0},
         BadKey{"ZeroKvHeads", "llama", "attention.head_count_kv", 0},
         BadKey{"UnevenGroups", "llama", "attention.head_count", 3},
+        BadKey{"WideFeedForward", "llama", "feed_forward_length", 64 * 64 + 1},
+        BadKey{"WideHeads", "qwen3", "attention.head_count", 172},
         BadKey{"NoContext", "llama", "context_length", nullptr},
         BadKey{"ZeroContext", "llama", "context_length", 0},
         BadKey{"ZeroKeyLength", "qwen3", "attention.key_length", 0},
@@ -167,6 +169,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadKey{"Experts", "llama", "expert_count", 8, kUnsupported},
         BadKey{"LogitScale", "llama", "logit_scale", 0.5, kUnsupported},
         BadKey{"ClampedHeads", "llama", "attention.clamp_kqv", 8.0, kUnsupported},
+        BadKey{"NotCausal", "llama", "attention.causal", false, kUnsupported},
+        BadKey{"LocalRopeDim", "gemma3", "rope.dimension_count_swa", 12, kUnsupported},
         BadKey{"SharedCache", "gemma3", "attention.shared_kv_layers", 2, kUnsupported}),
     [](const auto& info) { return info.param.name; });
 

@@ -122,6 +122,8 @@ struct TinyModel {
         number(std::uint32_t{9}), number(std::uint32_t{7});
         number(static_cast<std::uint64_t>(value.size()));
         for (const auto& one : value) number(static_cast<std::uint8_t>(one.get<bool>()));
+      } else if (value.is_boolean()) {
+        number(std::uint32_t{7}), number(static_cast<std::uint8_t>(value.get<bool>()));
       } else if (value.is_number_float()) {
         number(std::uint32_t{6}), number(value.get<float>());
       } else {
