@@ -51,7 +51,7 @@ constexpr std::uint32_t kTypes[] = {0, 1, 30, 2, 3, 6, 7, 8, 20, 10, 11, 12, 13,
 constexpr const char* kOtherNames[] = {"rope_freqs.weight",        "rope_factors_long.weight",
                                        "blk.0.attn_q_norm.weight", "output.weight",
                                        "blk.0.attn_k.bias",        "blk.9.attn_norm.weight"};
-constexpr std::uint64_t kMaxValues = 1 << 18;  // of a tensor, so that a run stays short
+constexpr std::uint64_t kMaxValues = 1 << 17;  // of a tensor, so that a run stays short
 
 class Input {
  public:
@@ -84,28 +84,27 @@ struct Model {
   std::map<std::string, Tensor> tensors;
 };
 
+// Two heads of 16 with one of keys, 8 tokens; as wide as a block of the type, and 32 inside.
 Model Begin(Input& input) {
   Model model;
   model.architecture = kArchitectures[input.Byte() % std::size(kArchitectures)];
   const std::uint32_t type = kTypes[input.Byte() % std::size(kTypes)];
   const std::uint8_t flags = input.Byte();
-  const std::uint32_t layers = 1 + (flags & 1), vocabulary = 8;
+  const std::uint32_t layers = 1 + (flags & 1);
   const std::uint32_t width = gguf::FindBlockShape(type)->values == 256 ? 256 : 32;
-  model.values = {{"block_count", layers},
-                  {"embedding_length", width},
-                  {"feed_forward_length", width},
-                  {"context_length", 16u},
-                  {"attention.head_count", width / 16},
-                  {"attention.head_count_kv", 1u},
-                  {"attention.sliding_window", 2u}};
+  const bool small_blocks = width == 32;
+  model.values = {{"block_count", layers},       {"embedding_length", width},
+                  {"feed_forward_length", 32u},  {"context_length", 16u},
+                  {"attention.head_count", 2u},  {"attention.head_count_kv", 1u},
+                  {"attention.key_length", 16u}, {"attention.sliding_window", 2u}};
   const auto matrix = [&](const std::string& name, std::uint64_t rows) {
     model.tensors[name] = {type, {width, rows}};
   };
   const auto vector = [&](const std::string& name, std::uint64_t size) {
     model.tensors[name] = {0, {size}};
   };
-  matrix("token_embd.weight", vocabulary);
-  if ((flags & 2) != 0) matrix("output.weight", vocabulary);
+  matrix("token_embd.weight", 8);
+  if ((flags & 2) != 0) matrix("output.weight", 8);
   vector("output_norm.weight", width);
   if ((flags & 4) != 0) vector("rope_freqs.weight", 8);
   if ((flags & 8) != 0) {
@@ -116,17 +115,18 @@ Model Begin(Input& input) {
     const std::string layer = absl::StrCat("blk.", i, ".");
     vector(layer + "attn_norm.weight", width), vector(layer + "ffn_norm.weight", width);
     if (model.architecture == "phi3") {
-      matrix(layer + "attn_qkv.weight", width + 32), matrix(layer + "ffn_up.weight", 2 * width);
+      matrix(layer + "attn_qkv.weight", 64), matrix(layer + "ffn_up.weight", 64);
     } else {
-      matrix(layer + "attn_q.weight", width), matrix(layer + "attn_k.weight", 16);
-      matrix(layer + "attn_v.weight", 16), matrix(layer + "ffn_gate.weight", width);
-      matrix(layer + "ffn_up.weight", width);
+      matrix(layer + "attn_q.weight", 32), matrix(layer + "attn_k.weight", 16);
+      matrix(layer + "attn_v.weight", 16), matrix(layer + "ffn_gate.weight", 32);
+      matrix(layer + "ffn_up.weight", 32);
     }
     if ((flags & 16) != 0) {
-      vector(layer + "attn_q.bias", width), vector(layer + "attn_k.bias", 16);
+      vector(layer + "attn_q.bias", 32), vector(layer + "attn_k.bias", 16);
       vector(layer + "attn_v.bias", 16);
     }
-    matrix(layer + "attn_output.weight", width), matrix(layer + "ffn_down.weight", width);
+    for (const char* name : {"attn_output.weight", "ffn_down.weight"})
+      model.tensors[layer + name] = {small_blocks ? type : 0, {32, width}};
     if (model.architecture == "qwen3" || model.architecture == "gemma3") {
       vector(layer + "attn_q_norm.weight", 16), vector(layer + "attn_k_norm.weight", 16);
     }
@@ -217,13 +217,15 @@ std::string Write(const Model& model) {
     const gguf::BlockShape shape = *gguf::FindBlockShape(tensor.type);
     const std::size_t bytes = values / shape.values * shape.bytes;
     if (tensor.dimensions.size() == 1 && tensor.type == 0) {
-      for (std::uint64_t i = 0; i < values; ++i) Put(1.0f, &data);
+      const std::vector<float> ones(values, 1.0f);
+      data.append(reinterpret_cast<const char*>(ones.data()), bytes);
     } else {
-      static const std::string kPattern = "\x11\x2a\x93\x24\x05\x36\x47\x28\x19";  // small f16s
-      while (data.size() % 32 != 0) data += '\0';
-      const std::size_t end = data.size() + bytes;
-      while (data.size() < end) data += kPattern;
-      data.resize(end);
+      static const auto* const kPattern = [] {
+        auto* bytes = new std::string;
+        while (bytes->size() < 4 * kMaxValues) *bytes += "\x11\x2a\x93\x24\x05\x36\x47\x28\x19";
+        return bytes;
+      }();
+      data.append(*kPattern, 0, bytes);
     }
     data.resize((data.size() + 31) / 32 * 32);
   }
