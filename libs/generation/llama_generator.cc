@@ -97,7 +97,7 @@ class LlamaGenerator final : public stages::Generator {
     RAGMESH_ASSIGN_OR_RETURN(const std::unique_ptr<Engine::Stream> stream,
                              engine_->Submit(std::move(work), call));
 
-    const text::BpeTokenizer& tokenizer = *prompts_->vocabulary().tokenizer;
+    const text::DecoderTokenizer& tokenizer = *prompts_->vocabulary().tokenizer;
     TextAssembler assembler(request.stop);
     while (!assembler.stopped()) {
       RAGMESH_ASSIGN_OR_RETURN(const std::optional<std::uint32_t> token, stream->Next());

@@ -15,7 +15,7 @@ namespace ragmesh::generation {
 
 // Immutable.
 struct Vocabulary {
-  std::unique_ptr<const text::BpeTokenizer> tokenizer;
+  std::unique_ptr<const text::DecoderTokenizer> tokenizer;
   std::optional<std::uint32_t> bos, eos;
   bool adds_bos = false;               // a raw prompt begins with bos
   std::vector<std::uint32_t> end_ids;  // any of these ends a generation

@@ -3,11 +3,12 @@
 #include <utf8proc.h>
 
 #include <algorithm>
-#include <queue>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
+#include "libs/text/merge_symbols.h"
 
 namespace ragmesh::text {
 namespace {
@@ -47,6 +48,9 @@ std::string Spell(absl::string_view token) {
   }
   return bytes;
 }
+
+// Bytes are pieces like any other here.
+bool IsText(TokenKind kind) { return kind == TokenKind::kNormal || kind == TokenKind::kByte; }
 
 std::uint64_t PairKey(std::uint64_t left, std::uint64_t right) { return left << 32 | right; }
 
@@ -91,28 +95,27 @@ absl::StatusOr<std::unique_ptr<BpeTokenizer>> BpeTokenizer::Create(
                         absl::StrCat("has ", vocabulary.kinds.size(), " entries for ",
                                      vocabulary.tokens.size(), " tokens"));
   }
-  auto tokenizer = std::unique_ptr<BpeTokenizer>(new BpeTokenizer());
-  tokenizer->pretokenizer_ = vocabulary.pretokenizer;
-  tokenizer->whole_words_first_ = vocabulary.whole_words_first;
-  tokenizer->kinds_ = vocabulary.kinds;
-  tokenizer->bytes_.reserve(vocabulary.tokens.size());
+  std::vector<std::string> bytes;
+  bytes.reserve(vocabulary.tokens.size());
   for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
-    const bool normal = vocabulary.kinds[id] == TokenKind::kNormal;
-    tokenizer->bytes_.push_back(normal ? Spell(vocabulary.tokens[id])
-                                       : std::string(vocabulary.tokens[id]));
+    const absl::string_view token = vocabulary.tokens[id];
+    bytes.push_back(IsText(vocabulary.kinds[id]) ? Spell(token) : std::string(token));
   }
-  tokenizer->byte_ids_.fill(-1);
-  tokenizer->normal_ids_.reserve(tokenizer->bytes_.size());
-  for (std::uint32_t id = 0; id < tokenizer->bytes_.size(); ++id) {
-    const std::string& bytes = tokenizer->bytes_[id];
-    if (tokenizer->kinds_[id] != TokenKind::kNormal ||
-        !tokenizer->normal_ids_.emplace(bytes, id).second)
-      continue;
-    if (bytes.size() == 1) tokenizer->byte_ids_[static_cast<std::uint8_t>(bytes[0])] = id;
-  }
+  auto tokenizer = std::unique_ptr<BpeTokenizer>(new BpeTokenizer(std::move(bytes), vocabulary));
   tokenizer->AddMerges(vocabulary.merges);
-  tokenizer->AddSpecials();
   return tokenizer;
+}
+
+BpeTokenizer::BpeTokenizer(std::vector<std::string> bytes, const BpeVocabulary& vocabulary)
+    : DecoderTokenizer(std::move(bytes), vocabulary.kinds, {}),
+      pretokenizer_(vocabulary.pretokenizer),
+      whole_words_first_(vocabulary.whole_words_first) {
+  byte_ids_.fill(-1);
+  normal_ids_.reserve(size());
+  for (std::uint32_t id = 0; id < size(); ++id) {
+    if (!IsText(kind(id)) || !normal_ids_.emplace(Bytes(id), id).second) continue;
+    if (Bytes(id).size() == 1) byte_ids_[static_cast<std::uint8_t>(Bytes(id)[0])] = id;
+  }
 }
 
 void BpeTokenizer::AddMerges(absl::Span<const absl::string_view> merges) {
@@ -129,77 +132,18 @@ void BpeTokenizer::AddMerges(absl::Span<const absl::string_view> merges) {
     if (left_id == normal_ids_.end() || right_id == normal_ids_.end() ||
         result == normal_ids_.end())
       continue;
-    merges_.emplace(PairKey(left_id->second, right_id->second), Merge{rank, result->second});
+    merges_.emplace(PairKey(left_id->second, right_id->second), RankedMerge{rank, result->second});
   }
 }
 
-void BpeTokenizer::AddSpecials() {
-  for (std::uint32_t id = 0; id < bytes_.size(); ++id) {
-    if (kinds_[id] == TokenKind::kNormal || bytes_[id].empty()) continue;
-    specials_[static_cast<std::uint8_t>(bytes_[id][0])].push_back({bytes_[id], id});
-  }
-  for (auto& bucket : specials_) {
-    std::stable_sort(bucket.begin(), bucket.end(), [](const Special& a, const Special& b) {
-      return a.text.size() > b.text.size();
-    });
-  }
-}
-
-std::int64_t BpeTokenizer::FindSpecial(absl::string_view text) const {
-  if (text.empty()) return -1;
-  for (const Special& special : specials_[static_cast<std::uint8_t>(text[0])]) {
-    if (special.text == text) return special.id;
-  }
-  return -1;
-}
-
-const BpeTokenizer::Special* BpeTokenizer::MatchSpecial(absl::string_view text,
-                                                        absl::string_view foreign,
-                                                        std::size_t at) const {
-  for (const Special& special : specials_[static_cast<std::uint8_t>(text[at])]) {
-    if (text.compare(at, special.text.size(), special.text) != 0) continue;
-    const absl::string_view marks =
-        foreign.empty() ? foreign : foreign.substr(at, special.text.size());
-    if (std::all_of(marks.begin(), marks.end(), [](char mark) { return mark == 0; }))
-      return &special;
-  }
-  return nullptr;
-}
-
-void BpeTokenizer::EncodeWithSpecials(absl::string_view text, absl::string_view foreign,
-                                      std::vector<Token>* tokens) const {
-  std::size_t plain = 0;
-  const auto flush = [&](std::size_t end) {
-    const std::size_t first = tokens->size();
-    Encode(text.substr(plain, end - plain), tokens);
-    for (std::size_t i = first; i < tokens->size(); ++i) {
-      (*tokens)[i].begin += static_cast<std::uint32_t>(plain);
-      (*tokens)[i].end += static_cast<std::uint32_t>(plain);
-    }
-  };
-  for (std::size_t at = 0; at < text.size();) {
-    const Special* special = MatchSpecial(text, foreign, at);
-    if (special == nullptr) {
-      ++at;
-      continue;
-    }
-    flush(at);
-    const std::size_t end = at + special->text.size();
-    tokens->push_back(
-        {special->id, static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(end)});
-    at = plain = end;
-  }
-  flush(text.size());
-}
-
-void BpeTokenizer::Encode(absl::string_view text, std::vector<Token>* tokens) const {
+void BpeTokenizer::EncodePlain(absl::string_view text, std::vector<Token>* tokens) const {
   std::size_t valid = 0;
   while (valid < text.size()) {
     const std::size_t size = ValidCharacter(text.substr(valid));
     if (size == 0) break;
     valid += size;
   }
-  if (valid == text.size()) return EncodeValid(text, 0, tokens);
+  if (valid == text.size()) return EncodeValid(text, tokens);
 
   // Rare path: mend the text, remember where each mended byte came from, and map the tokens back.
   std::string mended(text.substr(0, valid));
@@ -220,22 +164,18 @@ void BpeTokenizer::Encode(absl::string_view text, std::vector<Token>* tokens) co
     at += size;
   }
   const std::size_t first = tokens->size();
-  EncodeValid(mended, 0, tokens);
+  EncodeValid(mended, tokens);
   for (std::size_t i = first; i < tokens->size(); ++i) {
     (*tokens)[i].begin = origin[(*tokens)[i].begin];
     (*tokens)[i].end = origin[(*tokens)[i].end];
   }
 }
 
-void BpeTokenizer::EncodeValid(absl::string_view text, std::size_t offset,
-                               std::vector<Token>* tokens) const {
-  for (const WordRange& word : SplitWords(pretokenizer_, text)) {
-    EncodeWord(text.substr(word.begin, word.end - word.begin), offset + word.begin, tokens);
-  }
+void BpeTokenizer::EncodeValid(absl::string_view text, std::vector<Token>* tokens) const {
+  for (const WordRange& word : SplitWords(pretokenizer_, text))
+    EncodeWord(text.substr(word.begin, word.end - word.begin), word.begin, tokens);
 }
 
-// Symbols form a linked list; a queue holds the pairs that may merge, best rank first, leftmost
-// first among equals. An entry is stale when its symbols have changed since, which their ids show.
 void BpeTokenizer::EncodeWord(absl::string_view word, std::size_t offset,
                               std::vector<Token>* tokens) const {
   const auto push = [&](std::uint32_t id, std::size_t begin, std::size_t end) {
@@ -243,60 +183,26 @@ void BpeTokenizer::EncodeWord(absl::string_view word, std::size_t offset,
         {id, static_cast<std::uint32_t>(offset + begin), static_cast<std::uint32_t>(offset + end)});
   };
   if (whole_words_first_ || word.size() == 1) {
-    if (const auto whole = normal_ids_.find(word); whole != normal_ids_.end()) {
+    if (const auto whole = normal_ids_.find(word); whole != normal_ids_.end())
       return push(whole->second, 0, word.size());
-    }
   }
-  struct Symbol {
-    std::int64_t id;
-    std::size_t begin, end;
-    std::int64_t previous, next;
-  };
-  struct Candidate {
-    std::uint32_t rank;
-    std::int64_t left, right;  // symbols
-    std::int64_t left_id, right_id;
-    std::uint32_t result;
-    bool operator<(const Candidate& other) const {
-      return rank != other.rank ? rank > other.rank : left > other.left;
-    }
-  };
   std::vector<Symbol> symbols;
   symbols.reserve(word.size());
-  for (std::size_t i = 0; i < word.size(); ++i) {
-    const auto at = static_cast<std::int64_t>(i);
-    symbols.push_back({byte_ids_[static_cast<std::uint8_t>(word[i])], i, i + 1, at - 1, at + 1});
-  }
-  symbols.back().next = -1;
-  std::priority_queue<Candidate> queue;
-  const auto consider = [&](std::int64_t left, std::int64_t right) {
-    if (left < 0 || right < 0 || symbols[left].id < 0 || symbols[right].id < 0) return;
-    const auto merge = merges_.find(PairKey(symbols[left].id, symbols[right].id));
-    if (merge == merges_.end()) return;
-    queue.push({merge->second.rank, left, right, symbols[left].id, symbols[right].id,
-                merge->second.result});
-  };
-  for (std::size_t i = 0; i + 1 < symbols.size(); ++i) {
-    consider(static_cast<std::int64_t>(i), static_cast<std::int64_t>(i) + 1);
-  }
-  while (!queue.empty()) {
-    const Candidate best = queue.top();
-    queue.pop();
-    Symbol& left = symbols[best.left];
-    Symbol& right = symbols[best.right];
-    if (left.id != best.left_id || right.id != best.right_id || left.next != best.right) continue;
-    left.id = best.result;
-    left.end = right.end;
-    left.next = right.next;
-    right.id = -2;  // gone
-    if (left.next >= 0) symbols[left.next].previous = best.left;
-    consider(left.previous, best.left);
-    consider(best.left, left.next);
-  }
-  // A byte that the vocabulary lacks (id -1) has no token and is left out.
-  for (std::int64_t i = 0; i >= 0; i = symbols[i].next) {
-    if (symbols[i].id >= 0)
-      push(static_cast<std::uint32_t>(symbols[i].id), symbols[i].begin, symbols[i].end);
+  for (std::uint32_t i = 0; i < word.size(); ++i)
+    AddSymbol(byte_ids_[static_cast<std::uint8_t>(word[i])], i, i + 1, &symbols);
+  MergeSymbols(
+      [&](const Symbol& left, const Symbol& right) -> std::optional<Merge> {
+        if (left.id < 0 || right.id < 0) return std::nullopt;
+        const auto merge = merges_.find(
+            PairKey(static_cast<std::uint64_t>(left.id), static_cast<std::uint64_t>(right.id)));
+        if (merge == merges_.end()) return std::nullopt;
+        return Merge{static_cast<double>(merge->second.rank), merge->second.result};
+      },
+      &symbols);
+  // A byte that the vocabulary lacks has no token and is left out.
+  for (std::uint32_t i = 0; i != kNoSymbol; i = symbols[i].next) {
+    const Symbol& symbol = symbols[i];
+    if (symbol.id >= 0) push(static_cast<std::uint32_t>(symbol.id), symbol.begin, symbol.end);
   }
 }
 

@@ -14,19 +14,13 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "libs/text/bpe_pretokenizer.h"
-#include "libs/text/tokenizer.h"
+#include "libs/text/decoder_tokenizer.h"
 
 namespace ragmesh::text {
 
-enum class TokenKind : std::uint8_t {
-  kNormal,
-  kControl,      // structure of the conversation; has no text of its own
-  kUserDefined,  // a fixed string added by the model's makers; prints as itself
-};
-
 struct BpeVocabulary {
-  // Normal tokens are spelled in GPT-2's alphabet, where each byte is a printable character; others
-  // as themselves.
+  // Normal tokens and bytes are spelled in GPT-2's alphabet, where each byte is a printable
+  // character; others as themselves.
   std::vector<absl::string_view> tokens;
   std::vector<TokenKind> kinds;           // as many
   std::vector<absl::string_view> merges;  // "left right", best first
@@ -36,57 +30,29 @@ struct BpeVocabulary {
 };
 
 // Immutable and thread-safe; keeps its own copy of what it needs.
-class BpeTokenizer final : public Tokenizer {
+class BpeTokenizer final : public DecoderTokenizer {
  public:
   // INVALID_ARGUMENT when lists disagree in length; merges that name no token are left out, as
   // elsewhere.
   static absl::StatusOr<std::unique_ptr<BpeTokenizer>> Create(const BpeVocabulary& vocabulary);
 
-  // Invalid UTF-8 is read as U+FFFD, one for each maximal bad part.
-  void Encode(absl::string_view text, std::vector<Token>* tokens) const override;
-
-  // As Encode, but spellings of control and user-defined tokens become these tokens, longest first,
-  // unless any of their bytes is foreign. `foreign` is empty (nothing is) or has one byte per byte
-  // of `text`, not 0 where the text came from outside, such as a user's message. So no user can
-  // forge the structure of a conversation.
-  void EncodeWithSpecials(absl::string_view text, absl::string_view foreign,
-                          std::vector<Token>* tokens) const;
-
-  std::size_t size() const { return bytes_.size(); }
-  TokenKind kind(std::uint32_t id) const { return kinds_[id]; }
-
-  // What the token stands for; may be part of a UTF-8 character. `id` is below size().
-  absl::string_view Bytes(std::uint32_t id) const { return bytes_[id]; }
-
-  // The control or user-defined token spelled `text`; -1 when there is none.
-  std::int64_t FindSpecial(absl::string_view text) const;
-
  private:
-  struct Merge {
+  BpeTokenizer(std::vector<std::string> bytes, const BpeVocabulary& vocabulary);
+  void AddMerges(absl::Span<const absl::string_view> merges);
+  void EncodePlain(absl::string_view text, std::vector<Token>* tokens) const override;
+  void EncodeValid(absl::string_view text, std::vector<Token>* tokens) const;
+  void EncodeWord(absl::string_view word, std::size_t offset, std::vector<Token>* tokens) const;
+
+  struct RankedMerge {
     std::uint32_t rank;
     std::uint32_t result;
   };
-  struct Special {
-    absl::string_view text;
-    std::uint32_t id;
-  };
 
-  BpeTokenizer() = default;
-  void AddSpecials();
-  void AddMerges(absl::Span<const absl::string_view> merges);
-  const Special* MatchSpecial(absl::string_view text, absl::string_view foreign,
-                              std::size_t at) const;
-  void EncodeValid(absl::string_view text, std::size_t offset, std::vector<Token>* tokens) const;
-  void EncodeWord(absl::string_view word, std::size_t offset, std::vector<Token>* tokens) const;
-
-  BpePretokenizer pretokenizer_ = BpePretokenizer::kGpt2;
-  bool whole_words_first_ = false;
-  std::vector<std::string> bytes_;
-  std::vector<TokenKind> kinds_;
-  std::array<std::int64_t, 256> byte_ids_{};
-  absl::flat_hash_map<absl::string_view, std::uint32_t> normal_ids_;  // views into bytes_
-  absl::flat_hash_map<std::uint64_t, Merge> merges_;                  // left << 32 | right
-  std::array<std::vector<Special>, 256> specials_;  // by first byte, longest first
+  const BpePretokenizer pretokenizer_;
+  const bool whole_words_first_;
+  std::array<std::int64_t, 256> byte_ids_{};                          // -1: none
+  absl::flat_hash_map<absl::string_view, std::uint32_t> normal_ids_;  // views into Bytes()
+  absl::flat_hash_map<std::uint64_t, RankedMerge> merges_;            // left << 32 | right
 };
 
 }  // namespace ragmesh::text

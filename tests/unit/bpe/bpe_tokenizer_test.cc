@@ -16,7 +16,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-std::vector<std::uint32_t> Ids(const BpeTokenizer& tokenizer, absl::string_view text) {
+std::vector<std::uint32_t> Ids(const DecoderTokenizer& tokenizer, absl::string_view text) {
   std::vector<Token> tokens;
   tokenizer.Encode(text, &tokens);
   std::vector<std::uint32_t> ids;
