@@ -94,11 +94,11 @@ class LlamaGenerator final : public stages::Generator {
     stages::GenerateResult result;
     result.usage.prompt_tokens = static_cast<std::uint32_t>(work.prompt.size());
     result.seed = work.seed;
+    const text::DecoderTokenizer& tokenizer = *prompts_->vocabulary().tokenizer;
+    TextAssembler assembler(request.stop, tokenizer.AddsSpaceAfter(work.prompt.back()));
     RAGMESH_ASSIGN_OR_RETURN(const std::unique_ptr<Engine::Stream> stream,
                              engine_->Submit(std::move(work), call));
 
-    const text::DecoderTokenizer& tokenizer = *prompts_->vocabulary().tokenizer;
-    TextAssembler assembler(request.stop);
     while (!assembler.stopped()) {
       RAGMESH_ASSIGN_OR_RETURN(const std::optional<std::uint32_t> token, stream->Next());
       if (!token.has_value()) break;

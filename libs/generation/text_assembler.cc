@@ -59,6 +59,10 @@ std::string Mend(absl::string_view text) {
 }  // namespace
 
 stages::TokenEvent TextAssembler::Add(std::uint32_t id, absl::string_view bytes) {
+  if (drops_space_ && !bytes.empty()) {
+    drops_space_ = false;
+    if (bytes[0] == ' ') bytes.remove_prefix(1);
+  }
   held_.append(bytes.data(), bytes.size());
   tokens_.push_back({id, held_.size()});
   const std::size_t stop = FindStop();

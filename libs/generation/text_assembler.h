@@ -16,8 +16,10 @@ namespace ragmesh::generation {
 // which may span any number of tokens. Bytes that can never become UTF-8 are shown as U+FFFD.
 class TextAssembler {
  public:
-  // `stops` holds no empty string.
-  explicit TextAssembler(std::vector<std::string> stops) : stops_(std::move(stops)) {}
+  // `stops` holds no empty string. With `drops_first_space`, a space at the front of the text is
+  // left out: see text::DecoderTokenizer::AddsSpaceAfter.
+  explicit TextAssembler(std::vector<std::string> stops, bool drops_first_space = false)
+      : stops_(std::move(stops)), drops_space_(drops_first_space) {}
 
   // Takes the bytes of the next token and returns what may be shown now. Once stopped() takes
   // nothing more.
@@ -40,6 +42,7 @@ class TextAssembler {
   stages::TokenEvent Show(std::size_t size);
 
   const std::vector<std::string> stops_;
+  bool drops_space_;  // until the first byte
   std::string held_;
   std::vector<HeldToken> tokens_;
   std::string stop_sequence_;

@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "libs/gguf/gguf.h"
-#include "libs/text/bpe_tokenizer.h"
+#include "libs/text/decoder_tokenizer.h"
 
 namespace ragmesh::generation {
 
@@ -21,8 +21,10 @@ struct Vocabulary {
   std::vector<std::uint32_t> end_ids;  // any of these ends a generation
 };
 
-// UNIMPLEMENTED / UNSUPPORTED_TOKENIZER for another kind than byte-level BPE or an unknown word
-// rule.
+// By tokenizer.ggml.model: "gpt2" is byte-level BPE with the word rule that tokenizer.ggml.pre
+// names, "llama" SentencePiece's merges, "t5" its unigram model. What a file leaves out is as
+// llama.cpp has it. UNIMPLEMENTED / UNSUPPORTED_TOKENIZER for another kind or word rule, DATA_LOSS
+// / CORRUPT_DATA for lists that are absent or disagree.
 absl::StatusOr<Vocabulary> ReadVocabulary(const gguf::File& file);
 
 }  // namespace ragmesh::generation

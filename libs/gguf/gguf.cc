@@ -344,4 +344,13 @@ std::optional<std::vector<std::int64_t>> File::GetInts(absl::string_view key) co
   return numbers;
 }
 
+std::optional<std::vector<float>> File::GetFloats(absl::string_view key) const {
+  const Value* value = FindValue(key);
+  if (value == nullptr || value->type != ValueType::kArray || value->element != ValueType::kFloat32)
+    return std::nullopt;
+  std::vector<float> numbers(value->count);
+  if (!numbers.empty()) std::memcpy(numbers.data(), value->bytes.data(), value->bytes.size());
+  return numbers;
+}
+
 }  // namespace ragmesh::gguf

@@ -80,6 +80,7 @@ class File {
   std::optional<std::vector<absl::string_view>> GetStrings(absl::string_view key) const;
   std::optional<std::vector<std::int64_t>> GetInts(
       absl::string_view key) const;  // integer and boolean arrays
+  std::optional<std::vector<float>> GetFloats(absl::string_view key) const;  // float32 arrays
 
   const Value* FindValue(absl::string_view key) const;
   const Tensor* FindTensor(absl::string_view name) const;

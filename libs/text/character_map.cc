@@ -1,9 +1,14 @@
 #include "libs/text/character_map.h"
 
+#include <utf8proc.h>
+
 #include "libs/text/tokenizer_json.h"
+#include "libs/text/utf8.h"
 
 namespace ragmesh::text {
 namespace {
+
+constexpr std::size_t kMaxMapped = 6;  // bytes from which a grapheme is mapped one by one only
 
 std::uint32_t ReadUnit(absl::string_view bytes, std::size_t at) {
   std::uint32_t unit = 0;
@@ -46,6 +51,53 @@ std::optional<absl::string_view> CharacterMap::Find(absl::string_view characters
     return rest.substr(0, rest.find('\0'));
   }
   return std::nullopt;
+}
+
+TracedText CharacterMap::Rewrite(absl::string_view text) const {
+  struct Character {
+    utf8proc_int32_t value;
+    std::uint32_t at,
+        source;  // in `valid`, and in `text`, whose invalid bytes are U+FFFD in `valid`
+  };
+  std::string valid;
+  std::vector<Character> characters;
+  const auto add = [&](char32_t value, std::size_t source) {
+    characters.push_back({static_cast<utf8proc_int32_t>(value),
+                          static_cast<std::uint32_t>(valid.size()),
+                          static_cast<std::uint32_t>(source)});
+  };
+  for (std::size_t at = 0; at < text.size();) {
+    const CodePoint c = DecodeUtf8(text, at);
+    add(c.value, at);
+    AppendUtf8(c.value, &valid);
+    at += c.size;
+  }
+  const std::size_t count = characters.size();
+  add(0, text.size());
+  TracedText out;
+  out.bytes.reserve(valid.size());
+  out.origins.reserve(valid.size());
+  const auto append = [&](std::size_t from, std::size_t to) {
+    const absl::string_view bytes = absl::string_view(valid).substr(
+        characters[from].at, characters[to].at - characters[from].at);
+    const bool small = to - from == 1 || bytes.size() < kMaxMapped;
+    const std::optional<absl::string_view> mapped = small ? Find(bytes) : std::nullopt;
+    if (!mapped.has_value() && to - from > 1) return false;
+    out.Append(mapped.value_or(bytes), {characters[from].source, characters[to].source});
+    return true;
+  };
+  std::int32_t state = 0;
+  for (std::size_t begin = 0, end = 0; begin < count; begin = end) {
+    end = begin + 1;
+    while (!units_.empty() && end < count &&
+           !utf8proc_grapheme_break_stateful(characters[end - 1].value, characters[end].value,
+                                             &state)) {
+      ++end;
+    }
+    if (append(begin, end)) continue;
+    for (std::size_t i = begin; i < end; ++i) append(i, i + 1);
+  }
+  return out;
 }
 
 }  // namespace ragmesh::text

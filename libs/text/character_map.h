@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "libs/text/traced_text.h"
 
 namespace ragmesh::text {
 
@@ -25,6 +26,10 @@ class CharacterMap {
   // What stands for `characters`, or none. As the reference does, the whole of it becomes what the
   // shortest known beginning does.
   std::optional<absl::string_view> Find(absl::string_view characters) const;
+
+  // `text` with every grapheme mapped as a whole where the map knows it, else character by
+  // character. Invalid UTF-8 is read as U+FFFD, one for each maximal bad part.
+  TracedText Rewrite(absl::string_view text) const;
 
  private:
   std::vector<std::uint32_t> units_;

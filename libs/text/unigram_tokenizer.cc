@@ -1,7 +1,5 @@
 #include "libs/text/unigram_tokenizer.h"
 
-#include <utf8proc.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -24,8 +22,7 @@ namespace {
 
 constexpr absl::string_view kWordBegin = "\xE2\x96\x81";  // U+2581
 constexpr double kUnknownPenalty =
-    10;                                // below the lowest score of a piece, as the reference has it
-constexpr std::size_t kMaxMapped = 6;  // bytes from which a grapheme is mapped one by one only
+    10;  // below the lowest score of a piece, as the reference has it
 
 bool IsSpace(char32_t c) {
   return c == ' ' || (c >= '\t' && c <= '\r') || c == 0x85 || c == 0xA0 || c == 0x1680 ||
@@ -44,16 +41,6 @@ std::vector<const json*> PartsOf(const json& object, const char* list) {
 }
 
 }  // namespace
-
-struct UnigramTokenizer::Characters {
-  std::string bytes;
-  std::vector<Token> origins;  // of every byte; ids unused
-
-  void Append(absl::string_view more, std::uint32_t begin, std::uint32_t end) {
-    bytes.append(more.data(), more.size());
-    origins.resize(bytes.size(), Token{0, begin, end});
-  }
-};
 
 absl::StatusOr<std::unique_ptr<UnigramTokenizer>> UnigramTokenizer::FromJson(const json& root) {
   std::unique_ptr<UnigramTokenizer> tokenizer(new UnigramTokenizer);
@@ -120,7 +107,7 @@ absl::Status UnigramTokenizer::ReadModel(const json& root) {
 
   bool has_first = false, has_last = false;
   double lowest = std::numeric_limits<double>::infinity();
-  pieces_.reserve(vocabulary.size());
+  pieces_.Reserve(vocabulary.size());
   for (std::uint32_t id = 0; id <= max_id_; ++id) {
     const json& entry = vocabulary[id];
     if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number() ||
@@ -134,74 +121,38 @@ absl::Status UnigramTokenizer::ReadModel(const json& root) {
     if (piece == last) sep_id_ = id, has_last = true;
     // No text may spell a token of structure.
     if (id == unknown_id_ || piece == first || piece == last || special.contains(piece)) continue;
-    longest_bytes_ = std::max(longest_bytes_, piece.size());
-    pieces_.emplace(piece, Piece{id, score});
+    pieces_.Add(piece, id, score);
   }
   if (!has_first || !has_last) {
     return BadTokenizer("post_processor",
                         absl::StrCat("names \"", (has_first ? last : first).substr(0, 100),
                                      "\", which model.vocab does not have"));
   }
-  unknown_score_ = lowest - kUnknownPenalty;
+  pieces_.SetUnknownScore(lowest - kUnknownPenalty);
   return absl::OkStatus();
 }
 
-// A grapheme is mapped as a whole when the map knows it, else character by character.
-UnigramTokenizer::Characters UnigramTokenizer::Rewrite(absl::string_view text) const {
-  Characters out;
-  const auto append = [&](absl::string_view mapped, std::size_t begin, std::size_t end) {
-    if (join_spaces_ && mapped == " " && !out.bytes.empty() && out.bytes.back() == ' ') return;
-    out.Append(mapped, static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end));
-  };
-  struct Character {
-    utf8proc_int32_t value;
-    std::size_t at, source;  // in `valid`, and in `text`, whose invalid bytes are U+FFFD in `valid`
-  };
-  std::string valid;
-  std::vector<Character> characters;
-  for (std::size_t at = 0; at < text.size();) {
-    const CodePoint c = DecodeUtf8(text, at);
-    characters.push_back({static_cast<utf8proc_int32_t>(c.value), valid.size(), at});
-    AppendUtf8(c.value, &valid);
-    at += c.size;
-  }
-  const std::size_t count = characters.size();
-  characters.push_back({0, valid.size(), text.size()});
-  const auto bytes = [&](std::size_t from, std::size_t to) {
-    return absl::string_view(valid).substr(characters[from].at,
-                                           characters[to].at - characters[from].at);
-  };
-  std::int32_t state = 0;
-  for (std::size_t begin = 0, end = 0; begin < count; begin = end) {
-    end = begin + 1;
-    while (end < count && !utf8proc_grapheme_break_stateful(characters[end - 1].value,
-                                                            characters[end].value, &state))
-      ++end;
-    const absl::string_view grapheme = bytes(begin, end);
-    std::optional<absl::string_view> whole;
-    if (grapheme.size() < kMaxMapped) whole = characters_.Find(grapheme);
-    if (whole.has_value()) {
-      append(*whole, characters[begin].source, characters[end].source);
-      continue;
-    }
-    for (std::size_t i = begin; i < end; ++i) {
-      append(characters_.Find(bytes(i, i + 1)).value_or(bytes(i, i + 1)), characters[i].source,
-             characters[i + 1].source);
-    }
+TracedText UnigramTokenizer::Rewrite(absl::string_view text) const {
+  TracedText mapped = characters_.Rewrite(text);
+  if (!join_spaces_) return mapped;
+  TracedText out;
+  for (std::size_t i = 0; i < mapped.bytes.size(); ++i) {
+    if (mapped.bytes[i] == ' ' && !out.bytes.empty() && out.bytes.back() == ' ') continue;
+    out.Append(mapped.bytes.substr(i, 1), mapped.origins[i]);
   }
   return out;
 }
 
 void UnigramTokenizer::Encode(absl::string_view text, std::vector<Token>* tokens) const {
-  const Characters all = Rewrite(text);
-  Characters word;
+  const TracedText all = Rewrite(text);
+  TracedText word;
   const auto finish = [&] {
     if (!word.bytes.empty()) EncodeWord(word, tokens);
     word = {};
   };
   for (std::size_t at = 0; at < all.bytes.size();) {
     const CodePoint c = DecodeUtf8(all.bytes, at);
-    const Token& origin = all.origins[at];
+    const TracedText::Origin origin = all.origins[at];
     const absl::string_view bytes = absl::string_view(all.bytes).substr(at, c.size);
     at += c.size;
     if (split_at_any_space_ && IsSpace(c.value)) {
@@ -211,52 +162,25 @@ void UnigramTokenizer::Encode(absl::string_view text, std::vector<Token>* tokens
     const bool begins = !split_at_any_space_ && (c.value == ' ' || bytes == kWordBegin);
     if (begins) finish();
     if (word.bytes.empty() && bytes != kWordBegin)
-      word.Append(kWordBegin, origin.begin, begins ? origin.end : origin.begin);
-    if (!begins || bytes == kWordBegin) word.Append(bytes, origin.begin, origin.end);
+      word.Append(kWordBegin, {origin.begin, begins ? origin.end : origin.begin});
+    if (!begins || bytes == kWordBegin) word.Append(bytes, origin);
   }
   finish();
 }
 
-// The best way to every place between two characters, from the front.
-void UnigramTokenizer::EncodeWord(const Characters& word, std::vector<Token>* tokens) const {
-  struct Step {
-    double score = -std::numeric_limits<double>::infinity();
-    std::size_t from = 0;
-    std::uint32_t id = 0;
-  };
-  const absl::string_view bytes = word.bytes;
-  std::vector<Step> steps(bytes.size() + 1);
-  steps[0].score = 0;
-  const auto offer = [&](std::size_t from, std::size_t to, std::uint32_t id, double score) {
-    if (steps[from].score + score > steps[to].score)
-      steps[to] = {steps[from].score + score, from, id};
-  };
-  for (std::size_t from = 0; from < bytes.size();) {
-    const std::size_t next = from + DecodeUtf8(bytes, from).size;
-    bool single = false;
-    for (std::size_t to = next; to <= bytes.size() && to - from <= longest_bytes_;) {
-      if (const auto piece = pieces_.find(bytes.substr(from, to - from)); piece != pieces_.end()) {
-        offer(from, to, piece->second.id, piece->second.score);
-        single = single || to == next;
-      }
-      if (to == bytes.size()) break;
-      to += DecodeUtf8(bytes, to).size;
-    }
-    if (!single) offer(from, next, unknown_id_, unknown_score_);
-    from = next;
-  }
-  const auto first = static_cast<std::ptrdiff_t>(tokens->size());
-  for (std::size_t to = bytes.size(); to > 0; to = steps[to].from) {
-    const Token token{steps[to].id, word.origins[steps[to].from].begin, word.origins[to - 1].end};
-    const bool joins = static_cast<std::ptrdiff_t>(tokens->size()) > first &&
-                       token.id == unknown_id_ && tokens->back().id == unknown_id_;
-    if (joins) {
-      tokens->back().begin = token.begin;
+void UnigramTokenizer::EncodeWord(const TracedText& word, std::vector<Token>* tokens) const {
+  bool after_unknown = false;
+  for (const UnigramLattice::Segment& segment : pieces_.Cut(word.bytes)) {
+    const bool unknown = segment.id < 0;
+    const std::uint32_t end = word.origins[segment.end - 1].end;
+    if (unknown && after_unknown) {
+      tokens->back().end = end;
     } else {
-      tokens->push_back(token);
+      tokens->push_back({unknown ? unknown_id_ : static_cast<std::uint32_t>(segment.id),
+                         word.origins[segment.begin].begin, end});
     }
+    after_unknown = unknown;
   }
-  std::reverse(tokens->begin() + first, tokens->end());
 }
 
 }  // namespace ragmesh::text

@@ -13,11 +13,12 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "libs/text/character_map.h"
 #include "libs/text/tokenizer.h"
+#include "libs/text/traced_text.h"
+#include "libs/text/unigram_lattice.h"
 
 namespace ragmesh::text {
 
@@ -40,26 +41,18 @@ class UnigramTokenizer final : public EncoderTokenizer {
   std::uint32_t max_id() const override { return max_id_; }
 
  private:
-  struct Piece {
-    std::uint32_t id;
-    double score;
-  };
-  struct Characters;  // text as the model sees it, and where each byte came from
-
   UnigramTokenizer() = default;
   absl::Status ReadNormalizer(const nlohmann::json& normalizer);
   absl::Status ReadPreTokenizer(const nlohmann::json& pre_tokenizer);
   absl::Status ReadModel(const nlohmann::json& root);
 
-  Characters Rewrite(absl::string_view text) const;
-  void EncodeWord(const Characters& word, std::vector<Token>* tokens) const;
+  TracedText Rewrite(absl::string_view text) const;
+  void EncodeWord(const TracedText& word, std::vector<Token>* tokens) const;
 
   CharacterMap characters_;
   bool join_spaces_ = false;         // several spaces count as one
   bool split_at_any_space_ = false;  // else at U+0020 alone, each of which begins a word
-  absl::flat_hash_map<std::string, Piece> pieces_;  // without special tokens
-  std::size_t longest_bytes_ = 0;                   // of any piece
-  double unknown_score_ = 0;
+  UnigramLattice pieces_;            // without special tokens
   std::uint32_t unknown_id_ = 0, cls_id_ = 0, sep_id_ = 0, max_id_ = 0;
 };
 

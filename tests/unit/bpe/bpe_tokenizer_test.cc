@@ -2,10 +2,6 @@
 
 #include <gmock/gmock.h>
 
-#include <algorithm>
-
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_split.h"
 #include "libs/generation/vocabulary.h"
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/test_data.h"
@@ -35,47 +31,6 @@ TEST(BpeTokenizerTest, GivesTheIdsOfTheReferenceForSmolLm) {
         << entry["text"];
   }
 }
-
-// llama.cpp's vectors: texts separated by a marker line, and their ids, one text a line.
-class VocabularyVectorsTest : public ::testing::TestWithParam<const char*> {};
-
-TEST_P(VocabularyVectorsTest, GivesThePublishedIds) {
-  const std::string base = std::string("tokenizers/gguf-vocab/ggml-vocab-") + GetParam() + ".gguf";
-  const auto path = testing::TestData(base);
-  RAGMESH_SKIP_WITHOUT(path, base);
-  const auto file = *gguf::File::Open(path->string());
-  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto vocabulary, generation::ReadVocabulary(*file));
-  const std::vector<std::string> texts =
-      absl::StrSplit(testing::ReadFileOrDie(path->string() + ".inp"), "\n__ggml_vocab_test__\n");
-  const std::vector<std::string> lines =
-      absl::StrSplit(testing::ReadFileOrDie(path->string() + ".out"), '\n');
-  ASSERT_GE(lines.size(), texts.size());
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    std::vector<std::uint32_t> expected;
-    for (const auto& number : absl::StrSplit(lines[i], ' ', absl::SkipEmpty())) {
-      ASSERT_TRUE(absl::SimpleAtoi(number, &expected.emplace_back()));
-    }
-    // llama.cpp finds user-defined tokens in any text. Some of them give structure, so we find them
-    // in trusted text only; one text has one ("ü" of deepseek-coder).
-    const auto user_defined = [&](std::uint32_t id) {
-      return vocabulary.tokenizer->kind(id) != TokenKind::kNormal;
-    };
-    if (std::any_of(expected.begin(), expected.end(), user_defined)) {
-      EXPECT_EQ(texts[i], "Führer");
-      std::vector<Token> tokens;
-      vocabulary.tokenizer->EncodeWithSpecials(texts[i], "", &tokens);
-      ASSERT_EQ(tokens.size(), expected.size());
-      for (std::size_t t = 0; t < tokens.size(); ++t) EXPECT_EQ(tokens[t].id, expected[t]);
-      continue;
-    }
-    EXPECT_EQ(Ids(*vocabulary.tokenizer, texts[i]), expected) << texts[i];
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(Vocabularies, VocabularyVectorsTest,
-                         ::testing::Values("gpt-2", "deepseek-coder"), [](const auto& info) {
-                           return std::string(info.param) == "gpt-2" ? "Gpt2" : "DeepSeekCoder";
-                         });
 
 // a b c ab "ab c"-like vocabulary with two specials.
 std::unique_ptr<BpeTokenizer> Small() {

@@ -63,5 +63,20 @@ TEST(TextAssemblerTest, GivesBackWhatIsHeldAtTheEnd) {
   EXPECT_THAT(event.token_ids, ElementsAre(7));
 }
 
+TEST(TextAssemblerTest, DropsOneSpaceOfTheFirstTextOnly) {
+  TextAssembler assembler({}, /*drops_first_space=*/true);
+  EXPECT_EQ(assembler.Add(1, "").text, "");  // a control token prints nothing
+  EXPECT_EQ(assembler.Add(2, "  a").text, " a");
+  EXPECT_EQ(assembler.Add(3, " b").text, " b");
+
+  TextAssembler whole({}, /*drops_first_space=*/true);
+  EXPECT_EQ(whole.Add(1, " ").text, "");
+  EXPECT_EQ(whole.Add(2, " a").text, " a");
+
+  TextAssembler none({}, /*drops_first_space=*/true);
+  EXPECT_EQ(none.Add(1, "a").text, "a");
+  EXPECT_EQ(none.Add(2, " b").text, " b");
+}
+
 }  // namespace
 }  // namespace ragmesh::generation
