@@ -9,6 +9,9 @@ namespace ragmesh::text {
 namespace {
 
 constexpr std::size_t kMaxMapped = 6;  // bytes from which a grapheme is mapped one by one only
+// Bytes of a sequence and of what it becomes, far above any real one: a bad trie may have loops,
+// and the end of a string may be far away.
+constexpr std::size_t kMaxSequence = 64;
 
 std::uint32_t ReadUnit(absl::string_view bytes, std::size_t at) {
   std::uint32_t unit = 0;
@@ -36,21 +39,54 @@ absl::StatusOr<CharacterMap> CharacterMap::Parse(absl::string_view bytes) {
   return map;
 }
 
-std::optional<absl::string_view> CharacterMap::Find(absl::string_view characters) const {
-  if (units_.empty()) return std::nullopt;
+// The shortest beginning of `characters` that is known, or the longest.
+std::optional<CharacterMap::Match> CharacterMap::FindBeginning(absl::string_view characters,
+                                                               bool longest) const {
+  std::optional<Match> found;
+  if (units_.empty()) return found;
   std::size_t at = Offset(units_[0]);
-  for (const char c : characters) {
-    const std::uint32_t label = static_cast<unsigned char>(c);
+  for (std::size_t i = 0; i < characters.size(); ++i) {
+    const std::uint32_t label = static_cast<unsigned char>(characters[i]);
     at ^= label;
-    if (label == 0 || at >= units_.size() || Label(units_[at]) != label) return std::nullopt;
+    if (label == 0 || at >= units_.size() || Label(units_[at]) != label) break;
     const std::uint32_t unit = units_[at];
     at ^= Offset(unit);
     if (!HasValue(unit)) continue;
-    if (at >= units_.size() || Value(units_[at]) > strings_.size()) return std::nullopt;
-    const absl::string_view rest = absl::string_view(strings_).substr(Value(units_[at]));
-    return rest.substr(0, rest.find('\0'));
+    if (at >= units_.size() || Value(units_[at]) > strings_.size()) break;
+    const absl::string_view rest =
+        absl::string_view(strings_).substr(Value(units_[at]), kMaxSequence);
+    found = Match{rest.substr(0, rest.find('\0')), i + 1};
+    if (!longest) break;
   }
-  return std::nullopt;
+  return found;
+}
+
+std::optional<absl::string_view> CharacterMap::Find(absl::string_view characters) const {
+  const std::optional<Match> match = FindBeginning(characters, /*longest=*/false);
+  if (!match.has_value()) return std::nullopt;
+  return match->mapped;
+}
+
+TracedText CharacterMap::RewriteLongest(absl::string_view text) const {
+  TracedText out;
+  out.bytes.reserve(text.size());
+  out.origins.reserve(text.size());
+  std::string character;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto begin = static_cast<std::uint32_t>(at);
+    const auto match = FindBeginning(text.substr(at, kMaxSequence), /*longest=*/true);
+    if (match.has_value()) {
+      at += match->size;
+      out.Append(match->mapped, {begin, static_cast<std::uint32_t>(at)});
+      continue;
+    }
+    const CodePoint c = DecodeUtf8(text, at);
+    at += c.size;
+    character.clear();
+    AppendUtf8(c.value, &character);
+    out.Append(character, {begin, static_cast<std::uint32_t>(at)});
+  }
+  return out;
 }
 
 TracedText CharacterMap::Rewrite(absl::string_view text) const {
@@ -89,11 +125,9 @@ TracedText CharacterMap::Rewrite(absl::string_view text) const {
   std::int32_t state = 0;
   for (std::size_t begin = 0, end = 0; begin < count; begin = end) {
     end = begin + 1;
-    while (!units_.empty() && end < count &&
-           !utf8proc_grapheme_break_stateful(characters[end - 1].value, characters[end].value,
-                                             &state)) {
+    while (end < count && !utf8proc_grapheme_break_stateful(characters[end - 1].value,
+                                                            characters[end].value, &state))
       ++end;
-    }
     if (append(begin, end)) continue;
     for (std::size_t i = begin; i < end; ++i) append(i, i + 1);
   }

@@ -28,10 +28,20 @@ class CharacterMap {
   std::optional<absl::string_view> Find(absl::string_view characters) const;
 
   // `text` with every grapheme mapped as a whole where the map knows it, else character by
-  // character. Invalid UTF-8 is read as U+FFFD, one for each maximal bad part.
+  // character, as the tokenizers library does. Invalid UTF-8 is read as U+FFFD, one for each
+  // maximal bad part.
   TracedText Rewrite(absl::string_view text) const;
 
+  // The same with the longest sequence that is known at each place, as SentencePiece does.
+  TracedText RewriteLongest(absl::string_view text) const;
+
  private:
+  struct Match {
+    absl::string_view mapped;
+    std::size_t size;  // bytes that it stands for
+  };
+  std::optional<Match> FindBeginning(absl::string_view characters, bool longest) const;
+
   std::vector<std::uint32_t> units_;
   std::string strings_;
 };

@@ -92,7 +92,8 @@ SentencePieceTokenizer::SentencePieceTokenizer(std::vector<std::string> bytes,
 void SentencePieceTokenizer::AddPieces(const std::vector<float>& scores) {
   const bool merges = model_ == SentencePieceVocabulary::Model::kMerges;
   float lowest = std::numeric_limits<float>::max();
-  merges ? pieces_.reserve(size()) : lattice_.Reserve(size());
+  if (merges) pieces_.reserve(size());
+  std::vector<UnigramLattice::Piece> unigram;
   for (std::uint32_t id = 0; id < size(); ++id) {
     const absl::string_view bytes = Bytes(id);
     if (kind(id) != TokenKind::kNormal || bytes.empty() ||
@@ -106,10 +107,10 @@ void SentencePieceTokenizer::AddPieces(const std::vector<float>& scores) {
       pieces_.emplace(bytes, Piece{id, score});
       longest_bytes_ = std::max(longest_bytes_, bytes.size());
     } else {
-      lattice_.Add(bytes, id, score);
+      unigram.push_back({std::string(bytes), id, score});
     }
   }
-  lattice_.SetUnknownScore(double{lowest} - kUnknownPenalty);
+  lattice_ = UnigramLattice(std::move(unigram), double{lowest} - kUnknownPenalty);
 }
 
 bool SentencePieceTokenizer::AddsSpaceAfter(std::optional<std::uint32_t> last) const {
@@ -120,20 +121,22 @@ bool SentencePieceTokenizer::AddsSpaceAfter(std::optional<std::uint32_t> last) c
 
 // Text as the pieces spell it, but with spaces for U+2581, of which a text's own mean the same.
 TracedText SentencePieceTokenizer::Rewrite(absl::string_view text) const {
-  const TracedText mapped = characters_.Rewrite(text);
+  const TracedText mapped = characters_.RewriteLongest(text);
   TracedText out;
   out.bytes.reserve(mapped.bytes.size() + 1);
   out.origins.reserve(mapped.bytes.size() + 1);
   if (adds_space_prefix_) out.Append(" ", {0, 0});
+  bool after_space = true;  // one that joins with more
   for (std::size_t at = 0; at < mapped.bytes.size();) {
     const std::size_t size = DecodeUtf8(mapped.bytes, at).size;
     const absl::string_view bytes = absl::string_view(mapped.bytes).substr(at, size);
-    const bool space = bytes == " " || bytes == kSpaceMark;
-    const bool joins = space && joins_spaces_ && (out.bytes.empty() || out.bytes.back() == ' ');
-    if (!joins) out.Append(space ? " " : bytes, mapped.origins[at]);
+    const bool space = bytes == " ";
+    if (!(joins_spaces_ && space && after_space))
+      out.Append(bytes == kSpaceMark ? " " : bytes, mapped.origins[at]);
+    after_space = space;
     at += size;
   }
-  if (joins_spaces_ && !out.bytes.empty() && out.bytes.back() == ' ') {
+  if (joins_spaces_ && after_space && !out.bytes.empty()) {
     out.bytes.pop_back();
     out.origins.pop_back();
   }

@@ -29,6 +29,8 @@ class SpecialTokens {
   struct Match {
     std::uint32_t id;
     std::size_t size;  // bytes
+
+    bool operator==(const Match&) const = default;
   };
 
   // Longer spellings are not found in text, so that looking for them takes a bounded time.

@@ -1,15 +1,61 @@
 #include "libs/text/unigram_lattice.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "libs/text/utf8.h"
 
 namespace ragmesh::text {
+namespace {
 
-void UnigramLattice::Add(absl::string_view spelling, std::uint32_t id, double score) {
-  if (spelling.empty() || spelling.size() > kMaxPieceBytes) return;
-  longest_bytes_ = std::max(longest_bytes_, spelling.size());
-  pieces_.emplace(spelling, Piece{id, score});
+std::uint8_t ByteAt(const UnigramLattice::Piece& piece, std::size_t at) {
+  return static_cast<std::uint8_t>(piece.spelling[at]);
+}
+
+}  // namespace
+
+UnigramLattice::UnigramLattice(std::vector<Piece> pieces, double unknown_score)
+    : unknown_score_(unknown_score) {
+  pieces.erase(std::remove_if(pieces.begin(), pieces.end(),
+                              [](const Piece& piece) {
+                                return piece.spelling.empty() ||
+                                       piece.spelling.size() > kMaxPieceBytes;
+                              }),
+               pieces.end());
+  std::stable_sort(pieces.begin(), pieces.end(),
+                   [](const Piece& a, const Piece& b) { return a.spelling < b.spelling; });
+  // Breadth first: a node's pieces are those that begin with its bytes.
+  struct Range {
+    std::size_t first, last, size;  // of `pieces`; bytes that they share
+  };
+  std::vector<Range> ranges = {{0, pieces.size(), 0}};
+  for (std::size_t at = 0; at < ranges.size(); ++at) {
+    auto [first, last, size] = ranges[at];
+    if (first < last && pieces[first].spelling.size() == size) {
+      nodes_[at].ending = static_cast<std::uint32_t>(endings_.size());
+      endings_.push_back({pieces[first].id, pieces[first].score});
+      while (first < last && pieces[first].spelling.size() == size) ++first;
+    }
+    nodes_[at].first_child = static_cast<std::uint32_t>(nodes_.size());
+    while (first < last) {
+      const std::uint8_t byte = ByteAt(pieces[first], size);
+      std::size_t next = first + 1;
+      while (next < last && ByteAt(pieces[next], size) == byte) ++next;
+      nodes_.emplace_back().byte = byte;
+      ++nodes_[at].children;
+      ranges.push_back({first, next, size + 1});
+      first = next;
+    }
+  }
+}
+
+const UnigramLattice::Node* UnigramLattice::Child(const Node& node, char byte) const {
+  const auto wanted = static_cast<std::uint8_t>(byte);
+  const Node* first = nodes_.data() + node.first_child;
+  const Node* last = first + node.children;
+  const Node* child =
+      std::partition_point(first, last, [wanted](const Node& n) { return n.byte < wanted; });
+  return child != last && child->byte == wanted ? child : nullptr;
 }
 
 // The best way to every place between two characters, from the front.
@@ -28,13 +74,13 @@ std::vector<UnigramLattice::Segment> UnigramLattice::Cut(absl::string_view text)
   for (std::size_t from = 0; from < text.size();) {
     const std::size_t next = from + DecodeUtf8(text, from).size;
     bool single = false;
-    for (std::size_t to = next; to <= text.size() && to - from <= longest_bytes_;) {
-      if (const auto piece = pieces_.find(text.substr(from, to - from)); piece != pieces_.end()) {
-        offer(from, to, piece->second.id, piece->second.score);
-        single = single || to == next;
-      }
-      if (to == text.size()) break;
-      to += DecodeUtf8(text, to).size;
+    const Node* node = nodes_.data();
+    for (std::size_t to = from; to < text.size();) {
+      node = Child(*node, text[to++]);
+      if (node == nullptr) break;
+      if (node->ending == 0) continue;
+      offer(from, to, endings_[node->ending].id, endings_[node->ending].score);
+      single = single || to == next;
     }
     if (!single) offer(from, next, -1, unknown_score_);
     from = next;

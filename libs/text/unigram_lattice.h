@@ -5,18 +5,22 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 
 namespace ragmesh::text {
 
-// Thread-safe once all pieces are added.
+// Immutable and thread-safe.
 class UnigramLattice {
  public:
+  struct Piece {
+    std::string spelling;
+    std::uint32_t id;
+    double score;  // finite
+  };
+
   struct Segment {
     std::size_t begin = 0, end = 0;  // bytes of the text
     std::int64_t id = -1;            // -1: one character that no piece covers
@@ -25,25 +29,32 @@ class UnigramLattice {
   // Longer pieces are left out, so that each character of a text takes a bounded time.
   static constexpr std::size_t kMaxPieceBytes = 256;
 
-  void Reserve(std::size_t pieces) { pieces_.reserve(pieces); }
+  UnigramLattice() = default;
 
-  // The first of several with one spelling counts. `score` is finite.
-  void Add(absl::string_view spelling, std::uint32_t id, double score);
-
-  // Of a character that no piece covers; below that of any piece.
-  void SetUnknownScore(double score) { unknown_score_ = score; }
+  // The first of several pieces with one spelling counts. `unknown_score`, that of a character
+  // which no piece covers, is below that of any piece.
+  UnigramLattice(std::vector<Piece> pieces, double unknown_score);
 
   // The segments of valid UTF-8 `text`, in order, without gaps.
   std::vector<Segment> Cut(absl::string_view text) const;
 
  private:
-  struct Piece {
+  // A tree of the pieces' bytes; the children of a node stand together, sorted.
+  struct Node {
+    std::uint32_t first_child = 0;
+    std::uint32_t ending = 0;  // in endings_; 0: no piece ends here
+    std::uint16_t children = 0;
+    std::uint8_t byte = 0;
+  };
+  struct Ending {
     std::uint32_t id;
     double score;
   };
 
-  absl::flat_hash_map<std::string, Piece> pieces_;
-  std::size_t longest_bytes_ = 0;
+  const Node* Child(const Node& node, char byte) const;
+
+  std::vector<Node> nodes_ = {{}};          // the root first
+  std::vector<Ending> endings_ = {{0, 0}};  // of pieces, behind one that stands for none
   double unknown_score_ = 0;
 };
 

@@ -107,7 +107,8 @@ absl::Status UnigramTokenizer::ReadModel(const json& root) {
 
   bool has_first = false, has_last = false;
   double lowest = std::numeric_limits<double>::infinity();
-  pieces_.Reserve(vocabulary.size());
+  std::vector<UnigramLattice::Piece> pieces;
+  pieces.reserve(vocabulary.size());
   for (std::uint32_t id = 0; id <= max_id_; ++id) {
     const json& entry = vocabulary[id];
     if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number() ||
@@ -121,14 +122,14 @@ absl::Status UnigramTokenizer::ReadModel(const json& root) {
     if (piece == last) sep_id_ = id, has_last = true;
     // No text may spell a token of structure.
     if (id == unknown_id_ || piece == first || piece == last || special.contains(piece)) continue;
-    pieces_.Add(piece, id, score);
+    pieces.push_back({piece, id, score});
   }
   if (!has_first || !has_last) {
     return BadTokenizer("post_processor",
                         absl::StrCat("names \"", (has_first ? last : first).substr(0, 100),
                                      "\", which model.vocab does not have"));
   }
-  pieces_.SetUnknownScore(lowest - kUnknownPenalty);
+  pieces_ = UnigramLattice(std::move(pieces), lowest - kUnknownPenalty);
   return absl::OkStatus();
 }
 
