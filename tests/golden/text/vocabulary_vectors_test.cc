@@ -2,13 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "libs/generation/vocabulary.h"
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/test_data.h"
+#include "libs/text/wordpiece_tokenizer.h"
 
 namespace ragmesh::text {
 namespace {
@@ -82,6 +85,34 @@ INSTANTIATE_TEST_SUITE_P(Vocabularies, VocabularyVectorsTest,
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });
+
+// GGUF spells the pieces of BERT that begin a word with U+2581, where tokenizer.json spells those
+// that go on with "##".
+TEST(BertVectorsTest, TheEncodersTokenizerGivesThePublishedIds) {
+  const std::string base = "tokenizers/gguf-vocab/ggml-vocab-bert-bge.gguf";
+  const auto path = testing::TestData(base);
+  RAGMESH_SKIP_WITHOUT(path, base);
+  const auto file = *gguf::File::Open(path->string());
+  nlohmann::json root = {{"normalizer", {{"type", "BertNormalizer"}}},
+                         {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+                         {"model", {{"type", "WordPiece"}, {"vocab", nlohmann::json::object()}}}};
+  std::uint32_t id = 0;
+  const auto spellings = file->GetStrings("tokenizer.ggml.tokens");
+  ASSERT_TRUE(spellings.has_value());
+  for (absl::string_view token : *spellings) {
+    const bool special = token.size() > 2 && token.front() == '[' && token.back() == ']';
+    const bool begins = absl::ConsumePrefix(&token, "\xE2\x96\x81");
+    root["model"]["vocab"][absl::StrCat(begins || special ? "" : "##", token)] = id++;
+  }
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto tokenizer, WordPieceTokenizer::FromJson(root.dump()));
+  for (const Vector& vector : ReadVectors(path->string())) {
+    std::vector<Token> tokens;
+    tokenizer->Encode(vector.text, &tokens);
+    std::vector<std::uint32_t> ids;
+    for (const Token& token : tokens) ids.push_back(token.id);
+    EXPECT_EQ(ids, vector.ids) << vector.text;
+  }
+}
 
 }  // namespace
 }  // namespace ragmesh::text

@@ -64,6 +64,18 @@ TEST(BpeTokenizerTest, FindsSpecialsOnlyInTrustedText) {
 TEST(BpeTokenizerTest, LongWordsTakeReasonableTime) {
   const std::string text(1 << 20, 'a');
   EXPECT_EQ(Ids(*Small(), text).size(), text.size());
+  // Words that merge as far as they can.
+  BpeVocabulary vocabulary;
+  std::vector<std::string> tokens = {"a"}, merges;
+  for (int i = 0; i < 16; ++i) {
+    merges.push_back(tokens.back() + " " + tokens.back());
+    tokens.push_back(tokens.back() + tokens.back());
+  }
+  vocabulary.tokens.assign(tokens.begin(), tokens.end());
+  vocabulary.merges.assign(merges.begin(), merges.end());
+  vocabulary.kinds.assign(tokens.size(), TokenKind::kNormal);
+  EXPECT_EQ(Ids(**BpeTokenizer::Create(vocabulary), text),
+            std::vector<std::uint32_t>((1 << 20) >> 16, 16));
 }
 
 TEST(BpeTokenizerTest, ManglesNoOffsetsOnInvalidUtf8) {
