@@ -42,6 +42,13 @@ std::string Spell(absl::string_view token, TokenKind kind) {
   return kind == TokenKind::kNormal || spaces ? spaced : std::string(token);
 }
 
+// Where the spaces at `begin` and the word behind them end.
+std::size_t EndOfWord(absl::string_view bytes, std::size_t begin) {
+  const std::size_t word = bytes.find_first_not_of(' ', begin);
+  const std::size_t end = bytes.find(' ', word);
+  return std::min(end, bytes.size());
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SentencePieceTokenizer>> SentencePieceTokenizer::Create(
@@ -106,6 +113,7 @@ void SentencePieceTokenizer::AddPieces(const std::vector<float>& scores) {
     if (merges) {
       pieces_.emplace(bytes, Piece{id, score});
       longest_bytes_ = std::max(longest_bytes_, bytes.size());
+      words_are_apart_ = words_are_apart_ && EndOfWord(bytes, 0) == bytes.size();
     } else {
       unigram.push_back({std::string(bytes), id, score});
     }
@@ -153,40 +161,45 @@ void SentencePieceTokenizer::EncodePlain(absl::string_view text, std::vector<Tok
   }
 }
 
+const SentencePieceTokenizer::Piece* SentencePieceTokenizer::FindPiece(
+    absl::string_view bytes) const {
+  if (bytes.size() > longest_bytes_) return nullptr;
+  const auto piece = pieces_.find(bytes);
+  return piece == pieces_.end() ? nullptr : &piece->second;
+}
+
 void SentencePieceTokenizer::EncodeMerges(const TracedText& text,
                                           std::vector<Token>* tokens) const {
   const absl::string_view bytes = text.bytes;
-  const auto find = [&](std::size_t begin, std::size_t end) -> const Piece* {
-    if (end - begin > longest_bytes_) return nullptr;
-    const auto piece = pieces_.find(bytes.substr(begin, end - begin));
-    return piece == pieces_.end() ? nullptr : &piece->second;
-  };
-  std::vector<Symbol> symbols;
-  symbols.reserve(bytes.size());
-  for (std::size_t at = 0; at < bytes.size();) {
-    const std::size_t end = at + DecodeUtf8(bytes, at).size;
-    const Piece* piece = find(at, end);
-    AddSymbol(piece == nullptr ? -1 : std::int64_t{piece->id}, static_cast<std::uint32_t>(at),
-              static_cast<std::uint32_t>(end), &symbols);
-    at = end;
-  }
-  MergeSymbols(
-      [&](const Symbol& left, const Symbol& right) -> std::optional<Merge> {
-        const Piece* piece = find(left.begin, right.end);
-        if (piece == nullptr) return std::nullopt;
-        return Merge{-double{piece->score}, piece->id};
-      },
-      &symbols);
   bool after_unknown = false;
-  for (std::uint32_t i = 0; i != kNoSymbol; i = symbols[i].next) {
-    const Symbol& symbol = symbols[i];
-    if (symbol.id < 0) {
-      PushFallback(text, symbol.begin, symbol.end, after_unknown, tokens);
-    } else {
-      tokens->push_back({static_cast<std::uint32_t>(symbol.id), text.origins[symbol.begin].begin,
-                         text.origins[symbol.end - 1].end});
+  std::vector<Symbol> symbols;
+  for (std::size_t begin = 0, end = 0; begin < bytes.size(); begin = end) {
+    end = words_are_apart_ ? EndOfWord(bytes, begin) : bytes.size();
+    symbols.clear();
+    for (std::size_t at = begin; at < end;) {
+      const std::size_t next = at + DecodeUtf8(bytes, at).size;
+      const Piece* piece = FindPiece(bytes.substr(at, next - at));
+      AddSymbol(piece == nullptr ? -1 : std::int64_t{piece->id}, static_cast<std::uint32_t>(at),
+                static_cast<std::uint32_t>(next), &symbols);
+      at = next;
     }
-    after_unknown = symbol.id < 0;
+    MergeSymbols(
+        [&](const Symbol& left, const Symbol& right) -> std::optional<Merge> {
+          const Piece* piece = FindPiece(bytes.substr(left.begin, right.end - left.begin));
+          if (piece == nullptr) return std::nullopt;
+          return Merge{-double{piece->score}, piece->id};
+        },
+        &symbols);
+    for (std::uint32_t i = 0; i != kNoSymbol; i = symbols[i].next) {
+      const Symbol& symbol = symbols[i];
+      if (symbol.id < 0) {
+        PushFallback(text, symbol.begin, symbol.end, after_unknown, tokens);
+      } else {
+        tokens->push_back({static_cast<std::uint32_t>(symbol.id), text.origins[symbol.begin].begin,
+                           text.origins[symbol.end - 1].end});
+      }
+      after_unknown = symbol.id < 0;
+    }
   }
 }
 

@@ -65,6 +65,7 @@ class SentencePieceTokenizer final : public DecoderTokenizer {
   void AddPieces(const std::vector<float>& scores);
   void EncodePlain(absl::string_view text, std::vector<Token>* tokens) const override;
   TracedText Rewrite(absl::string_view text) const;
+  const Piece* FindPiece(absl::string_view bytes) const;
   void EncodeMerges(const TracedText& text, std::vector<Token>* tokens) const;
   void EncodeUnigram(const TracedText& text, std::vector<Token>* tokens) const;
   void PushFallback(const TracedText& text, std::size_t begin, std::size_t end, bool after_unknown,
@@ -77,7 +78,10 @@ class SentencePieceTokenizer final : public DecoderTokenizer {
   std::array<std::int64_t, 256> byte_ids_{};              // -1: none
   absl::flat_hash_map<absl::string_view, Piece> pieces_;  // of kMerges; views into Bytes()
   std::size_t longest_bytes_ = 0;                         // of pieces_
-  UnigramLattice lattice_;                                // of kUnigram
+  // No piece has a space behind another character, so no merge does, and words can be merged one
+  // by one.
+  bool words_are_apart_ = true;
+  UnigramLattice lattice_;  // of kUnigram
 };
 
 }  // namespace ragmesh::text
