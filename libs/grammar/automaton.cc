@@ -17,7 +17,11 @@ namespace ragmesh::grammar {
 namespace {
 
 using State = Automaton::State;
-using ByteSet = std::array<bool, 256>;
+using ByteSet = Automaton::ClassSet;  // of bytes here
+
+void Insert(std::size_t byte, ByteSet* set) {
+  (*set)[byte >> 6] |= std::uint64_t{1} << (byte & 63);
+}
 
 constexpr std::uint32_t kInlineStates = 4;  // a body this small is copied, not called
 
@@ -111,13 +115,12 @@ std::uint32_t Builder::RuleOf(const CodePoints& beyond_ascii) {
 StateId Builder::Class(const CodePoints& points, StateId next) {
   const CodePoints beyond = points.And({{0x80, kLastCodePoint}});
   ByteSet ascii{};
-  bool any_ascii = false;
   for (const CodePointRange& range : points.ranges()) {
-    for (char32_t c = range.first; c <= range.last && c < 0x80; ++c) any_ascii = ascii[c] = true;
+    for (char32_t c = range.first; c <= range.last && c < 0x80; ++c) Insert(c, &ascii);
   }
   if (beyond.empty()) return Bytes(ascii, next);
   const StateId call = Call(RuleOf(beyond), false, next);
-  return any_ascii ? Split(Bytes(ascii, next), call) : call;
+  return ascii == ByteSet{} ? call : Split(Bytes(ascii, next), call);
 }
 
 // How many states the node takes at most, up to a little over kInlineStates.
@@ -200,7 +203,7 @@ StateId Builder::Piece(NodeId id, StateId next) {
       const std::string& text = rules_.literal(node);
       for (auto byte = text.rbegin(); byte != text.rend(); ++byte) {
         ByteSet set{};
-        set[static_cast<unsigned char>(*byte)] = true;
+        Insert(static_cast<unsigned char>(*byte), &set);
         next = Bytes(set, next);
       }
       return next;
@@ -242,7 +245,7 @@ void Builder::FindClasses() {
     for (auto& both : split) both.fill(-1);
     int count = 0;
     for (std::size_t byte = 0; byte < 256; ++byte) {
-      int& id = split[class_of[byte]][set[byte] ? 1 : 0];
+      int& id = split[class_of[byte]][Contains(set, byte) ? 1 : 0];
       if (id < 0) id = count++;
       class_of[byte] = static_cast<std::uint32_t>(id);
     }
@@ -260,8 +263,7 @@ void Builder::FindClasses() {
   automaton_.sets.resize(set_ids_.size());
   for (const auto& [set, id] : set_ids_) {
     for (std::size_t byte = 0; byte < 256; ++byte) {
-      const std::size_t c = automaton_.class_of[byte];
-      if (set[byte]) automaton_.sets[id][c >> 6] |= std::uint64_t{1} << (c & 63);
+      if (Contains(set, byte)) Insert(automaton_.class_of[byte], &automaton_.sets[id]);
     }
   }
 }
@@ -287,7 +289,7 @@ absl::StatusOr<Automaton> Builder::Build(RuleId root) {
         StateId next = end;
         for (auto range = sequence.rbegin(); range != sequence.rend(); ++range) {
           ByteSet set{};
-          std::fill(set.begin() + range->first, set.begin() + range->last + 1, true);
+          for (std::size_t byte = range->first; byte <= range->last; ++byte) Insert(byte, &set);
           next = Bytes(set, next);
         }
         all = all.has_value() ? Split(next, *all) : next;

@@ -182,14 +182,16 @@ absl::Status Constraint::FillMask(const ConfigurationId& position,
   return absl::OkStatus();
 }
 
-bool Constraint::Accept(ConfigurationId* position, absl::string_view bytes) {
+bool Constraint::Accept(ConfigurationId* position, absl::string_view bytes, bool* gave_up) {
   absl::MutexLock lock(&mutex_);
   BeginCall();
   ConfigurationId at = *position;
   for (const char byte : bytes) {
     at = configurations_.Step(at, grammar_->automaton().class_of[static_cast<std::uint8_t>(byte)]);
-    if (at == Configurations::kDead) return false;
+    if (at == Configurations::kDead) break;
   }
+  *gave_up = configurations_.exhausted();
+  if (at == Configurations::kDead) return false;
   *position = at;
   return true;
 }
@@ -252,11 +254,12 @@ bool Matcher::Accept(std::uint32_t token) {
   const TokenTable& tokens = constraint_->tokens();
   if (token >= tokens.size()) return false;
   const absl::string_view bytes = tokens.Bytes(token);
+  gave_up_ = false;
   return !bytes.empty() && AcceptBytes(bytes);
 }
 
 bool Matcher::AcceptBytes(absl::string_view bytes) {
-  return constraint_->Accept(&position_, bytes);
+  return constraint_->Accept(&position_, bytes, &gave_up_);
 }
 
 bool Matcher::CanEnd() const { return constraint_->MayEnd(position_); }

@@ -74,7 +74,7 @@ class Constraint {
   void Enroll(ConfigurationId* position, const ConfigurationId* from);
   void Leave(ConfigurationId* position);
   absl::Status FillMask(const ConfigurationId& position, absl::Span<std::uint32_t> words);
-  bool Accept(ConfigurationId* position, absl::string_view bytes);
+  bool Accept(ConfigurationId* position, absl::string_view bytes, bool* gave_up);
   bool MayEnd(const ConfigurationId& position) const;
   std::string ForcedBytes(const ConfigurationId& position, std::size_t max);
 
@@ -121,9 +121,13 @@ class Matcher {
   absl::Status Mask(absl::Span<std::uint32_t> words) const;
 
   // Goes on past a token or bytes. False, and the matcher stays where it was, when they may not
-  // come next. True for exactly the tokens of Mask(), and for empty `bytes`.
+  // come next. True for exactly the tokens of Mask() unless it gives up, and for empty `bytes`.
   bool Accept(std::uint32_t token);
   bool AcceptBytes(absl::string_view bytes);
+
+  // The last refusal was not the grammar's: finding out would have taken more work than a call may
+  // do. Mask() gives the status for it.
+  bool gave_up() const { return gave_up_; }
 
   // The text is complete: an end of text may come next.
   bool CanEnd() const;
@@ -137,6 +141,7 @@ class Matcher {
  private:
   std::shared_ptr<Constraint> constraint_;
   ConfigurationId position_ = Configurations::kDead;
+  bool gave_up_ = false;
 };
 
 }  // namespace ragmesh::grammar

@@ -230,11 +230,11 @@ NodeId JsonRules::SameLengthBetween(absl::string_view low, absl::string_view hig
 
 NodeId JsonRules::NaturalBetween(std::int64_t min, std::int64_t max) {
   std::vector<NodeId> choices;
-  std::int64_t first = 0;  // of as many digits
-  std::int64_t last = 9;
+  std::int64_t first = 0, last = 9;  // of as many digits
   for (std::uint32_t digits = 1; digits <= kMaxDigits && first <= max; ++digits) {
     const std::int64_t low = std::max(first, min), high = std::min(last, max);
     if (low <= high) choices.push_back(SameLengthBetween(absl::StrCat(low), absl::StrCat(high)));
+    if (digits == kMaxDigits) break;
     first = last + 1;
     last = 10 * last + 9;
   }

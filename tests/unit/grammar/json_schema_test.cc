@@ -204,6 +204,7 @@ TEST(JsonSchemaTest, HoldsToRangesOfIntegers) {
   Check(R"({"type":"integer","minimum":0.5,"maximum":3.5})", {"1", "3"}, {"0", "4"});
   Check(R"({"type":"integer","minimum":7})", {"7", "10", "999999999999999999"}, {"6", "-7"});
   Check(R"({"type":"integer","maximum":1e30})", {"7", "-999999999999999999"}, {});
+  Check(R"({"type":"number","minimum":1})", {"1", "1.5", "999999999999999999.5"}, {"0.5", "-1"});
   EXPECT_THAT(Refusal(R"({"type":"integer","minimum":3,"maximum":2})"),
               HasReason("MATCHES_NOTHING"));
   EXPECT_THAT(Refusal(R"({"type":"number","minimum":0.5})"), HasReason("UNSUPPORTED_SCHEMA"));
