@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/generation/logprobs.h"
 
 namespace ragmesh::generation {
 
@@ -20,7 +21,7 @@ namespace ragmesh::generation {
 struct Engine::Stream::State {
   State(Request asked, const CallContext& call, KvPool* pool)
       : request(std::move(asked)),
-        sampler(request.sampling, request.seed),
+        sampler(request.sampling, request.seed, request.breakers),
         call(call),
         tokens(request.prompt),
         cache(pool) {}
@@ -83,7 +84,7 @@ struct Engine::Stream::State {
   PromptLookup lookup;                // (engine)
   std::size_t written = 0;            // tokens chosen
 
-  std::deque<std::uint32_t> unread;
+  std::deque<Written> unread;
   bool ended = false;
   absl::Status status;
   Outcome outcome;
@@ -152,7 +153,7 @@ Engine::Stream::~Stream() {
   state_->abandoned.store(true, std::memory_order_relaxed);
 }
 
-absl::StatusOr<std::optional<std::uint32_t>> Engine::Stream::Next() {
+absl::StatusOr<std::optional<Engine::Written>> Engine::Stream::Next() {
   State& state = *state_;
   absl::Mutex& mutex = engine_->mutex_;
   // Taking the lock makes waiters look at their conditions again.
@@ -164,13 +165,35 @@ absl::StatusOr<std::optional<std::uint32_t>> Engine::Stream::Next() {
   mutex.AwaitWithDeadline(absl::Condition(&ready), state.call.deadline());
   if (absl::Status check = state.call.Check(); !check.ok()) return check;
   if (!state.unread.empty()) {
-    const std::uint32_t token = state.unread.front();
+    Written written = std::move(state.unread.front());
     state.unread.pop_front();
-    return token;
+    return written;
   }
   if (!state.ended) return absl::DeadlineExceededError("the deadline of the call has passed");
   if (!state.status.ok()) return state.status;
   return std::nullopt;
+}
+
+absl::StatusOr<std::size_t> Engine::AwaitAny(absl::Span<Stream* const> streams) {
+  const CallContext& call = streams[0]->state_->call;
+  const auto wake = call.OnCancel([this] { absl::MutexLock lock(&mutex_); });
+  absl::MutexLock lock(&mutex_);
+  const auto ready = [&streams, &call] {
+    return call.cancelled() ||
+           std::any_of(streams.begin(), streams.end(), [](const Stream* stream) {
+             return !stream->state_->unread.empty() || stream->state_->ended;
+           });
+  };
+  mutex_.AwaitWithDeadline(absl::Condition(&ready), call.deadline());
+  if (absl::Status check = call.Check(); !check.ok()) return check;
+  if (!ready()) return absl::DeadlineExceededError("the deadline of the call has passed");
+  const auto fullest =
+      std::max_element(streams.begin(), streams.end(), [](const Stream* a, const Stream* b) {
+        const Stream::State &first = *a->state_, &second = *b->state_;
+        return std::pair(first.unread.size(), first.ended) <
+               std::pair(second.unread.size(), second.ended);
+      });
+  return static_cast<std::size_t>(fullest - streams.begin());
 }
 
 Engine::Outcome Engine::Stream::outcome() const {
@@ -377,8 +400,8 @@ void Engine::End(Stream::State& stream, absl::Status status, stages::FinishReaso
   if (stream.written > 0) stream.outcome.decode_seconds = absl::ToDoubleSeconds(now - stream.first);
 }
 
-void Engine::Deliver(Stream::State& stream, std::optional<std::uint32_t> token) {
-  if (!token.has_value()) {
+void Engine::Deliver(Stream::State& stream, std::optional<Written> written) {
+  if (!written.has_value()) {
     return End(stream,
                MakeError(absl::StatusCode::kInternal, "the model's output holds no number",
                          {.reason = "MODEL_OUTPUT_NOT_FINITE",
@@ -390,11 +413,12 @@ void Engine::Deliver(Stream::State& stream, std::optional<std::uint32_t> token) 
     stream.outcome.queue_seconds = absl::ToDoubleSeconds(stream.admitted - stream.submitted);
     stream.outcome.prefill_seconds = absl::ToDoubleSeconds(stream.first - stream.admitted);
   }
-  stream.tokens.push_back(*token);
-  stream.unread.push_back(*token);
+  const std::uint32_t token = written->token;
+  stream.tokens.push_back(token);
+  stream.unread.push_back(*std::move(written));
   ++stream.written;
   const auto& ends = stream.request.end_ids;
-  if (std::find(ends.begin(), ends.end(), *token) != ends.end()) {
+  if (std::find(ends.begin(), ends.end(), token) != ends.end()) {
     End(stream, absl::OkStatus(), stages::FinishReason::kStop);
   } else if (stream.written >= stream.request.max_tokens) {
     End(stream, absl::OkStatus(), stages::FinishReason::kLength);
@@ -470,6 +494,17 @@ void Engine::Keep(const Stream::State& stream) {
   kept_.Keep(stream.request.tenant, stream.Names(stream.read), stream.cache);
 }
 
+std::optional<Engine::Written> Engine::Choose(Stream::State& stream,
+                                              absl::Span<const float> logits) {
+  const std::optional<std::uint32_t> token = stream.sampler.Pick(
+      {.logits = logits, .context = stream.tokens, .forbidden = stream.request.forbidden});
+  if (!token.has_value()) return std::nullopt;
+  Written written{.token = *token};
+  if (const auto& top = stream.request.top_logprobs; top.has_value())
+    written.logprobs = ReadLogprobs(logits, *token, *top);
+  return written;
+}
+
 // What the pass has brought: positions that are valid now, and tokens.
 void Engine::Take(const Pass& pass) {
   std::size_t row = 0, logits = 0;
@@ -497,11 +532,11 @@ void Engine::Take(const Pass& pass) {
     if (!chooses) continue;
     std::size_t right = 0;
     for (std::size_t i = 0; i <= share.guessed; ++i) {
-      const std::optional<std::uint32_t> token =
-          stream.sampler.Pick(decoder_->Logits(logits + i), stream.request.forbidden);
-      const bool goes_on = i < share.guessed && token == guesses[i].token;
+      std::optional<Written> written = Choose(stream, decoder_->Logits(logits + i));
+      const bool goes_on =
+          i < share.guessed && written.has_value() && written->token == guesses[i].token;
       absl::MutexLock lock(&mutex_);
-      Deliver(stream, token);
+      Deliver(stream, std::move(written));
       if (!goes_on || stream.ended) break;
       ++stream.read;  // the guess is in the cache already
       ++right;

@@ -70,9 +70,16 @@ class Engine {
     std::string tenant;  // takes turns with others, and shares nothing that is kept with them
     stages::Sampling sampling;
     std::uint64_t seed = 0;
-    std::size_t max_tokens = 1;            // prompt and these fit the context
-    std::vector<std::uint32_t> end_ids;    // ends the stream, and is its last token
-    std::vector<std::uint32_t> forbidden;  // never chosen
+    std::size_t max_tokens = 1;                        // prompt and these fit the context
+    std::vector<std::uint32_t> end_ids;                // ends the stream, and is its last token
+    std::vector<std::uint32_t> forbidden;              // never chosen
+    std::shared_ptr<const SequenceBreakers> breakers;  // of sampling.dry_sequence_breakers
+    std::optional<std::uint32_t> top_logprobs;         // set: each token comes with logprobs
+  };
+
+  struct Written {
+    std::uint32_t token = 0;
+    std::optional<stages::TokenLogprobs> logprobs;  // without bytes
   };
 
   struct Outcome {
@@ -96,7 +103,7 @@ class Engine {
     // The next token; nullopt once the generation has ended by itself. CANCELLED or
     // DEADLINE_EXCEEDED at once when the call says so; INTERNAL / MODEL_OUTPUT_NOT_FINITE when the
     // weights give no numbers.
-    absl::StatusOr<std::optional<std::uint32_t>> Next();
+    absl::StatusOr<std::optional<Written>> Next();
 
     // Complete after Next() gave nullopt.
     Outcome outcome() const;
@@ -126,6 +133,10 @@ class Engine {
   // RESOURCE_EXHAUSTED / QUEUE_FULL when the queue is full. Prompt and max_tokens together are at
   // most context().
   absl::StatusOr<std::unique_ptr<Stream>> Submit(Request request, const CallContext& call);
+
+  // Waits until Next() of one of these streams has an answer, and says of which: the one with the
+  // most unread tokens. All belong to one call, whose end is reported as by Next().
+  absl::StatusOr<std::size_t> AwaitAny(absl::Span<Stream* const> streams);
 
   std::size_t waiting() const;
   std::size_t running() const;
@@ -180,7 +191,8 @@ class Engine {
   bool StillRuns(const StatePtr& stream) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void Take(const Pass& pass);
   void Keep(const Stream::State& stream);
-  void Deliver(Stream::State& stream, std::optional<std::uint32_t> token)
+  static std::optional<Written> Choose(Stream::State& stream, absl::Span<const float> logits);
+  void Deliver(Stream::State& stream, std::optional<Written> written)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void End(Stream::State& stream, absl::Status status, stages::FinishReason reason)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -1,18 +1,18 @@
 #include "libs/generation/llama_generator.h"
 
 #include <algorithm>
-#include <cmath>
 #include <random>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/concurrency/thread_pool.h"
+#include "libs/generation/choice.h"
 #include "libs/generation/engine.h"
 #include "libs/generation/prompt_reader.h"
-#include "libs/generation/text_assembler.h"
 
 namespace ragmesh::generation {
 namespace {
@@ -21,15 +21,27 @@ constexpr std::size_t kMaxStops = 16;
 constexpr std::size_t kMaxStopBytes = 256;
 constexpr std::size_t kMaxStreams = 64;
 
-absl::Status CheckRequest(const stages::GenerateRequest& request) {
-  const stages::Sampling& sampling = request.sampling;
-  if (!(sampling.temperature >= 0 && sampling.temperature <= 2)) {
-    return InvalidField("sampling.temperature", "must be between 0 and 2");
+absl::Status CheckRequest(const stages::GenerateRequest& request, std::size_t vocabulary) {
+  RAGMESH_RETURN_IF_ERROR(stages::CheckSampling(request.sampling, "sampling."));
+  for (const stages::LogitBias& entry : request.sampling.logit_bias) {
+    if (entry.token_id < vocabulary) continue;
+    return InvalidField("sampling.logit_bias",
+                        absl::StrCat("names token ", entry.token_id, "; the model has tokens 0 to ",
+                                     vocabulary - 1),
+                        "Take ids from Tokenize of this model.");
   }
-  if (!(sampling.top_p > 0 && sampling.top_p <= 1))
-    return InvalidField("sampling.top_p", "must be over 0 and at most 1");
-  if (!(sampling.min_p >= 0 && sampling.min_p < 1))
-    return InvalidField("sampling.min_p", "must be at least 0 and below 1");
+  if (request.choices < 1 || request.choices > stages::kMaxChoices) {
+    return InvalidField(
+        "choices",
+        absl::StrCat("is ", request.choices, "; must be between 1 and ", stages::kMaxChoices),
+        "Send several requests for more.");
+  }
+  if (request.top_logprobs.value_or(0) > stages::kMaxTopLogprobs) {
+    return InvalidField(
+        "top_logprobs",
+        absl::StrCat("is ", *request.top_logprobs, "; must be at most ", stages::kMaxTopLogprobs),
+        "Ask for fewer alternatives.");
+  }
   if (request.stop.size() > kMaxStops) return InvalidField("stop", "must hold at most 16 strings");
   for (const std::string& stop : request.stop) {
     if (stop.empty()) return InvalidField("stop", "must not hold an empty string");
@@ -89,35 +101,20 @@ class LlamaGenerator final : public stages::Generator {
       absl::FunctionRef<absl::Status(const stages::TokenEvent&)> on_token,
       const CallContext& call) override {
     RAGMESH_RETURN_IF_ERROR(call.Check());
-    RAGMESH_RETURN_IF_ERROR(CheckRequest(request));
+    RAGMESH_RETURN_IF_ERROR(CheckRequest(request, engine_->decoder().config().vocabulary));
     RAGMESH_ASSIGN_OR_RETURN(Engine::Request work, Plan(request));
-    stages::GenerateResult result;
-    result.usage.prompt_tokens = static_cast<std::uint32_t>(work.prompt.size());
-    result.seed = work.seed;
-    const text::DecoderTokenizer& tokenizer = *prompts_->vocabulary().tokenizer;
-    TextAssembler assembler(request.stop, tokenizer.AddsSpaceAfter(work.prompt.back()));
-    RAGMESH_ASSIGN_OR_RETURN(const std::unique_ptr<Engine::Stream> stream,
-                             engine_->Submit(std::move(work), call));
-
-    while (!assembler.stopped()) {
-      RAGMESH_ASSIGN_OR_RETURN(const std::optional<std::uint32_t> token, stream->Next());
-      if (!token.has_value()) break;
-      ++result.usage.completion_tokens;
-      // Rows past the vocabulary are padding, and control tokens are structure: neither has text.
-      const bool has_text =
-          *token < tokenizer.size() && tokenizer.kind(*token) != text::TokenKind::kControl;
-      RAGMESH_RETURN_IF_ERROR(
-          Send(assembler.Add(*token, has_text ? tokenizer.Bytes(*token) : ""), on_token));
+    const std::size_t prompt_tokens = work.prompt.size();
+    std::vector<Choice> choices;
+    RAGMESH_RETURN_IF_ERROR(Submit(request, work, call, &choices));
+    // The other choices start once the first has read the prompt, which they then find in the
+    // engine's cache.
+    if (request.choices > 1) {
+      RAGMESH_RETURN_IF_ERROR(engine_->AwaitAny({choices[0].stream()}).status());
+      while (choices.size() < request.choices)
+        RAGMESH_RETURN_IF_ERROR(Submit(request, work, call, &choices));
     }
-    if (!assembler.stopped()) RAGMESH_RETURN_IF_ERROR(Send(assembler.Finish(), on_token));
-    const Engine::Outcome outcome = stream->outcome();
-    result.finish_reason = assembler.stopped() ? stages::FinishReason::kStop : outcome.reason;
-    result.stop_sequence = assembler.stop_sequence();
-    result.usage.cached_prompt_tokens = static_cast<std::uint32_t>(outcome.cached_tokens);
-    result.queue_seconds = outcome.queue_seconds;
-    result.prefill_seconds = outcome.prefill_seconds;
-    result.decode_seconds = outcome.decode_seconds;
-    return result;
+    RAGMESH_RETURN_IF_ERROR(Drain(&choices, on_token));
+    return Summarise(choices, prompt_tokens);
   }
 
   absl::StatusOr<std::vector<std::uint32_t>> Tokenize(
@@ -171,6 +168,8 @@ class LlamaGenerator final : public stages::Generator {
         request.max_tokens == 0 ? room : std::min<std::size_t>(room, request.max_tokens);
     work.sampling = request.sampling;
     work.seed = request.sampling.seed.has_value() ? *request.sampling.seed : RandomSeed();
+    work.top_logprobs = request.top_logprobs;
+    work.breakers = Breakers(request.sampling);
     (request.ignore_eos ? work.forbidden : work.end_ids) = prompts_->vocabulary().end_ids;
     return work;
   }
@@ -180,9 +179,85 @@ class LlamaGenerator final : public stages::Generator {
     return std::uint64_t{device()} << 32 | device();
   }
 
-  static absl::Status Send(const stages::TokenEvent& event,
-                           absl::FunctionRef<absl::Status(const stages::TokenEvent&)> on_token) {
-    return event.text.empty() && event.token_ids.empty() ? absl::OkStatus() : on_token(event);
+  absl::Status Submit(const stages::GenerateRequest& request, const Engine::Request& work,
+                      const CallContext& call, std::vector<Choice>* choices) {
+    const auto index = static_cast<std::uint32_t>(choices->size());
+    Engine::Request own = work;
+    own.seed = ChoiceSeed(work.seed, index);
+    const std::uint64_t seed = own.seed;
+    RAGMESH_ASSIGN_OR_RETURN(std::unique_ptr<Engine::Stream> stream,
+                             engine_->Submit(std::move(own), call));
+    const Vocabulary& vocabulary = prompts_->vocabulary();
+    choices->emplace_back(index, seed, std::move(stream), vocabulary, request.stop,
+                          vocabulary.tokenizer->AddsSpaceAfter(work.prompt.back()));
+    return absl::OkStatus();
+  }
+
+  // Reads whichever stream has something, so that none waits for the place of another.
+  absl::Status Drain(std::vector<Choice>* choices, Choice::OnToken on_token) {
+    while (true) {
+      std::vector<Choice*> open;
+      std::vector<Engine::Stream*> streams;
+      for (Choice& choice : *choices) {
+        if (choice.ended()) continue;
+        open.push_back(&choice);
+        streams.push_back(choice.stream());
+      }
+      if (open.empty()) return absl::OkStatus();
+      std::size_t next = 0;
+      if (open.size() > 1) {
+        RAGMESH_ASSIGN_OR_RETURN(next, engine_->AwaitAny(streams));
+      }
+      RAGMESH_RETURN_IF_ERROR(open[next]->Advance(on_token));
+    }
+  }
+
+  // Times are those of the first choice, whose prompt was read.
+  static stages::GenerateResult Summarise(const std::vector<Choice>& choices,
+                                          std::size_t prompt_tokens) {
+    const Engine::Outcome& outcome = choices[0].outcome();
+    stages::ChoiceEnd first = choices[0].end();
+    stages::GenerateResult result;
+    result.finish_reason = first.finish_reason;
+    result.stop_sequence = std::move(first.stop_sequence);
+    result.seed = first.seed;
+    for (std::size_t i = 1; i < choices.size(); ++i)
+      result.other_choices.push_back(choices[i].end());
+    result.usage.prompt_tokens = static_cast<std::uint32_t>(prompt_tokens);
+    result.usage.cached_prompt_tokens = static_cast<std::uint32_t>(outcome.cached_tokens);
+    for (const Choice& choice : choices) result.usage.completion_tokens += choice.tokens();
+    result.queue_seconds = outcome.queue_seconds;
+    result.prefill_seconds = outcome.prefill_seconds;
+    result.decode_seconds = outcome.decode_seconds;
+    return result;
+  }
+
+  // Those of a request with DRY. Making them looks at the whole vocabulary, so the last ones are
+  // kept for requests with the same texts.
+  std::shared_ptr<const SequenceBreakers> Breakers(const stages::Sampling& sampling) const {
+    if (sampling.dry_multiplier <= 0) return nullptr;
+    {
+      absl::MutexLock lock(&breakers_mutex_);
+      if (breakers_ != nullptr && breaker_texts_ == sampling.dry_sequence_breakers)
+        return breakers_;
+    }
+    const text::BpeTokenizer& tokenizer = *prompts_->vocabulary().tokenizer;
+    auto made = SequenceBreakers::Create(
+        sampling.dry_sequence_breakers, tokenizer.size(),
+        [&](std::uint32_t id) {
+          return tokenizer.kind(id) == text::TokenKind::kControl ? absl::string_view()
+                                                                 : tokenizer.Bytes(id);
+        },
+        [&](absl::string_view text) {
+          std::vector<text::Token> tokens;
+          tokenizer.Encode(text, &tokens);
+          std::vector<std::uint32_t> ids;
+          for (const text::Token& token : tokens) ids.push_back(token.id);
+          return ids;
+        });
+    absl::MutexLock lock(&breakers_mutex_);
+    breaker_texts_ = sampling.dry_sequence_breakers;
+    return breakers_ = std::move(made);
   }
 
   const GeneratorOptions options_;
@@ -190,6 +265,9 @@ class LlamaGenerator final : public stages::Generator {
   std::size_t context_ = 0;
   std::unique_ptr<const PromptReader> prompts_;
   std::unique_ptr<ComputePool> pool_;
+  mutable absl::Mutex breakers_mutex_;
+  mutable std::vector<std::string> breaker_texts_ ABSL_GUARDED_BY(breakers_mutex_);
+  mutable std::shared_ptr<const SequenceBreakers> breakers_ ABSL_GUARDED_BY(breakers_mutex_);
   std::unique_ptr<Engine> engine_;  // goes first: its thread uses the pool
 };
 

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "libs/base/call_context.h"
+#include "libs/stages/sampling.h"
 #include "libs/stages/stage_info.h"
 
 namespace ragmesh::stages {
@@ -33,25 +34,39 @@ struct RawPrompt {
   bool parse_special = false;
 };
 
-struct Sampling {
-  double temperature = 0;             // 0: greedy; up to 2
-  std::uint32_t top_k = 0;            // 0: off
-  double top_p = 1;                   // (0, 1]
-  double min_p = 0;                   // [0, 1)
-  std::optional<std::uint64_t> seed;  // unset: drawn at random and reported
-};
-
 struct GenerateRequest {
   std::variant<ChatMessages, RawPrompt> prompt;
   Sampling sampling;
   std::uint32_t max_tokens = 0;   // 0: as many as the context has room for
   std::vector<std::string> stop;  // at most 16, none empty; a stop string is not part of the output
   bool ignore_eos = false;        // for measurements
+  std::uint32_t choices = 1;      // texts to write, 1 to kMaxChoices; each has its own seed
+  // Set: log-probabilities come with the tokens, with those of so many alternatives, up to
+  // kMaxTopLogprobs.
+  std::optional<std::uint32_t> top_logprobs;
+};
+
+inline constexpr std::uint32_t kMaxChoices = 8;
+inline constexpr std::uint32_t kMaxTopLogprobs = 20;
+
+struct ScoredToken {
+  std::uint32_t token_id = 0;
+  std::string bytes;  // its text, maybe a part of a character; empty for control tokens
+  // Natural, of the model's own distribution, before bias, penalties, filters and temperature; at
+  // least -9999.
+  float logprob = 0;
+};
+
+struct TokenLogprobs {
+  ScoredToken chosen;
+  std::vector<ScoredToken> top;  // likeliest first; may hold the chosen one
 };
 
 struct TokenEvent {
   std::string text;  // whole UTF-8 characters; may be empty while one is incomplete
   std::vector<std::uint32_t> token_ids;  // tokens that made `text`
+  std::uint32_t choice = 0;              // which of the texts goes on
+  std::vector<TokenLogprobs> logprobs;   // one a token when asked for
 };
 
 enum class FinishReason { kStop, kLength, kCancelled };  // kLength: max_tokens or end of context
@@ -62,11 +77,18 @@ struct Usage {
   std::uint32_t completion_tokens = 0;
 };
 
-struct GenerateResult {
+struct ChoiceEnd {
   FinishReason finish_reason = FinishReason::kStop;
   std::string stop_sequence;  // the one that matched, empty when none did
-  Usage usage;
   std::uint64_t seed = 0;
+};
+
+struct GenerateResult {
+  FinishReason finish_reason = FinishReason::kStop;  // of the first choice, as the next two
+  std::string stop_sequence;                         // the one that matched, empty when none did
+  Usage usage;                                       // of all choices; the prompt counts once
+  std::uint64_t seed = 0;
+  std::vector<ChoiceEnd> other_choices;  // from the second on
   double queue_seconds = 0;
   double prefill_seconds = 0;  // prompt to first token, without the queue
   double decode_seconds = 0;
@@ -76,9 +98,10 @@ class Generator {
  public:
   virtual ~Generator() = default;
 
-  // Calls `on_token` from the calling thread, in order. A non-OK status from it ends the generation
-  // with that status. INVALID_ARGUMENT / CONTEXT_TOO_LONG with counts when the prompt does not fit;
-  // UNAVAILABLE / MODEL_NOT_LOADED; RESOURCE_EXHAUSTED / QUEUE_FULL.
+  // Calls `on_token` from the calling thread, in order; events of several choices come mixed. A
+  // non-OK status from it ends the generation with that status. INVALID_ARGUMENT / CONTEXT_TOO_LONG
+  // with counts when the prompt does not fit; UNAVAILABLE / MODEL_NOT_LOADED; RESOURCE_EXHAUSTED /
+  // QUEUE_FULL.
   virtual absl::StatusOr<GenerateResult> Generate(
       const GenerateRequest& request, absl::FunctionRef<absl::Status(const TokenEvent&)> on_token,
       const CallContext& call) = 0;

@@ -54,7 +54,7 @@ class EngineTest : public ::testing::Test {
       const auto token = stream.Next();
       EXPECT_TRUE(token.ok()) << token.status();
       if (!token.ok() || !token->has_value()) break;
-      answer.tokens.push_back(**token);
+      answer.tokens.push_back((*token)->token);
     }
     answer.outcome = stream.outcome();
     return answer;

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <thread>
 
 #include "absl/time/clock.h"
@@ -25,6 +27,8 @@ using testing::StatusIs;
 struct Output {
   std::string text;
   std::vector<std::uint32_t> ids;
+  std::vector<std::vector<std::uint32_t>> choices;  // ids of each
+  std::vector<stages::TokenLogprobs> logprobs;
   stages::GenerateResult result;
 };
 
@@ -54,6 +58,11 @@ class LlamaGeneratorTest : public ::testing::Test {
         [&](const TokenEvent& event) {
           output.text += event.text;
           output.ids.insert(output.ids.end(), event.token_ids.begin(), event.token_ids.end());
+          output.choices.resize(std::max<std::size_t>(output.choices.size(), event.choice + 1));
+          auto& choice = output.choices[event.choice];
+          choice.insert(choice.end(), event.token_ids.begin(), event.token_ids.end());
+          output.logprobs.insert(output.logprobs.end(), event.logprobs.begin(),
+                                 event.logprobs.end());
           return absl::OkStatus();
         },
         call);
@@ -139,6 +148,103 @@ TEST_F(LlamaGeneratorTest, EqualSeedsGiveEqualSamples) {
   EXPECT_EQ(first->result.seed, 7u);
   request.sampling.seed = 8;
   EXPECT_NE(first->ids, Run(*generator, request)->ids);
+}
+
+TEST_F(LlamaGeneratorTest, SampledStreamsWriteWhatEachWritesAlone) {
+  const auto generator = Load();
+  std::vector<GenerateRequest> requests;
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    requests.push_back(Ask(seed % 2 ? "Tell me a story." : "Name three rivers.", 20));
+    requests.back().sampling = {.temperature = 1.1,
+                                .typical_p = 0.95,
+                                .xtc_probability = 0.3,
+                                .repeat_penalty = 1.1,
+                                .dry_multiplier = 0.8,
+                                .seed = seed};
+  }
+  std::vector<std::vector<std::uint32_t>> alone, together(requests.size());
+  for (const GenerateRequest& request : requests) alone.push_back(Run(*generator, request)->ids);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    threads.emplace_back([&, i] { together[i] = Run(*generator, requests[i])->ids; });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(together, alone);
+}
+
+TEST_F(LlamaGeneratorTest, SeveralChoicesEachHaveTheirOwnSeed) {
+  const auto generator = Load();
+  GenerateRequest request = Ask("Tell me a story.", 12);
+  request.sampling = {.temperature = 1, .seed = 7};
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const Output single, Run(*generator, request));
+  request.choices = 6;  // more than run at a time
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const Output several, Run(*generator, request));
+  ASSERT_EQ(several.choices.size(), 6u);
+  EXPECT_EQ(several.choices[0], single.ids);
+  EXPECT_NE(several.choices[1], single.ids);
+  EXPECT_NE(several.choices[2], several.choices[1]);
+  ASSERT_EQ(several.result.other_choices.size(), 5u);
+  EXPECT_EQ(several.result.usage.prompt_tokens, single.result.usage.prompt_tokens);
+  std::size_t written = 0;
+  for (const auto& ids : several.choices) written += ids.size();
+  EXPECT_EQ(several.result.usage.completion_tokens, written);
+  // The seed that is reported for a choice writes it again.
+  request.choices = 1;
+  request.sampling.seed = several.result.other_choices[2].seed;
+  EXPECT_EQ(Run(*generator, request)->ids, several.choices[3]);
+}
+
+TEST_F(LlamaGeneratorTest, ManyLongChoicesEndWhereOnlyOneRunsAtATime) {
+  GeneratorOptions options;
+  options.max_streams = 1;
+  const auto generator = Load(options);
+  GenerateRequest request = Ask("Count.", 300);  // more than a stream may be ahead of its reader
+  request.ignore_eos = true;
+  request.choices = 2;
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const Output output, Run(*generator, request));
+  EXPECT_EQ(output.choices[0].size(), 300u);
+  EXPECT_EQ(output.choices[0], output.choices[1]);  // greedy
+}
+
+TEST_F(LlamaGeneratorTest, LogprobsComeOnlyWhenAskedForAndSayWhatGreedyTook) {
+  const auto generator = Load();
+  GenerateRequest request = Ask("What is the capital of France?", 8);
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const Output without, Run(*generator, request));
+  EXPECT_TRUE(without.logprobs.empty());
+  request.top_logprobs = 5;
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const Output with, Run(*generator, request));
+  EXPECT_EQ(with.ids, without.ids);
+  ASSERT_EQ(with.logprobs.size(), with.ids.size());
+  std::string spelled;
+  for (std::size_t i = 0; i < with.ids.size(); ++i) {
+    const stages::TokenLogprobs& logprobs = with.logprobs[i];
+    EXPECT_EQ(logprobs.chosen.token_id, with.ids[i]);
+    ASSERT_EQ(logprobs.top.size(), 5u);
+    EXPECT_EQ(logprobs.top[0].token_id, with.ids[i]);
+    double mass = 0;
+    for (const stages::ScoredToken& token : logprobs.top) mass += std::exp(token.logprob);
+    EXPECT_LE(mass, 1 + 1e-6);
+    EXPECT_GT(mass, 0.05);
+    spelled += logprobs.chosen.bytes;
+  }
+  EXPECT_EQ(spelled, with.text);
+}
+
+TEST_F(LlamaGeneratorTest, LogitBiasBansATokenAndDryBreaksALoop) {
+  const auto generator = Load();
+  GenerateRequest request = Ask("What is the capital of France?", 8);
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const Output usual, Run(*generator, request));
+  request.sampling.logit_bias = {{usual.ids[0], -100.0f}};
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const Output other, Run(*generator, request));
+  EXPECT_EQ(std::count(other.ids.begin(), other.ids.end(), usual.ids[0]), 0);
+
+  GenerateRequest loop;
+  loop.prompt = stages::RawPrompt{"a b c d e a b c d e a b c d e a b c d"};
+  loop.max_tokens = 1;
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const Output repeats, Run(*generator, loop));
+  loop.sampling.dry_multiplier = 10;
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const Output breaks, Run(*generator, loop));
+  EXPECT_EQ(repeats.text, " e");
+  EXPECT_NE(breaks.text, " e");
 }
 
 TEST_F(LlamaGeneratorTest, StopStringsEndTheTextAcrossTokens) {
@@ -279,6 +385,21 @@ TEST_F(LlamaGeneratorTest, SamplingOutOfRangeNamesTheField) {
   request.stop = {""};
   EXPECT_THAT(Run(*generator, request),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("stop")));
+}
+
+TEST_F(LlamaGeneratorTest, WhatCannotBeSampledNamesTheFieldAndTheRange) {
+  const auto generator = Load();
+  const auto fault = [&](auto change) {
+    GenerateRequest request = Ask("Hello", 1);
+    change(request);
+    const auto refused = Run(*generator, request);
+    EXPECT_THAT(refused, StatusIs(absl::StatusCode::kInvalidArgument));
+    return GetErrorDetail(refused.status())->field;
+  };
+  EXPECT_EQ(fault([](auto& r) { r.choices = 9; }), "choices");
+  EXPECT_EQ(fault([](auto& r) { r.top_logprobs = 21; }), "top_logprobs");
+  EXPECT_EQ(fault([](auto& r) { r.sampling.logit_bias = {{49152, 1}}; }), "sampling.logit_bias");
+  EXPECT_EQ(fault([](auto& r) { r.sampling.typical_p = 0; }), "sampling.typical_p");
 }
 
 TEST(AbsentModelTest, EveryCallSaysWhyAndHowToGetOne) {

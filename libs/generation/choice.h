@@ -1,0 +1,64 @@
+// One of the texts that a request asks for, on its way from tokens to events.
+#ifndef RAGMESH_LIBS_GENERATION_CHOICE_H_
+#define RAGMESH_LIBS_GENERATION_CHOICE_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "libs/generation/engine.h"
+#include "libs/generation/text_assembler.h"
+#include "libs/generation/vocabulary.h"
+#include "libs/stages/generator.h"
+
+namespace ragmesh::generation {
+
+// Borrows the vocabulary. One thread.
+class Choice {
+ public:
+  using OnToken = absl::FunctionRef<absl::Status(const stages::TokenEvent&)>;
+
+  Choice(std::uint32_t index, std::uint64_t seed, std::unique_ptr<Engine::Stream> stream,
+         const Vocabulary& vocabulary, std::vector<std::string> stops, bool drops_first_space)
+      : index_(index),
+        seed_(seed),
+        stream_(std::move(stream)),
+        vocabulary_(vocabulary),
+        assembler_(std::move(stops), drops_first_space) {}
+
+  // Waits for the next token and hands on what may be shown with it. Errors of the stream and of
+  // `on_token` as they are.
+  absl::Status Advance(OnToken on_token);
+
+  // Nothing more comes: the text has ended, or a stop string was found and the stream given up.
+  bool ended() const { return stream_ == nullptr; }
+  // Not once ended.
+  Engine::Stream* stream() const { return stream_.get(); }
+
+  std::uint32_t tokens() const { return tokens_; }
+  // Both complete once ended.
+  const Engine::Outcome& outcome() const { return outcome_; }
+  stages::ChoiceEnd end() const;
+
+ private:
+  absl::string_view Text(std::uint32_t id) const;
+  absl::Status Send(stages::TokenEvent event, OnToken on_token);
+  void End();
+
+  const std::uint32_t index_;
+  const std::uint64_t seed_;
+  std::unique_ptr<Engine::Stream> stream_;
+  const Vocabulary& vocabulary_;
+  TextAssembler assembler_;
+  std::deque<stages::TokenLogprobs> logprobs_;  // of tokens whose text is held back
+  std::uint32_t tokens_ = 0;
+  Engine::Outcome outcome_;
+};
+
+}  // namespace ragmesh::generation
+
+#endif  // RAGMESH_LIBS_GENERATION_CHOICE_H_
