@@ -187,10 +187,12 @@ OpenAiAnswer::Identity MakeIdentity(const ExchangePtr& exchange,
   return {.id = absl::StrCat("chatcmpl-", exchange->head().id),
           .model = request.model,
           .created = absl::ToUnixSeconds(absl::Now()),
-          .include_usage = request.include_usage};
+          .include_usage = request.include_usage,
+          .choices = std::max<std::uint32_t>(request.chat.choices(), 1)};
 }
 
 void RunAsk(const ExchangePtr& exchange, const GatewayApi& api, ChatCompletionRequest request) {
+  if (!request.ask_refusal.ok()) return Fail(exchange, request.ask_refusal);
   if (request.ask.question().empty()) {
     return Fail(exchange, InvalidField("messages", "must end with a question of the user",
                                        "Add a user message after the last assistant message."));

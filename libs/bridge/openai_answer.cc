@@ -43,15 +43,50 @@ const char* FinishName(v1::FinishReason reason) {
   return reason == v1::FINISH_REASON_LENGTH ? "length" : "stop";
 }
 
+// `token` is text, so what is no character by itself stands in it as U+FFFD; `bytes` are exact.
+Json ScoredJson(const v1::ScoredToken& token) {
+  Json bytes = Json::array();
+  for (const char c : token.text()) bytes.push_back(static_cast<unsigned char>(c));
+  return {{"token", token.text()}, {"logprob", token.logprob()}, {"bytes", std::move(bytes)}};
+}
+
+Json NoLogprobs() { return {{"content", Json::array()}, {"refusal", nullptr}}; }
+
+Json LogprobsJson(const v1::TokenLogprobs& logprobs) {
+  Json json = ScoredJson(logprobs.chosen());
+  json["top_logprobs"] = Json::array();
+  for (const v1::ScoredToken& token : logprobs.top())
+    json["top_logprobs"].push_back(ScoredJson(token));
+  return json;
+}
+
 }  // namespace
 
 std::string OpenAiAnswer::First() {
-  return Delta({{"role", "assistant"}, {"content", ""}}, nullptr);
+  std::string chunks;
+  for (std::uint32_t i = 0; i < choices_.size(); ++i)
+    absl::StrAppend(&chunks, Delta(i, {{"role", "assistant"}, {"content", ""}}, nullptr));
+  return chunks;
 }
 
-std::string OpenAiAnswer::Token(const std::string& text) {
-  text_ += text;
-  return text.empty() ? "" : Delta({{"content", text}}, nullptr);
+std::string OpenAiAnswer::Token(const v1::TextDelta& token) {
+  Choice& choice = At(token.choice());
+  choice.text += token.text();
+  Json content = Json::array();
+  for (const v1::TokenLogprobs& logprobs : token.logprobs()) {
+    // Control tokens are no part of the content.
+    if (!logprobs.chosen().text().empty()) content.push_back(LogprobsJson(logprobs));
+  }
+  if (token.text().empty() && content.empty()) return "";
+  Json logprobs = nullptr;
+  if (!content.empty()) {
+    if (choice.logprobs.is_null()) choice.logprobs = NoLogprobs();
+    auto& all = choice.logprobs["content"];
+    all.insert(all.end(), content.begin(), content.end());
+    logprobs = NoLogprobs();
+    logprobs["content"] = std::move(content);
+  }
+  return Delta(token.choice(), {{"content", token.text()}}, nullptr, nullptr, std::move(logprobs));
 }
 
 void OpenAiAnswer::Note(const char* kind, const google::protobuf::Message& message) {
@@ -62,12 +97,12 @@ void OpenAiAnswer::Note(const char* kind, const google::protobuf::Message& messa
 std::string OpenAiAnswer::Add(const v1::AskResponse& event) {
   switch (event.event_case()) {
     case v1::AskResponse::kToken:
-      return Token(event.token().text());
+      return Token(event.token());
     case v1::AskResponse::kUsage:
       usage_ = event.usage();
       return "";
     case v1::AskResponse::kDone:
-      finish_reason_ = FinishName(event.done().finish_reason());
+      At(event.done().choice()).finish_reason = FinishName(event.done().finish_reason());
       return "";
     case v1::AskResponse::EVENT_NOT_SET:
       return "";
@@ -76,7 +111,7 @@ std::string OpenAiAnswer::Add(const v1::AskResponse& event) {
       break;
     case v1::AskResponse::kAnswer:
       rag_["answer"] = MessageJson(event.answer());
-      if (text_.empty()) text_ = event.answer().text();
+      if (choices_[0].text.empty()) choices_[0].text = event.answer().text();
       break;
     case v1::AskResponse::kTimings:
       rag_["timings"] = MessageJson(event.timings());
@@ -90,20 +125,21 @@ std::string OpenAiAnswer::Add(const v1::AskResponse& event) {
       break;
   }
   // Everything but text travels beside an empty delta, where OpenAI's clients pass it by.
-  return Delta(Json::object(), nullptr, {{"rag", MessageJson(event)}});
+  return Delta(0, Json::object(), nullptr, {{"rag", MessageJson(event)}});
 }
 
 std::string OpenAiAnswer::Add(const v1::ChatResponse& event) {
   if (event.has_usage()) usage_ = event.usage();
-  if (event.has_done()) finish_reason_ = FinishName(event.done().finish_reason());
-  return event.has_token() ? Token(event.token().text()) : "";
+  if (event.has_done())
+    At(event.done().choice()).finish_reason = FinishName(event.done().finish_reason());
+  return event.has_token() ? Token(event.token()) : "";
 }
 
 std::string OpenAiAnswer::Last() {
-  Json delta = Json::object();
   std::string out;
-  if (!citations_.empty()) out = Delta({{"annotations", Annotations()}}, nullptr);
-  absl::StrAppend(&out, Delta(std::move(delta), finish_reason_));
+  if (!citations_.empty()) out = Delta(0, {{"annotations", Annotations()}}, nullptr);
+  for (std::uint32_t i = 0; i < choices_.size(); ++i)
+    absl::StrAppend(&out, Delta(i, Json::object(), choices_[i].finish_reason));
   if (identity_.include_usage) {
     Json chunk = {{"id", identity_.id},           {"object", "chat.completion.chunk"},
                   {"created", identity_.created}, {"model", identity_.model},
@@ -124,10 +160,11 @@ std::string OpenAiAnswer::Chunk(Json choices, Json extra) const {
   return absl::StrCat("data: ", Print(chunk), "\n\n");
 }
 
-std::string OpenAiAnswer::Delta(Json delta, Json finish_reason, Json extra) const {
-  Json choice = {{"index", 0}};
+std::string OpenAiAnswer::Delta(std::uint32_t index, Json delta, Json finish_reason, Json extra,
+                                Json logprobs) const {
+  Json choice = {{"index", index}};
   choice["delta"] = std::move(delta);
-  choice["logprobs"] = nullptr;
+  choice["logprobs"] = std::move(logprobs);
   choice["finish_reason"] = std::move(finish_reason);
   return Chunk(Json::array({std::move(choice)}), std::move(extra));
 }
@@ -136,10 +173,11 @@ std::string OpenAiAnswer::Delta(Json delta, Json finish_reason, Json extra) cons
 // stands nowhere.
 Json OpenAiAnswer::Annotations() const {
   Json list = Json::array();
+  const std::string& text = choices_[0].text;
   for (const v1::Citation& citation : citations_) {
     const std::string mark = absl::StrCat("[", citation.number(), "]");
-    const std::size_t at = text_.find(mark);
-    const std::size_t begin = CodePoints(absl::string_view(text_).substr(0, at));
+    const std::size_t at = text.find(mark);
+    const std::size_t begin = CodePoints(absl::string_view(text).substr(0, at));
     const std::size_t end = at == std::string::npos ? begin : begin + mark.size();
     list.push_back({{"type", "url_citation"},
                     {"url_citation",
@@ -161,20 +199,19 @@ Json OpenAiAnswer::UsageJson() const {
 }
 
 Json OpenAiAnswer::Whole() const {
-  Json message = {{"role", "assistant"},
-                  {"content", text_},
-                  {"refusal", nullptr},
-                  {"annotations", Annotations()}};
-  Json choice = {{"index", 0}};
-  choice["message"] = std::move(message);
-  choice["logprobs"] = nullptr;
-  choice["finish_reason"] = finish_reason_;
-  Json whole = {{"id", identity_.id},
-                {"object", "chat.completion"},
-                {"created", identity_.created},
-                {"model", identity_.model},
-                {"choices", Json::array({std::move(choice)})},
-                {"usage", UsageJson()}};
+  Json choices = Json::array();
+  for (const Choice& answer : choices_) {
+    Json message = {{"role", "assistant"}, {"content", answer.text}, {"refusal", nullptr}};
+    message["annotations"] = choices.empty() ? Annotations() : Json::array();
+    Json choice = {{"index", choices.size()}};
+    choice["message"] = std::move(message);
+    choice["logprobs"] = answer.logprobs;
+    choice["finish_reason"] = answer.finish_reason;
+    choices.push_back(std::move(choice));
+  }
+  Json whole = {
+      {"id", identity_.id},       {"object", "chat.completion"},   {"created", identity_.created},
+      {"model", identity_.model}, {"choices", std::move(choices)}, {"usage", UsageJson()}};
   if (!rag_.empty()) whole["rag"] = rag_;
   return whole;
 }

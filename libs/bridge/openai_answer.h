@@ -21,14 +21,16 @@ class OpenAiAnswer {
     std::int64_t created = 0;  // seconds since 1970
     bool include_usage = false;
     std::string collection;  // of the documents cited, empty in plain chat
+    std::uint32_t choices = 1;
   };
-  explicit OpenAiAnswer(Identity identity) : identity_(std::move(identity)) {}
+  explicit OpenAiAnswer(Identity identity)
+      : identity_(std::move(identity)), choices_(identity_.choices) {}
 
-  // The first chunk, which carries the role.
+  // The first chunk of each choice, which carries the role.
   std::string First();
   std::string Add(const ragmesh::gateway::v1::AskResponse& event);
   std::string Add(const ragmesh::gateway::v1::ChatResponse& event);
-  // The chunk with finish_reason, the usage chunk when asked for, and [DONE].
+  // The chunks with finish_reason, the usage chunk when asked for, and [DONE].
   std::string Last();
 
   nlohmann::ordered_json Whole() const;
@@ -36,18 +38,26 @@ class OpenAiAnswer {
  private:
   using Json = nlohmann::ordered_json;
 
-  std::string Token(const std::string& text);
+  struct Choice {
+    std::string text;
+    Json logprobs = nullptr;  // once there are any, an object with the list "content"
+    std::string finish_reason = "stop";
+  };
+
+  std::string Token(const ragmesh::gateway::v1::TextDelta& token);
   std::string Chunk(Json choices, Json extra = nullptr) const;
-  std::string Delta(Json delta, Json finish_reason, Json extra = nullptr) const;
+  std::string Delta(std::uint32_t choice, Json delta, Json finish_reason, Json extra = nullptr,
+                    Json logprobs = nullptr) const;
+  // The choice of an event; the first when it is none that was asked for.
+  Choice& At(std::uint32_t choice) { return choices_[choice < choices_.size() ? choice : 0]; }
   Json Annotations() const;
   Json UsageJson() const;
   void Note(const char* kind, const google::protobuf::Message& message);
 
   const Identity identity_;
-  std::string text_;
-  std::vector<ragmesh::gateway::v1::Citation> citations_;
+  std::vector<Choice> choices_;
+  std::vector<ragmesh::gateway::v1::Citation> citations_;  // of the first, which is the only one
   ragmesh::gateway::v1::Usage usage_;
-  std::string finish_reason_ = "stop";
   Json rag_ = Json::object();
 };
 

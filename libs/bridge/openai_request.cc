@@ -1,10 +1,16 @@
 #include "libs/bridge/openai_request.h"
 
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/bridge/json_check.h"
 #include "libs/bridge/transcode.h"
+#include "libs/stages/generator.h"
 #include "nlohmann/json.hpp"
 
 namespace ragmesh::bridge {
@@ -72,7 +78,7 @@ absl::StatusOr<json> ParseObject(absl::string_view body) {
 }
 
 absl::Status RefuseUnsupported(const json& object) {
-  for (const char* name : {"tools", "functions", "logit_bias"}) {
+  for (const char* name : {"tools", "functions"}) {
     if (const json* value = Find(object, name); value != nullptr && !value->empty())
       return Unsupported(name);
   }
@@ -82,14 +88,6 @@ absl::Status RefuseUnsupported(const json& object) {
   if (const json* choice = Find(object, "tool_choice");
       choice != nullptr && *choice != "none" && *choice != "auto") {
     return Unsupported("tool_choice");
-  }
-  if (const json* n = Find(object, "n"); n != nullptr && *n != 1) return Unsupported("n");
-  if (const json* logprobs = Find(object, "logprobs"); logprobs != nullptr && *logprobs != false) {
-    return Unsupported("logprobs");
-  }
-  for (const char* name : {"presence_penalty", "frequency_penalty"}) {
-    if (const json* value = Find(object, name); value != nullptr && *value != 0)
-      return Unsupported(name);
   }
   if (const json* format = Find(object, "response_format"); format != nullptr) {
     if (!format->is_object() || format->value("type", json()) != "text")
@@ -164,6 +162,50 @@ absl::Status ParseStop(const json& object, v1::ChatRequest* chat) {
   return absl::OkStatus();
 }
 
+absl::Status ParseLogitBias(const json& object, v1::ChatRequest* chat) {
+  const json* map = Find(object, "logit_bias");
+  if (map == nullptr) return absl::OkStatus();
+  if (!map->is_object())
+    return InvalidField("logit_bias", "must be an object from token ids to numbers");
+  if (map->size() > stages::kMaxLogitBias) {
+    return InvalidField(
+        "logit_bias",
+        absl::StrCat("has ", map->size(), " entries; must have at most ", stages::kMaxLogitBias),
+        "Keep the tokens that matter most.");
+  }
+  for (const auto& [key, value] : map->items()) {
+    std::uint32_t id = 0;
+    if (!absl::SimpleAtoi(key, &id))
+      return InvalidField("logit_bias", "must have token ids as names, such as \"50256\"");
+    if (!value.is_number() || !(std::abs(value.get<double>()) <= 100)) {
+      return InvalidField(absl::StrCat("logit_bias[", id, "]"),
+                          "must be a number between -100 and 100");
+    }
+    (*chat->mutable_logit_bias())[id] = value.get<float>();
+  }
+  return absl::OkStatus();
+}
+
+// How many answers, and what is told of their tokens.
+absl::Status ParseChoices(const json& object, v1::ChatRequest* chat) {
+  RAGMESH_ASSIGN_OR_RETURN(const auto choices, Count(object, "n", 1));
+  if (choices.value_or(1) > stages::kMaxChoices) {
+    return InvalidField("n", absl::StrCat("must be between 1 and ", stages::kMaxChoices),
+                        "Send several requests for more.");
+  }
+  chat->set_choices(choices.value_or(1));
+  RAGMESH_ASSIGN_OR_RETURN(const bool logprobs, Flag(object, "logprobs"));
+  RAGMESH_ASSIGN_OR_RETURN(const auto top, Count(object, "top_logprobs", 0));
+  if (top.value_or(0) > stages::kMaxTopLogprobs) {
+    return InvalidField("top_logprobs",
+                        absl::StrCat("must be between 0 and ", stages::kMaxTopLogprobs));
+  }
+  if (top.has_value() && !logprobs)
+    return InvalidField("top_logprobs", "needs logprobs to be true", "Set logprobs to true.");
+  if (logprobs) chat->set_top_logprobs(top.value_or(0));
+  return absl::OkStatus();
+}
+
 absl::Status ParseSampling(const json& object, v1::ChatRequest* chat) {
   RAGMESH_ASSIGN_OR_RETURN(const auto tokens, Count(object, "max_tokens", 1));
   RAGMESH_ASSIGN_OR_RETURN(const auto completion_tokens, Count(object, "max_completion_tokens", 1));
@@ -172,11 +214,74 @@ absl::Status ParseSampling(const json& object, v1::ChatRequest* chat) {
   chat->set_temperature(temperature.value_or(0));
   RAGMESH_ASSIGN_OR_RETURN(const auto top_p, Number(object, "top_p", 0, 1));
   if (top_p.has_value()) chat->set_top_p(*top_p);
+  RAGMESH_ASSIGN_OR_RETURN(const auto frequency, Number(object, "frequency_penalty", -2, 2));
+  chat->set_frequency_penalty(frequency.value_or(0));
+  RAGMESH_ASSIGN_OR_RETURN(const auto presence, Number(object, "presence_penalty", -2, 2));
+  chat->set_presence_penalty(presence.value_or(0));
   if (const json* seed = Find(object, "seed"); seed != nullptr) {
     if (!seed->is_number_integer()) return InvalidField("seed", "must be a whole number");
     chat->set_seed(static_cast<std::uint64_t>(seed->get<std::int64_t>()));
   }
+  RAGMESH_RETURN_IF_ERROR(ParseLogitBias(object, chat));
+  return ParseChoices(object, chat);
+}
+
+// llama-server's own parameters, which have the names of the fields they become. Their ranges are
+// checked where those of the fields are.
+constexpr const char* kExtensions[] = {"top_k",
+                                       "min_p",
+                                       "typical_p",
+                                       "xtc_probability",
+                                       "xtc_threshold",
+                                       "repeat_penalty",
+                                       "repeat_last_n",
+                                       "dry_multiplier",
+                                       "dry_base",
+                                       "dry_allowed_length",
+                                       "dry_penalty_last_n",
+                                       "dry_sequence_breakers"};
+
+absl::Status ParseExtensions(const json& object, v1::ChatRequest* chat) {
+  json known = json::object();
+  for (const char* name : kExtensions) {
+    const json* value = Find(object, name);
+    if (value == nullptr) continue;
+    const bool is_list = std::string_view(name) == "dry_sequence_breakers";
+    if (is_list ? !value->is_array() || value->empty() : !value->is_number()) {
+      return InvalidField(
+          name, is_list ? "must be a list of strings that is not empty" : "must be a number",
+          absl::StrCat("Leave ", name, " out for its default."));
+    }
+    known[name] = *value;
+  }
+  if (known.empty()) return absl::OkStatus();
+  v1::ChatRequest read;
+  RAGMESH_RETURN_IF_ERROR(
+      FromJson(known.dump(-1, ' ', false, json::error_handler_t::replace), &read));
+  chat->MergeFrom(read);
   return absl::OkStatus();
+}
+
+// What would change an answer from documents and has no place in it: such an answer is one text
+// whose sentences are checked against their sources, mostly after they were written.
+absl::Status RefuseForDocuments(const json& object, const v1::ChatRequest& chat) {
+  std::string name;
+  if (chat.choices() > 1) name = "n";
+  if (chat.has_top_logprobs()) name = "logprobs";
+  if (chat.logit_bias_size() > 0) name = "logit_bias";
+  if (chat.frequency_penalty() != 0) name = "frequency_penalty";
+  if (chat.presence_penalty() != 0) name = "presence_penalty";
+  for (const char* extension : kExtensions) {
+    if (Find(object, extension) != nullptr) name = extension;
+  }
+  if (name.empty()) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kInvalidArgument,
+                   absl::StrCat(name, " is not supported in answers from documents"),
+                   {.reason = "UNSUPPORTED_PARAMETER",
+                    .field = name,
+                    .next_step = absl::StrCat("Leave ", name,
+                                              " out, or name the generator's model, as listed by "
+                                              "GET /v1/models, for plain conversation.")});
 }
 
 // The conversation as a question with history. A question of theirs without an answer is joined to
@@ -224,6 +329,8 @@ absl::StatusOr<ChatCompletionRequest> ParseChatCompletion(absl::string_view body
   RAGMESH_RETURN_IF_ERROR(ParseMessages(object, &request.chat));
   RAGMESH_RETURN_IF_ERROR(ParseStop(object, &request.chat));
   RAGMESH_RETURN_IF_ERROR(ParseSampling(object, &request.chat));
+  RAGMESH_RETURN_IF_ERROR(ParseExtensions(object, &request.chat));
+  request.ask_refusal = RefuseForDocuments(object, request.chat);
   RAGMESH_RETURN_IF_ERROR(FillAsk(object, request.chat, &request.ask));
   return request;
 }

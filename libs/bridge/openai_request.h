@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "ragmesh/gateway/v1/gateway.pb.h"
@@ -23,6 +24,9 @@ struct ChatCompletionRequest {
   // before it are history, and the body's "rag" object sets collection, mode, top_k, filter and so
   // on, by the names of AskRequest. System messages have no place in it.
   ragmesh::gateway::v1::AskRequest ask;
+  // INVALID_ARGUMENT / UNSUPPORTED_PARAMETER when the body asks for what only plain chat can do: n
+  // over 1, logprobs, penalties and the like.
+  absl::Status ask_refusal;
 };
 
 struct EmbeddingsRequest {
@@ -33,8 +37,9 @@ struct EmbeddingsRequest {
 };
 
 // INVALID_ARGUMENT with the parameter's name as field. What would change the answer and is not
-// supported (tools, n over 1, logprobs, penalties, images, ...) is refused; what only informs
-// (user, metadata, store, ...) is ignored.
+// supported (tools, images, ...) is refused; what only informs (user, metadata, store, ...) is
+// ignored. llama-server's parameters of sampling are taken by their names: top_k, min_p, typical_p,
+// xtc_*, repeat_*, dry_*.
 absl::StatusOr<ChatCompletionRequest> ParseChatCompletion(absl::string_view body);
 absl::StatusOr<EmbeddingsRequest> ParseEmbeddings(absl::string_view body);
 

@@ -1,4 +1,5 @@
-// A generator that says what the test tells it to, word by word. A token is a word.
+// A generator that says what the test tells it to, word by word and the same in every choice. A
+// token is a word.
 #ifndef RAGMESH_LIBS_TESTING_FAKE_GENERATOR_H_
 #define RAGMESH_LIBS_TESTING_FAKE_GENERATOR_H_
 
@@ -21,6 +22,7 @@ class FakeGenerator final : public stages::Generator {
   std::uint32_t context = 2048;
   std::atomic<int> tokens_made = 0;
   std::string last_prompt;
+  stages::Sampling last_sampling;
 
   static std::string Text(const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt) {
     if (const auto* raw = std::get_if<stages::RawPrompt>(&prompt)) return raw->text;
@@ -36,7 +38,9 @@ class FakeGenerator final : public stages::Generator {
       const CallContext& call) override {
     RAGMESH_RETURN_IF_ERROR(fault.Check(call));
     last_prompt = Text(request.prompt);
+    last_sampling = request.sampling;
     stages::GenerateResult result;
+    result.other_choices.resize(request.choices - 1);
     RAGMESH_ASSIGN_OR_RETURN(const auto ids, Tokenize(request.prompt, call));
     result.usage.prompt_tokens = static_cast<std::uint32_t>(ids.size());
     std::size_t at = 0;
@@ -50,7 +54,13 @@ class FakeGenerator final : public stages::Generator {
       const std::size_t end = space == std::string::npos ? says.size() : space;
       ++result.usage.completion_tokens;
       tokens_made.fetch_add(1);
-      RAGMESH_RETURN_IF_ERROR(on_token({says.substr(at, end - at), {1}}));
+      stages::TokenEvent event{.text = says.substr(at, end - at), .token_ids = {1}};
+      if (request.top_logprobs.has_value()) {
+        event.logprobs = {{.chosen = {1, event.text, -0.5f}}};
+        event.logprobs[0].top.assign(*request.top_logprobs, {2, "other", -1.2f});
+      }
+      for (; event.choice < request.choices; ++event.choice)
+        RAGMESH_RETURN_IF_ERROR(on_token(event));
       at = end;
     }
     return result;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "libs/base/status_macros.h"
+#include "libs/wire/sampling_wire.h"
 
 namespace ragmesh::wire {
 namespace {
@@ -62,24 +63,14 @@ absl::StatusOr<stages::ChatMessages> ChatFrom(const v1::ChatPrompt& chat, const 
   return messages;
 }
 
-absl::StatusOr<stages::Sampling> SamplingFrom(const v1::Sampling& in, const Field& field) {
-  stages::Sampling sampling;
-  RAGMESH_RETURN_IF_ERROR(CheckRange(in.temperature(), 0, 2, Field(field, "temperature")));
-  sampling.temperature = in.temperature();
-  sampling.top_k = in.top_k();
-  if (in.has_top_p()) {
-    const Field top_p(field, "top_p");
-    RAGMESH_RETURN_IF_ERROR(CheckRange(in.top_p(), 0, 1, top_p));
-    if (in.top_p() == 0)
-      return top_p.Invalid("must be more than 0", "Leave it unset to keep all tokens.");
-    sampling.top_p = in.top_p();
-  }
-  const Field min_p(field, "min_p");
-  RAGMESH_RETURN_IF_ERROR(CheckRange(in.min_p(), 0, 1, min_p));
-  if (in.min_p() == 1) return min_p.Invalid("must be less than 1");
-  sampling.min_p = in.min_p();
-  if (in.has_seed()) sampling.seed = in.seed();
-  return sampling;
+v1::FinishReason ReasonTo(stages::FinishReason reason) {
+  return reason == stages::FinishReason::kLength ? v1::FINISH_REASON_LENGTH
+                                                 : v1::FINISH_REASON_STOP;
+}
+
+stages::FinishReason ReasonFrom(v1::FinishReason reason) {
+  return reason == v1::FINISH_REASON_LENGTH ? stages::FinishReason::kLength
+                                            : stages::FinishReason::kStop;
 }
 
 void SetSeconds(double seconds, google::protobuf::Duration* out) {
@@ -128,22 +119,21 @@ absl::StatusOr<Prompt> FromProto(const v1::Prompt& prompt, const Field& field) {
 
 void ToProto(const stages::GenerateRequest& request, v1::GenerateRequest* out) {
   ToProto(request.prompt, out->mutable_prompt());
-  auto* sampling = out->mutable_sampling();
-  sampling->set_temperature(request.sampling.temperature);
-  sampling->set_top_k(request.sampling.top_k);
-  sampling->set_top_p(request.sampling.top_p);
-  sampling->set_min_p(request.sampling.min_p);
-  if (request.sampling.seed.has_value()) sampling->set_seed(*request.sampling.seed);
+  SamplingToProto(request.sampling, out->mutable_sampling());
   out->set_max_tokens(request.max_tokens);
   *out->mutable_stop() = {request.stop.begin(), request.stop.end()};
   out->set_ignore_eos(request.ignore_eos);
+  out->set_choices(request.choices);
+  if (request.top_logprobs.has_value()) out->set_top_logprobs(*request.top_logprobs);
 }
 
 absl::StatusOr<stages::GenerateRequest> FromProto(const v1::GenerateRequest& in,
                                                   const Field& field) {
   stages::GenerateRequest request;
   RAGMESH_ASSIGN_OR_RETURN(request.prompt, FromProto(in.prompt(), Field(field, "prompt")));
-  RAGMESH_ASSIGN_OR_RETURN(request.sampling, SamplingFrom(in.sampling(), Field(field, "sampling")));
+  RAGMESH_ASSIGN_OR_RETURN(
+      request.sampling,
+      SamplingFromProto(in.sampling(), Field(field, "sampling").ToString() + "."));
   request.max_tokens = in.max_tokens();
   RAGMESH_RETURN_IF_ERROR(
       CheckCount(in.stop_size(), 0, kMaxStops, "strings", Field(field, "stop")));
@@ -152,16 +142,27 @@ absl::StatusOr<stages::GenerateRequest> FromProto(const v1::GenerateRequest& in,
   }
   request.stop.assign(in.stop().begin(), in.stop().end());
   request.ignore_eos = in.ignore_eos();
+  RAGMESH_ASSIGN_OR_RETURN(request.choices, ChoicesFromProto(in, Field(field, "choices")));
+  RAGMESH_ASSIGN_OR_RETURN(request.top_logprobs,
+                           TopLogprobsFromProto(in, Field(field, "top_logprobs")));
   return request;
 }
 
 void ToProto(const stages::TokenEvent& event, v1::TokenEvent* out) {
   out->set_text(event.text);
   *out->mutable_token_ids() = {event.token_ids.begin(), event.token_ids.end()};
+  out->set_choice(event.choice);
+  for (const stages::TokenLogprobs& logprobs : event.logprobs)
+    LogprobsToProto(logprobs, out->add_logprobs());
 }
 
 stages::TokenEvent FromProto(const v1::TokenEvent& event) {
-  return {event.text(), {event.token_ids().begin(), event.token_ids().end()}};
+  stages::TokenEvent out{.text = event.text(),
+                         .token_ids = {event.token_ids().begin(), event.token_ids().end()},
+                         .choice = event.choice()};
+  for (const v1::TokenLogprobs& logprobs : event.logprobs())
+    out.logprobs.push_back(LogprobsFromProto(logprobs));
+  return out;
 }
 
 void ToProto(const stages::Usage& usage, v1::Usage* out) {
@@ -175,28 +176,34 @@ stages::Usage FromProto(const v1::Usage& usage) {
 }
 
 void ToProto(const stages::GenerateResult& result, v1::Summary* out) {
-  out->set_finish_reason(result.finish_reason == stages::FinishReason::kLength
-                             ? v1::FINISH_REASON_LENGTH
-                             : v1::FINISH_REASON_STOP);
+  out->set_finish_reason(ReasonTo(result.finish_reason));
   out->set_stop_sequence(result.stop_sequence);
   ToProto(result.usage, out->mutable_usage());
   out->set_seed(result.seed);
   SetSeconds(result.queue_seconds, out->mutable_queue_time());
   SetSeconds(result.prefill_seconds, out->mutable_prefill_time());
   SetSeconds(result.decode_seconds, out->mutable_decode_time());
+  for (const stages::ChoiceEnd& choice : result.other_choices) {
+    auto* added = out->add_other_choices();
+    added->set_finish_reason(ReasonTo(choice.finish_reason));
+    added->set_stop_sequence(choice.stop_sequence);
+    added->set_seed(choice.seed);
+  }
 }
 
 stages::GenerateResult FromProto(const v1::Summary& in) {
   stages::GenerateResult result;
-  result.finish_reason = in.finish_reason() == v1::FINISH_REASON_LENGTH
-                             ? stages::FinishReason::kLength
-                             : stages::FinishReason::kStop;
+  result.finish_reason = ReasonFrom(in.finish_reason());
   result.stop_sequence = in.stop_sequence();
   result.usage = FromProto(in.usage());
   result.seed = in.seed();
   result.queue_seconds = Seconds(in.queue_time());
   result.prefill_seconds = Seconds(in.prefill_time());
   result.decode_seconds = Seconds(in.decode_time());
+  for (const v1::ChoiceEnd& choice : in.other_choices()) {
+    result.other_choices.push_back(
+        {ReasonFrom(choice.finish_reason()), choice.stop_sequence(), choice.seed()});
+  }
   return result;
 }
 

@@ -10,6 +10,7 @@
 #include "libs/rpc/status.h"
 #include "libs/wire/common_wire.h"
 #include "libs/wire/filter_wire.h"
+#include "libs/wire/sampling_wire.h"
 
 namespace ragmesh::services {
 namespace {
@@ -431,26 +432,24 @@ absl::StatusOr<stages::GenerateRequest> FromProto(const gateway_v1::ChatRequest&
   stages::GenerateRequest out;
   out.prompt = std::move(messages);
   out.max_tokens = request.max_tokens();
-  RAGMESH_RETURN_IF_ERROR(
-      wire::CheckRange(request.temperature(), 0, 2, Field(root, "temperature")));
-  out.sampling.temperature = request.temperature();
-  if (request.has_top_p()) {
-    RAGMESH_RETURN_IF_ERROR(wire::CheckRange(request.top_p(), 0, 1, Field(root, "top_p")));
-    if (request.top_p() == 0) return Field(root, "top_p").Invalid("must be more than 0");
-    out.sampling.top_p = request.top_p();
-  }
-  if (request.has_seed()) out.sampling.seed = request.seed();
+  RAGMESH_ASSIGN_OR_RETURN(out.sampling, wire::SamplingFromProto(request, ""));
+  RAGMESH_ASSIGN_OR_RETURN(out.choices, wire::ChoicesFromProto(request, Field(root, "choices")));
+  RAGMESH_ASSIGN_OR_RETURN(out.top_logprobs,
+                           wire::TopLogprobsFromProto(request, Field(root, "top_logprobs")));
   RAGMESH_RETURN_IF_ERROR(wire::CheckCount(static_cast<std::size_t>(request.stop_size()), 0, 16,
                                            "texts", Field(root, "stop")));
   for (const std::string& stop : request.stop()) {
     RAGMESH_RETURN_IF_ERROR(wire::CheckBytes(stop, 1, kMaxStopBytes, Field(root, "stop")));
     out.stop.push_back(stop);
   }
-  out.sampling.top_k = request.top_k();
-  RAGMESH_RETURN_IF_ERROR(wire::CheckRange(request.min_p(), 0, 1, Field(root, "min_p")));
-  if (request.min_p() == 1) return Field(root, "min_p").Invalid("must be less than 1");
-  out.sampling.min_p = request.min_p();
   return out;
+}
+
+void ToProto(const stages::TokenEvent& event, gateway_v1::TextDelta* out) {
+  out->set_text(event.text);
+  out->set_choice(event.choice);
+  for (const stages::TokenLogprobs& logprobs : event.logprobs)
+    wire::LogprobsToProto(logprobs, out->add_logprobs());
 }
 
 void ToProto(const pipeline::StageStatus& status, gateway_v1::StageStatus* out) {

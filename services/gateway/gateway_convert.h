@@ -34,6 +34,7 @@ absl::StatusOr<pipeline::AskRequest> FromProto(const gateway_v1::AskRequest& req
 void ToProto(const pipeline::AskEvent& event, gateway_v1::AskResponse* out);
 
 absl::StatusOr<stages::GenerateRequest> FromProto(const gateway_v1::ChatRequest& request);
+void ToProto(const stages::TokenEvent& event, gateway_v1::TextDelta* out);
 void ToProto(const stages::Usage& usage, gateway_v1::Usage* out);
 gateway_v1::FinishReason ToProto(stages::FinishReason reason);
 

@@ -267,17 +267,26 @@ grpc::ServerWriteReactor<v1::ChatResponse>* GatewayService::Chat(
                                  gateway_.Chat(
                                      wanted,
                                      [&](const stages::TokenEvent& token) {
-                                       if (token.text.empty()) return absl::OkStatus();
+                                       if (token.text.empty() && token.logprobs.empty())
+                                         return absl::OkStatus();
                                        v1::ChatResponse response;
-                                       response.mutable_token()->set_text(token.text);
+                                       ToProto(token, response.mutable_token());
                                        return writer.Write(std::move(response));
                                      },
                                      call));
-        v1::ChatResponse usage, done;
+        v1::ChatResponse usage;
         ToProto(result.usage, usage.mutable_usage());
         RAGMESH_RETURN_IF_ERROR(writer.Write(std::move(usage)));
-        done.mutable_done()->set_finish_reason(ToProto(result.finish_reason));
-        return writer.Write(std::move(done));
+        std::vector<stages::FinishReason> reasons = {result.finish_reason};
+        for (const stages::ChoiceEnd& choice : result.other_choices)
+          reasons.push_back(choice.finish_reason);
+        for (std::size_t i = 0; i < reasons.size(); ++i) {
+          v1::ChatResponse done;
+          done.mutable_done()->set_finish_reason(ToProto(reasons[i]));
+          done.mutable_done()->set_choice(static_cast<std::uint32_t>(i));
+          RAGMESH_RETURN_IF_ERROR(writer.Write(std::move(done)));
+        }
+        return absl::OkStatus();
       });
 }
 

@@ -41,6 +41,51 @@ try:
 except openai.BadRequestError as error:
     assert error.param == "temperature", error
 
+try:
+    client.chat.completions.create(model=model, messages=question, n=2)
+    raise AssertionError("several choices of an answer from documents must be refused")
+except openai.BadRequestError as error:
+    assert error.param == "n", error
+
+
+def is_generator(name):
+    """Whether plain chat is with the model of this name."""
+    try:
+        return bool(client.chat.completions.create(model=name, messages=question, max_tokens=1).choices)
+    except openai.NotFoundError:
+        return False
+
+
+generator = next((name for name in names if not name.startswith("ragmesh") and is_generator(name)), None)
+if generator is None:
+    print("no generator is loaded: logprobs and n are left out")
+else:
+    plain = dict(model=generator, messages=[{"role": "user", "content": "Tell me a story."}], max_tokens=12, temperature=1, seed=7)
+    several = client.chat.completions.create(**plain, n=3, logprobs=True, top_logprobs=2, extra_body={"typical_p": 0.95, "dry_multiplier": 0.8})
+    assert [choice.index for choice in several.choices] == [0, 1, 2], several
+    assert len({choice.message.content for choice in several.choices}) > 1, several
+    for choice in several.choices:
+        spelled = b"".join(bytes(token.bytes) for token in choice.logprobs.content)
+        assert spelled.decode(errors="replace").startswith(choice.message.content.rstrip("\ufffd")), choice
+        assert all(token.logprob <= 0 and len(token.top_logprobs) == 2 for token in choice.logprobs.content), choice
+    texts, tokens = ["", "", ""], [0, 0, 0]
+    ended = {}
+    for chunk in client.chat.completions.create(**plain, n=3, logprobs=True, stream=True,
+                                                extra_body={"typical_p": 0.95, "dry_multiplier": 0.8}):
+        for choice in chunk.choices:
+            texts[choice.index] += choice.delta.content or ""
+            tokens[choice.index] += len(choice.logprobs.content) if choice.logprobs else 0
+            if choice.finish_reason:
+                ended[choice.index] = choice.finish_reason
+    assert texts == [choice.message.content for choice in several.choices], (texts, several)
+    assert tokens == [len(choice.logprobs.content) for choice in several.choices], (tokens, several)
+    assert ended == {choice.index: choice.finish_reason for choice in several.choices}, ended
+    try:
+        client.chat.completions.create(**plain, logit_bias={"5": 101})
+        raise AssertionError("a bias of 101 must be refused")
+    except openai.BadRequestError as error:
+        assert error.param == "logit_bias[5]", error
+
 # The client asks for base64 by itself where numpy is installed; both forms must be the same vectors.
 floats = client.embeddings.create(model="ragmesh", input=["a pump", "a hammer"], encoding_format="float")
 default = client.embeddings.create(model="ragmesh", input=["a pump", "a hammer"])

@@ -224,6 +224,47 @@ TEST_F(GatewayServiceTest, ChatStreamsTokensThenUsageThenDone) {
   EXPECT_EQ(order.substr(order.size() - 2), "ud");
 }
 
+TEST_F(GatewayServiceTest, ChatMixesChoicesWithLogprobsAndEndsEach) {
+  v1::ChatRequest request;
+  request.add_messages()->set_role(v1::ROLE_USER);
+  request.set_choices(3);
+  request.set_top_logprobs(2);
+  request.set_dry_multiplier(0.5);
+  (*request.mutable_logit_bias())[7] = -100;
+  grpc::ClientContext context;
+  auto reader = stub_->Chat(&context, request);
+  v1::ChatResponse event;
+  std::vector<std::string> texts(3);
+  std::vector<std::uint32_t> done;
+  while (reader->Read(&event)) {
+    if (event.has_done()) done.push_back(event.done().choice());
+    if (!event.has_token()) continue;
+    texts.at(event.token().choice()) += event.token().text();
+    ASSERT_EQ(event.token().logprobs_size(), 1);
+    EXPECT_EQ(event.token().logprobs(0).chosen().text(), event.token().text());
+    EXPECT_EQ(event.token().logprobs(0).top_size(), 2);
+  }
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(texts, std::vector<std::string>(3, mesh_.generator.says));
+  EXPECT_EQ(done, (std::vector<std::uint32_t>{0, 1, 2}));
+  EXPECT_EQ(mesh_.generator.last_sampling.dry_multiplier, 0.5);
+  ASSERT_EQ(mesh_.generator.last_sampling.logit_bias.size(), 1u);
+  EXPECT_EQ(mesh_.generator.last_sampling.logit_bias[0].token_id, 7u);
+}
+
+TEST_F(GatewayServiceTest, ChatRefusesSamplingOutOfRangeByName) {
+  v1::ChatRequest request;
+  request.add_messages()->set_role(v1::ROLE_USER);
+  request.set_typical_p(1.5);
+  grpc::ClientContext context;
+  auto reader = stub_->Chat(&context, request);
+  v1::ChatResponse event;
+  EXPECT_FALSE(reader->Read(&event));
+  const grpc::Status status = reader->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message().find("typical_p"), 0u) << status.error_message();
+}
+
 TEST_F(GatewayServiceTest, StatusListsSeven) {
   v1::GetStatusResponse response;
   grpc::ClientContext context;

@@ -1,3 +1,4 @@
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "libs/base/error.h"
@@ -40,7 +41,6 @@ TEST(ParseChatCompletionTest, NamesTheParameterAtFault) {
   EXPECT_EQ(Fault(R"({"model":"m","messages":[{"role":"x","content":""}]})"), "messages[0].role");
   EXPECT_EQ(Fault(R"({"model":"m","messages":[{"role":"user","content":[{"type":"image_url"}]}]})"),
             "messages[0].content[0]");
-  EXPECT_EQ(Fault(R"({"model":"m","n":2,"messages":[{"role":"user","content":"q"}]})"), "n");
   EXPECT_EQ(Fault(R"({"model":"m","tools":[{}],"messages":[{"role":"user","content":"q"}]})"),
             "tools");
   EXPECT_EQ(Fault(R"({"model":"m","temperature":3,"messages":[{"role":"user","content":"q"}]})"),
@@ -58,6 +58,82 @@ TEST(ParseChatCompletionTest, NamesTheParameterAtFault) {
   EXPECT_EQ(
       Fault(R"({"model":"m","rag":{"nothing":1},"messages":[{"role":"user","content":"q"}]})"),
       "nothing");
+}
+
+std::string Body(absl::string_view members) {
+  return absl::StrCat(R"({"model":"m","messages":[{"role":"user","content":"q"}],)", members, "}");
+}
+
+TEST(ParseChatCompletionTest, ReadsOpenAisSampling) {
+  const auto parsed = ParseChatCompletion(
+      Body(R"("frequency_penalty":0.5,"presence_penalty":-1,"logit_bias":{"7":-100,"9":2.5},
+              "logprobs":true,"top_logprobs":3,"n":4,"top_p":0.5)"));
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->chat.frequency_penalty(), 0.5);
+  EXPECT_EQ(parsed->chat.presence_penalty(), -1);
+  EXPECT_EQ(parsed->chat.logit_bias().at(7), -100);
+  EXPECT_EQ(parsed->chat.logit_bias().at(9), 2.5);
+  EXPECT_EQ(parsed->chat.top_logprobs(), 3u);
+  EXPECT_EQ(parsed->chat.choices(), 4u);
+  EXPECT_FALSE(ParseChatCompletion(Body(R"("logprobs":false)"))->chat.has_top_logprobs());
+  EXPECT_EQ(ParseChatCompletion(Body(R"("logprobs":true)"))->chat.top_logprobs(), 0u);
+}
+
+TEST(ParseChatCompletionTest, ReadsLlamaServersSamplingByName) {
+  const auto parsed = ParseChatCompletion(
+      Body(R"("top_k":40,"min_p":0.05,"typical_p":0.9,"xtc_probability":0.5,"xtc_threshold":0.2,
+              "repeat_penalty":1.1,"repeat_last_n":-1,"dry_multiplier":0.8,"dry_base":2,
+              "dry_allowed_length":3,"dry_penalty_last_n":256,"dry_sequence_breakers":["\n","x"],
+              "mirostat":1)"));
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->chat.top_k(), 40u);
+  EXPECT_EQ(parsed->chat.min_p(), 0.05);
+  EXPECT_EQ(parsed->chat.typical_p(), 0.9);
+  EXPECT_EQ(parsed->chat.xtc_probability(), 0.5);
+  EXPECT_EQ(parsed->chat.xtc_threshold(), 0.2);
+  EXPECT_EQ(parsed->chat.repeat_penalty(), 1.1);
+  EXPECT_EQ(parsed->chat.repeat_last_n(), -1);
+  EXPECT_EQ(parsed->chat.dry_multiplier(), 0.8);
+  EXPECT_EQ(parsed->chat.dry_base(), 2);
+  EXPECT_EQ(parsed->chat.dry_allowed_length(), 3u);
+  EXPECT_EQ(parsed->chat.dry_penalty_last_n(), 256);
+  EXPECT_EQ(parsed->chat.dry_sequence_breakers_size(), 2);
+}
+
+TEST(ParseChatCompletionTest, NamesTheSamplingParameterAtFault) {
+  for (const auto& [member, field] : std::vector<std::pair<std::string, std::string>>{
+           {R"("n":0)", "n"},
+           {R"("n":9)", "n"},
+           {R"("frequency_penalty":2.1)", "frequency_penalty"},
+           {R"("presence_penalty":"x")", "presence_penalty"},
+           {R"("logit_bias":[1])", "logit_bias"},
+           {R"("logit_bias":{"x":1})", "logit_bias"},
+           {R"("logit_bias":{"-1":1})", "logit_bias"},
+           {R"("logit_bias":{"5":101})", "logit_bias[5]"},
+           {R"("logprobs":1)", "logprobs"},
+           {R"("top_logprobs":2)", "top_logprobs"},
+           {R"("logprobs":true,"top_logprobs":21)", "top_logprobs"},
+           {R"("typical_p":"x")", "typical_p"},
+           {R"("top_k":1.5)", "top_k"},
+           {R"("dry_sequence_breakers":[])", "dry_sequence_breakers"},
+           {R"("dry_sequence_breakers":"x")", "dry_sequence_breakers"}}) {
+    EXPECT_EQ(Fault(Body(member)), field) << member;
+  }
+  std::string many = R"("logit_bias":{"0":1)";
+  for (int id = 1; id <= 300; ++id) absl::StrAppend(&many, ",\"", id, "\":1");
+  EXPECT_EQ(Fault(Body(many + "}")), "logit_bias");
+}
+
+TEST(ParseChatCompletionTest, SaysWhatAnAnswerFromDocumentsCannotDo) {
+  const auto refused = [](absl::string_view members) {
+    const absl::Status status = ParseChatCompletion(Body(members))->ask_refusal;
+    return status.ok() ? "" : GetErrorDetail(status)->field;
+  };
+  EXPECT_EQ(refused(R"("n":2)"), "n");
+  EXPECT_EQ(refused(R"("logprobs":true)"), "logprobs");
+  EXPECT_EQ(refused(R"("logit_bias":{"1":1})"), "logit_bias");
+  EXPECT_EQ(refused(R"("dry_multiplier":1)"), "dry_multiplier");
+  EXPECT_EQ(refused(R"("n":1,"logprobs":false,"presence_penalty":0,"logit_bias":{})"), "");
 }
 
 TEST(ParseEmbeddingsTest, TakesTextsAndRefusesTokens) {
@@ -114,6 +190,56 @@ TEST_F(OpenAiAnswerTest, AnnotatesCitationsByCodePoint) {
   EXPECT_EQ(citation["end_index"], 9);
   EXPECT_EQ(citation["url"], "/#/documents/c/a%2Fb?range=3-9");
   EXPECT_EQ(answer_.Whole()["rag"]["citations"][0]["documentName"], "b.md");
+}
+
+v1::ChatResponse Delta(std::uint32_t choice, const std::string& text) {
+  v1::ChatResponse event;
+  event.mutable_token()->set_choice(choice);
+  event.mutable_token()->set_text(text);
+  return event;
+}
+
+v1::ChatResponse Done(std::uint32_t choice, v1::FinishReason reason) {
+  v1::ChatResponse event;
+  event.mutable_done()->set_choice(choice);
+  event.mutable_done()->set_finish_reason(reason);
+  return event;
+}
+
+TEST(OpenAiChoicesTest, KeepTheirTextsAndReasonsApart) {
+  OpenAiAnswer answer({.id = "id", .model = "m", .choices = 2});
+  EXPECT_THAT(answer.First(), HasSubstr(R"({"index":1,"delta":{"role":"assistant")"));
+  EXPECT_THAT(answer.Add(Delta(1, "b")), HasSubstr(R"({"index":1,"delta":{"content":"b"})"));
+  EXPECT_THAT(answer.Add(Delta(0, "a")), HasSubstr(R"({"index":0,"delta":{"content":"a"})"));
+  answer.Add(Delta(1, "B"));
+  answer.Add(Done(0, v1::FINISH_REASON_STOP));
+  answer.Add(Done(1, v1::FINISH_REASON_LENGTH));
+  const auto choices = answer.Whole()["choices"];
+  ASSERT_EQ(choices.size(), 2u);
+  EXPECT_EQ(choices[0]["message"]["content"], "a");
+  EXPECT_EQ(choices[1]["message"]["content"], "bB");
+  EXPECT_EQ(choices[1]["index"], 1);
+  EXPECT_EQ(choices[0]["finish_reason"], "stop");
+  EXPECT_EQ(choices[1]["finish_reason"], "length");
+  EXPECT_THAT(answer.Last(),
+              HasSubstr(R"("index":1,"delta":{},"logprobs":null,"finish_reason":"length")"));
+}
+
+TEST(OpenAiLogprobsTest, StandBesideTheTextWithBytesAndAlternatives) {
+  OpenAiAnswer answer({.id = "id", .model = "m"});
+  v1::ChatResponse event = Delta(0, "hé");
+  auto* first = event.mutable_token()->add_logprobs();
+  first->mutable_chosen()->set_text("h\xC3");  // ends inside a character
+  first->mutable_chosen()->set_logprob(-0.5);
+  first->add_top()->set_text("x");
+  event.mutable_token()->add_logprobs()->mutable_chosen()->set_text("\xA9");
+  event.mutable_token()->add_logprobs()->mutable_chosen()->set_token_id(2);  // a control token
+  EXPECT_THAT(answer.Add(event), HasSubstr(R"("bytes":[104,195],"top_logprobs":[{"token":"x")"));
+  const auto logprobs = answer.Whole()["choices"][0]["logprobs"];
+  ASSERT_EQ(logprobs["content"].size(), 2u);
+  EXPECT_EQ(logprobs["content"][0]["logprob"], -0.5);
+  EXPECT_EQ(logprobs["content"][1]["bytes"], nlohmann::ordered_json({0xA9}));
+  EXPECT_TRUE(logprobs["refusal"].is_null());
 }
 
 TEST_F(OpenAiAnswerTest, AddsUsage) {
