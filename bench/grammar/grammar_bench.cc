@@ -185,7 +185,7 @@ int Main(int argc, char** argv) {
   if (!file.ok()) Die(file.status());
   const auto vocabulary = generation::ReadVocabulary(**file);
   if (!vocabulary.ok()) Die(vocabulary.status());
-  const text::BpeTokenizer& tokenizer = *vocabulary->tokenizer;
+  const text::DecoderTokenizer& tokenizer = *vocabulary->tokenizer;
   std::vector<absl::string_view> bytes;
   std::vector<bool> never;
   for (std::uint32_t id = 0; id < tokenizer.size(); ++id) {

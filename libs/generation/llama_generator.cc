@@ -241,7 +241,7 @@ class LlamaGenerator final : public stages::Generator {
       if (breakers_ != nullptr && breaker_texts_ == sampling.dry_sequence_breakers)
         return breakers_;
     }
-    const text::BpeTokenizer& tokenizer = *prompts_->vocabulary().tokenizer;
+    const text::DecoderTokenizer& tokenizer = *prompts_->vocabulary().tokenizer;
     auto made = SequenceBreakers::Create(
         sampling.dry_sequence_breakers, tokenizer.size(),
         [&](std::uint32_t id) {

@@ -17,6 +17,8 @@ struct LogitBias {
   float bias = 0;  // [-100, 100]; -100: the token is never chosen
 };
 
+inline std::vector<std::string> DefaultSequenceBreakers() { return {"\n", ":", "\"", "*"}; }
+
 // Names, definitions and defaults are those of llama.cpp, except that what thins out the candidates
 // is off until asked for. The order is stated in libs/generation/sampler.h. "Text so far" is prompt
 // and answer.
@@ -38,7 +40,7 @@ struct Sampling {
   std::uint32_t dry_allowed_length = 2;  // [0, 2^20]; repetitions up to this length are free
   std::int32_t dry_penalty_last_n = -1;  // [-1, 2^20]; tokens looked back on; -1: all, 0: none
   // Texts that no repetition reaches across; at most 16 of 1 to 40 bytes.
-  std::vector<std::string> dry_sequence_breakers = {"\n", ":", "\"", "*"};
+  std::vector<std::string> dry_sequence_breakers = DefaultSequenceBreakers();
   std::vector<LogitBias> logit_bias;  // at most 300, each token once
   std::optional<std::uint64_t> seed;  // unset: drawn at random and reported
 };
