@@ -43,14 +43,14 @@ def report(precision, other, documents, cosines, as_json):
 
 def measure(ours, as_json):
     """The exit status: 0, or what is wrong."""
-    if REFERENCE not in client.installed():
+    if REFERENCE not in client.installed(client.ENCODERS):
         return f"bench: {REFERENCE} is missing; run bench/peers/install --all"
     with client.Worker("ours", ours) as worker:
         documents = worker.ask("documents")["documents"]
         if not as_json:
             print(f"{machine()}\n{len(documents)} documents of SciFact, cosine", flush=True)
         exact = list(vectors(worker, "f32", documents))
-        with client.start(REFERENCE) as reference:
+        with client.start(client.ENCODERS, REFERENCE) as reference:
             others = {("f32", REFERENCE): list(vectors(reference, "f32", documents))}
         offered = worker.ask("info")["precisions"]
         others |= {(precision, "f32"): list(vectors(worker, precision, documents))

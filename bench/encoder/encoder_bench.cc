@@ -6,7 +6,6 @@
 #include <iostream>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <random>
 #include <string>
 #include <thread>
@@ -14,8 +13,8 @@
 
 #include "absl/time/clock.h"
 #include "bench/datasets/ir_dataset.h"
-#include "bench/encoder/peak.h"
 #include "bench/models/bench_models.h"
+#include "bench/worker/json_lines.h"
 #include "libs/base/status_macros.h"
 #include "libs/concurrency/compute_pool.h"
 #include "libs/concurrency/thread_pool.h"
@@ -62,14 +61,13 @@ EncoderInput RandomInput(std::size_t tokens, bool pair, std::mt19937& random) {
 
 class Worker {
  public:
-  absl::StatusOr<json> Answer(const json& request) {
-    const std::string op = request.value("op", "");
+  absl::StatusOr<json> Answer(const std::string& op, const json& request) {
     if (op == "info") return Info();
     if (op == "encode") return Encode(request);
     if (op == "encode_texts") return EncodeTexts(request);
     if (op == "rerank") return Rerank(request);
     if (op == "gemm") return Gemm(request);
-    if (op == "peak") return Peak(request);
+    if (op == "peak") return AnswerPeak(request);
     if (op == "documents") return Documents();
     if (op == "loaded") return Loaded(request);
     return absl::InvalidArgumentError("unknown op " + op);
@@ -212,14 +210,6 @@ class Worker {
     return json{{"gops", gops}};
   }
 
-  absl::StatusOr<json> Peak(const json& request) {
-    RAGMESH_ASSIGN_OR_RETURN(const Precision precision, PrecisionOf(request));
-    json gops = json::array();
-    for (int run = 0; run < request.value("runs", 3); ++run)
-      gops.push_back(MeasurePeak(precision, request.value("threads", 1)));
-    return json{{"gops", gops}};
-  }
-
   // Of SciFact, title and text.
   absl::StatusOr<json> Documents() {
     const auto folder = testing::TestData("ir/scifact");
@@ -292,19 +282,8 @@ class Worker {
 
 int Main() {
   Worker worker;
-  std::string line;
-  while (std::getline(std::cin, line)) {
-    const json request = json::parse(line, nullptr, false);
-    if (request.is_discarded() || !request.is_object()) {
-      std::cout << R"({"error":"not a JSON object"})" << std::endl;
-      continue;
-    }
-    if (request.value("op", "") == "quit") return 0;
-    const auto answer = worker.Answer(request);
-    std::cout << (answer.ok() ? *answer : json{{"error", answer.status().ToString()}}).dump()
-              << std::endl;
-  }
-  return 0;
+  return AnswerLines(
+      [&](const std::string& op, const json& request) { return worker.Answer(op, request); });
 }
 
 }  // namespace

@@ -6,20 +6,33 @@ import subprocess
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 INSTALLED = ROOT / "build" / "peers"
+LLAMA_CPP = INSTALLED / "llama_cpp" / "bin"  # its programs and libraries
 LOGS = ROOT / "build" / "logs"
 
-PEERS = {
+ENCODERS = {
     "llama.cpp": [INSTALLED / "llama" / "bin" / "python3", HERE / "llama_worker.py"],
     "onednn": [INSTALLED / "onednn" / "gemm"],
     "onnxruntime": [INSTALLED / "python" / "bin" / "python3", HERE / "ort_worker.py"],
     "openvino": [INSTALLED / "python" / "bin" / "python3", HERE / "openvino_worker.py"],
     "sentence-transformers": [INSTALLED / "torch" / "bin" / "python3", HERE / "sentence_transformers_worker.py"],
 }
+GENERATORS = {
+    "llama.cpp": [INSTALLED / "llama" / "bin" / "python3", HERE / "llama_generator_worker.py"],
+}
 
 
-def installed():
-    """The names of the peers that bench/peers/install has put here."""
-    return [name for name, command in PEERS.items() if command[0].exists()]
+def installed(peers):
+    """The names of those that bench/peers/install has put here."""
+    return [name for name, command in peers.items() if command[0].exists()]
+
+
+def end(process):
+    """Waits until it has ended by itself, or makes it."""
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 class Refused(Exception):
@@ -58,12 +71,8 @@ class Worker:
 
     def close(self):
         self.process.stdin.close()
-        try:
-            self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
 
 
-def start(name):
-    return Worker(name, PEERS[name])
+def start(peers, name):
+    return Worker(name, peers[name])

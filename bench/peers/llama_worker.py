@@ -7,29 +7,19 @@ import worker  # before the runtime
 import llama_cpp
 import numpy as np
 
+import llama_library
 import llama_model
 import minilm
 
 # One call computes the scores of all its tokens with each other and masks those of other texts, so that its work and
 # memory grow with the square of this. Longer batches are cut; of these limits the fastest is taken.
 CALL_TOKENS = (256, 512, 1024)
-FLASH = {"flash attention": llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED,
-         "no flash attention": llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED}
 POOLING = {"embed": llama_cpp.LLAMA_POOLING_TYPE_MEAN, "rerank": llama_cpp.LLAMA_POOLING_TYPE_CLS}
-
-
-@llama_cpp.llama_log_callback
-def quiet(_level, _text, _data):
-    """It tells a line for each tensor otherwise."""
 
 
 @functools.cache
 def model(precision):
-    loaded = llama_cpp.llama_model_load_from_file(str(llama_model.make(precision)).encode(),
-                                                  llama_cpp.llama_model_default_params())
-    if not loaded:
-        raise SystemExit("llama.cpp cannot load its model")
-    return loaded
+    return llama_library.load(llama_model.make(precision))
 
 
 @functools.cache
@@ -94,19 +84,18 @@ def rerank(run, most, batches):
 
 class LlamaCpp(worker.Engine):
     name = "llama.cpp"
-    version = f"llama-cpp-python {llama_cpp.__version__}"
+    version = llama_library.VERSION
     precisions = tuple(llama_model.TYPES)
     notes = "int8 is Q8_0; per workload the fastest of " + ", ".join(map(str, CALL_TOKENS)) + " tokens a call, " + \
-        ", ".join(FLASH)
+        ", ".join(llama_library.FLASH)
 
     def ways(self, task, precision, threads):
         step = {"embed": encode, "rerank": rerank}[task]
         return {f"{label}, {most} tokens": functools.partial(
                     step, context(precision, POOLING[task], flash, threads), most)
-                for label, flash in FLASH.items() for most in CALL_TOKENS}
+                for label, flash in llama_library.FLASH.items() for most in CALL_TOKENS}
 
 
 if __name__ == "__main__":
-    llama_cpp.llama_log_set(quiet, None)
-    llama_cpp.llama_backend_init()
+    llama_library.begin()
     worker.serve(LlamaCpp())

@@ -4,12 +4,13 @@ A peer gives an Engine; serve() reads requests from stdin and answers on stdout.
 task (a session option, another form of the graph), and each workload is timed with the way that is fastest for it.
 """
 import dataclasses
+import functools
 import json
 import os
-import sys
-import time
 
 import numpy as np
+
+import serving
 
 # Runtimes read these as they are loaded, so this module is imported before any of them. They then neither report what
 # they do over the network, which would also take time from what is measured, nor write into the home folder.
@@ -20,8 +21,6 @@ CLS, SEP = 101, 102
 RERANK_BATCHES = (1, 4, 10, 20, 50)  # of 100 pairs, none leaves a remainder
 # Ways are tried on part of a workload: enough tokens to tell them apart, without measuring everything many times.
 TRIAL_TOKENS = 4096
-# A short workload is tried more often than TRIALS, within so much time for each way.
-TRIALS, TRIAL_SECONDS = 2, 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,43 +81,29 @@ def pair_batches(pairs, tokens, batch_size):
     return batches
 
 
-def seconds_of(run, batches):
-    begin = time.perf_counter()
-    run(batches)
-    return time.perf_counter() - begin
-
-
 def trial_part(batches):
     """Batches spread evenly over the workload, TRIAL_TOKENS in all if there are as many, and at least one."""
     tokens = sum(batch.ids.size for batch in batches)
     return batches[::-(-tokens // TRIAL_TOKENS)]
 
 
+def seconds_for_each_token(run, batches):
+    return serving.seconds_of(run, batches) / sum(batch.ids.size for batch in batches)
+
+
 class Worker:
     def __init__(self, engine):
         self.engine = engine
-        self.chosen = {}
-
-    def fastest(self, workload, options):
-        """The fastest of {label: (run, batches)} by its best trial; the choice is kept for each workload."""
-        if workload not in self.chosen:
-            parts = {label: (run, trial_part(batches)) for label, (run, batches) in options.items()}
-            least = dict.fromkeys(parts, float("inf"))
-            trials, end = 0, time.perf_counter() + TRIAL_SECONDS * len(parts)
-            # One more than TRIALS at least, since the first warms up.
-            while trials <= TRIALS or time.perf_counter() < end:
-                trials += 1
-                for label, (run, part) in parts.items():
-                    each = seconds_of(run, part) / sum(batch.ids.size for batch in part)
-                    least[label] = min(least[label], each)
-            self.chosen[workload] = min(least, key=least.get)
-        return self.chosen[workload]
+        self.chosen = serving.Chosen()
 
     def timed(self, workload, options, runs):
-        label = self.fastest(workload, options)
+        """The workload by the fastest of {label: (run, batches)}."""
+        label = self.chosen.fastest(workload, {
+            label: functools.partial(seconds_for_each_token, run, trial_part(batches))
+            for label, (run, batches) in options.items()})
         run, batches = options[label]
         run(batches)
-        return {"seconds": [seconds_of(run, batches) for _ in range(runs)], "way": label}
+        return {"seconds": [serving.seconds_of(run, batches) for _ in range(runs)], "way": label}
 
     def ways(self, task, request):
         if request["precision"] not in self.engine.precisions:
@@ -154,24 +139,8 @@ class Worker:
         workload = json.dumps({key: value for key, value in request.items() if key != "runs"})
         return self.timed(workload, options, request.get("runs", 5))
 
-    def answer(self, request):
-        operation = {"info": self.info, "encode": self.encode, "encode_texts": self.encode_texts,
-                     "rerank": self.rerank}.get(request.get("op"))
-        if operation is None:
-            return {"error": f"op '{request.get('op')}' is not offered"}
-        try:
-            return operation(request)
-        except (KeyError, ValueError) as problem:
-            return {"error": f"{type(problem).__name__}: {problem}"}
-
 
 def serve(engine):
-    # Answers go to the real stdout; whatever a runtime prints there by itself goes to stderr instead.
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
     worker = Worker(engine)
-    for line in sys.stdin:
-        request = json.loads(line)
-        if request.get("op") == "quit":
-            break
-        print(json.dumps(worker.answer(request)), file=answers, flush=True)
+    serving.serve({"info": worker.info, "encode": worker.encode, "encode_texts": worker.encode_texts,
+                   "rerank": worker.rerank})

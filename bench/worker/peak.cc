@@ -1,4 +1,4 @@
-#include "bench/encoder/peak.h"
+#include "bench/worker/peak.h"
 
 #include <atomic>
 #include <chrono>

@@ -1,6 +1,6 @@
 // What this processor can do at most: multiply-adds on registers, nothing loaded or stored.
-#ifndef RAGMESH_BENCH_ENCODER_PEAK_H_
-#define RAGMESH_BENCH_ENCODER_PEAK_H_
+#ifndef RAGMESH_BENCH_WORKER_PEAK_H_
+#define RAGMESH_BENCH_WORKER_PEAK_H_
 
 #include "libs/linalg/gemm.h"
 
@@ -12,4 +12,4 @@ double MeasurePeak(linalg::Precision precision, int threads);
 
 }  // namespace ragmesh::bench
 
-#endif  // RAGMESH_BENCH_ENCODER_PEAK_H_
+#endif  // RAGMESH_BENCH_WORKER_PEAK_H_

@@ -1,0 +1,60 @@
+"""How far next-token distributions are from those of our exact mode: our fast mode's, and llama.cpp's on the same windows.
+
+The text is the beginning of rag-mini-wikipedia, in windows of 512 tokens that know nothing of each other. llama.cpp runs as
+it does by itself; its logits come to our worker as a file, so that one and the same code judges both.
+"""
+import pathlib
+import sys
+import tempfile
+
+import client
+import gguf_models
+from comparison import Row, THREADS
+import math
+
+WINDOW, WINDOWS = 512, 16
+MODELS = ("135m_q4_0", "135m_q4_1", "135m_q8_0", "500m")
+
+
+def windows(ours, peer, model, folder):
+    """For each window what was summed over it: of ours, of the peer."""
+    ids = ours.ask("text", model=model, threads=THREADS, count=WINDOW * WINDOWS)["ids"]
+    logits = str(pathlib.Path(folder) / "logits")
+    for begin in range(0, len(ids), WINDOW):
+        request = {"model": model, "threads": THREADS, "ids": ids[begin:begin + WINDOW]}
+        peer.ask("write_logits", path=logits, **request)
+        yield ours.ask("divergence", **request), ours.ask("divergence", logits=logits, **request)
+
+
+class Means:
+    """Over all windows of one side."""
+
+    def __init__(self, sums):
+        def total(field):
+            return sum(window[field] for window in sums)
+        tokens = total("tokens")
+        self.kl = total("kl") / tokens
+        self.perplexity, self.exact_perplexity = (math.exp(total(field) / tokens) for field in ("loss", "reference_loss"))
+        self.same_best = 100 * total("same_best") / tokens
+
+
+def report(name, taken, table):
+    ours, peer = (Means(sums) for sums in zip(*taken))
+    table.row(Row(f"kl_{name}_vs_llamacpp", "KL to the exact mode", 1.0, less_is_better=True), [ours.kl], [peer.kl])
+    table.detail("perplexity", [ours.perplexity], [peer.perplexity], unit=f"exact mode: {ours.exact_perplexity:.4g}")
+    table.detail("the same likeliest token", [ours.same_best], [peer.same_best], unit="% of places")
+
+
+def measure(ours, table):
+    """The exit status: 0, or what is wrong."""
+    with client.start(client.GENERATORS, "llama.cpp") as peer, tempfile.TemporaryDirectory() as folder:
+        for name in MODELS:
+            try:
+                taken = []
+                for window in windows(ours, peer, gguf_models.require(name), folder):
+                    taken.append(window)
+                    print(f"bench: {name}: {len(taken)} of {WINDOWS} windows", file=sys.stderr)
+                report(name, taken, table)
+            except client.Refused as refusal:
+                print(f"bench: {name} was not measured: {refusal}", file=sys.stderr)
+    return "bench: ours are further from exact than the peer's" if table.any_missed else 0
