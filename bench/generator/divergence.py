@@ -3,6 +3,7 @@
 The text is the beginning of rag-mini-wikipedia, in windows of 512 tokens that know nothing of each other. llama.cpp runs as
 it does by itself; its logits come to our worker as a file, so that one and the same code judges both.
 """
+import math
 import pathlib
 import sys
 import tempfile
@@ -10,7 +11,6 @@ import tempfile
 import client
 import gguf_models
 from comparison import Row, THREADS
-import math
 
 WINDOW, WINDOWS = 512, 16
 MODELS = ("135m_q4_0", "135m_q4_1", "135m_q8_0", "500m")

@@ -6,7 +6,7 @@ import subprocess
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 INSTALLED = ROOT / "build" / "peers"
-LLAMA_CPP = INSTALLED / "llama_cpp" / "bin"  # its programs and libraries
+LLAMA_CPP = INSTALLED / "llama_cpp" / "bin"  # programs and libraries
 LOGS = ROOT / "build" / "logs"
 
 ENCODERS = {
