@@ -1,7 +1,7 @@
-"""How far next-token distributions are from those of our exact mode: our fast mode's, and llama.cpp's on the same windows.
+"""How far next-token distributions are from our exact mode's: our fast mode's, and llama.cpp's on the same windows.
 
-The text is the beginning of rag-mini-wikipedia, in windows of 512 tokens that know nothing of each other. llama.cpp runs as
-it does by itself; its logits come to our worker as a file, so that one and the same code judges both.
+The text is the beginning of rag-mini-wikipedia, in windows of 512 tokens that know nothing of each other. llama.cpp
+runs as it does by itself; its logits come to our worker as a file, so that one and the same code judges both.
 """
 import math
 import pathlib
@@ -34,7 +34,8 @@ class Means:
             return sum(window[field] for window in sums)
         tokens = total("tokens")
         self.kl = total("kl") / tokens
-        self.perplexity, self.exact_perplexity = (math.exp(total(field) / tokens) for field in ("loss", "reference_loss"))
+        self.perplexity = math.exp(total("loss") / tokens)
+        self.exact_perplexity = math.exp(total("reference_loss") / tokens)
         self.same_best = 100 * total("same_best") / tokens
 
 

@@ -1,7 +1,7 @@
 """The decoders that the generator is measured with, as GGUF files that both sides read.
 
-As a program it makes those that no one offers for download, with llama.cpp's own quantizer: SmolLM2-135M in Q4_0 and Q8_0
-out of its Q4_1. So they know no more than Q4_1 does; speed does not depend on what the weights are.
+As a program it makes those that nobody offers, with llama.cpp's own quantizer: SmolLM2-135M in Q4_0 and Q8_0 out of its
+Q4_1. So they know no more than Q4_1 does; speed does not depend on what the weights are.
 """
 import subprocess
 
@@ -37,7 +37,8 @@ def main():
         raise SystemExit(f"peers: {refusal}") from None
     for name, kind in MADE.items():
         unfinished = path(name).with_suffix(".part")
-        subprocess.run([client.LLAMA_CPP / "llama-quantize", "--allow-requantize", source, unfinished, kind], check=True)
+        quantize = client.LLAMA_CPP / "llama-quantize"
+        subprocess.run([quantize, "--allow-requantize", source, unfinished, kind], check=True)
         unfinished.rename(path(name))
 
 

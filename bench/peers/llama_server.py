@@ -44,6 +44,7 @@ class Server:
                 if probe.getresponse().status == 200:
                     return
             time.sleep(0.05)
+        self.process.kill()
         raise SystemExit(f"bench: llama-server did not become ready; its log is {self.log}")
 
     def first_token(self, prompt):

@@ -1,4 +1,4 @@
-"""Where the files of models are: those that `ragmesh models pull` has obtained, and those that the peers need besides."""
+"""Where the files of models are: those that `ragmesh models pull` has obtained, and those made for the peers."""
 import json
 import os
 import pathlib
