@@ -70,14 +70,16 @@ class Table:
             print(f"{'':44} {'ours':>10} {'peer':>10} {'ratio':>7} {'least':>7} {'most':>7}  {'floor':>6} "
                   f"{'share':>6}  unit")
 
-    def row(self, row, ours, peer=None, ratios=None, share=None, note=""):
-        """ours and peer are values of each round; ratios too, when they are not simply ours divided by peer."""
+    def row(self, row, ours, peer=None, ratios=None, share=None, note="", missed=None):
+        """ours and peer are values of each round; ratios too, when they are not simply ours divided by peer; missed,
+        when that is more than a median on the wrong side of the floor."""
         if ratios is None and peer:
             ratios = [a / b for a, b in zip(ours, peer)]
         unit = f"{row.unit}, {note}" if note else row.unit
         ratio, spread = (statistics.median(ratios), [min(ratios), max(ratios)]) if ratios else (None, None)
         ours, peer = statistics.median(ours), statistics.median(peer) if peer else None
-        missed = ratio is not None and row.missed(ratio)
+        if missed is None:
+            missed = ratio is not None and row.missed(ratio)
         self.any_missed = self.any_missed or missed
         if self.as_json:
             print(json.dumps({"name": row.name, "unit": unit, "ours": ours, "peer": peer, "ratio": ratio,
