@@ -5,6 +5,7 @@ runs as it does by itself; its logits come to our worker as a file, so that one 
 """
 import math
 import pathlib
+import statistics
 import sys
 import tempfile
 
@@ -39,9 +40,22 @@ class Means:
         self.same_best = 100 * total("same_best") / tokens
 
 
+def ratio_of_sums(pairs):
+    """(least, ratio, most): the ratio of the sums of pairs, and what it is within, two standard errors away."""
+    ratio = sum(a for a, _ in pairs) / sum(b for _, b in pairs)
+    if len(pairs) < 2:
+        return ratio, ratio, ratio
+    spread = math.sqrt(sum((a - ratio * b) ** 2 for a, b in pairs) / (len(pairs) - 1) / len(pairs))
+    error = 2 * spread / statistics.mean(b for _, b in pairs)
+    return ratio - error, ratio, ratio + error
+
+
 def report(name, taken, table):
+    """Ours are further away when that is beyond what the choice of windows would make of equal ones."""
     ours, peer = (Means(sums) for sums in zip(*taken))
-    table.row(Row(f"kl_{name}_vs_llamacpp", "KL to the exact mode", 1.0, less_is_better=True), [ours.kl], [peer.kl])
+    ratios = ratio_of_sums([(a["kl"], b["kl"]) for a, b in taken])
+    row = Row(f"kl_{name}_vs_llamacpp", "KL to the exact mode", 1.0, less_is_better=True)
+    table.row(row, [ours.kl], [peer.kl], ratios, missed=row.missed(ratios[0]))
     table.detail("perplexity", [ours.perplexity], [peer.perplexity], unit=f"exact mode: {ours.exact_perplexity:.4g}")
     table.detail("the same likeliest token", [ours.same_best], [peer.same_best], unit="% of places")
 
