@@ -54,6 +54,7 @@ absl::Status WriteDerived(const std::string& path, std::vector<NamedTensor> tens
 absl::StatusOr<std::shared_ptr<const Safetensors>> OpenDerived(
     const std::string& path, const std::map<std::string, std::string>& metadata) {
   RAGMESH_ASSIGN_OR_RETURN(auto file, Safetensors::Open(path));
+  RAGMESH_RETURN_IF_ERROR(CheckSum(*file));
   for (const auto& [name, value] : metadata) {
     const auto found = file->metadata().find(name);
     const std::string has = found == file->metadata().end() ? "" : found->second;
@@ -63,7 +64,6 @@ absl::StatusOr<std::shared_ptr<const Safetensors>> OpenDerived(
         absl::StrCat(path, " has ", name, " \"", has.substr(0, 80), "\", not \"", value, "\""),
         kDerivedNextStep);
   }
-  RAGMESH_RETURN_IF_ERROR(CheckSum(*file));
   return file;
 }
 
