@@ -42,8 +42,7 @@ absl::StatusOr<std::unique_ptr<LoadedModel>> LoadedModel::Load(const std::string
   model->pool_ = std::make_unique<ComputePool>(threads);
   const std::size_t rows = generation::Engine::Options().prompt_rows + kMaxPassRows;
   RAGMESH_ASSIGN_OR_RETURN(
-      model->decoder_,
-      Decoder::Create(file, {.mode = mode, .max_rows = rows}, model->pool_.get()));
+      model->decoder_, Decoder::Create(file, {.mode = mode, .max_rows = rows}, model->pool_.get()));
   RAGMESH_ASSIGN_OR_RETURN(model->vocabulary_, generation::ReadVocabulary(*file));
   model->load_seconds_ = absl::ToDoubleSeconds(absl::Now() - begin);
   model->weights_ = WeightsOf(*file);

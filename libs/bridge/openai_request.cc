@@ -89,10 +89,6 @@ absl::Status RefuseUnsupported(const json& object) {
       choice != nullptr && *choice != "none" && *choice != "auto") {
     return Unsupported("tool_choice");
   }
-  if (const json* format = Find(object, "response_format"); format != nullptr) {
-    if (!format->is_object() || format->value("type", json()) != "text")
-      return Unsupported("response_format");
-  }
   if (const json* modalities = Find(object, "modalities");
       modalities != nullptr && *modalities != json({"text"})) {
     return Unsupported("modalities");
@@ -206,6 +202,37 @@ absl::Status ParseChoices(const json& object, v1::ChatRequest* chat) {
   return absl::OkStatus();
 }
 
+// response_format, and llama-server's own "grammar" and "json_schema".
+absl::Status ParseFormat(const json& object, v1::ChatRequest* chat) {
+  if (const json* schema = Find(object, "json_schema"); schema != nullptr)
+    chat->set_json_schema(schema->dump(-1, ' ', false, json::error_handler_t::replace));
+  if (const json* grammar = Find(object, "grammar"); grammar != nullptr) {
+    if (!grammar->is_string()) return InvalidField("grammar", "must be a string");
+    chat->set_grammar(grammar->get<std::string>());
+  }
+  const json* format = Find(object, "response_format");
+  if (format == nullptr) return absl::OkStatus();
+  const json type = format->is_object() ? format->value("type", json()) : json();
+  if (type == "text") return absl::OkStatus();
+  if (chat->format_case() != v1::ChatRequest::FORMAT_NOT_SET) {
+    return InvalidField("response_format", "stands beside grammar or json_schema",
+                        "Send one of them.");
+  }
+  if (type == "json_object") {
+    chat->set_json_object(true);
+    return absl::OkStatus();
+  }
+  if (type != "json_schema") {
+    return InvalidField("response_format.type", "must be text, json_object or json_schema");
+  }
+  const json* named = Find(*format, "json_schema");
+  const json* schema = named != nullptr && named->is_object() ? Find(*named, "schema") : nullptr;
+  if (schema == nullptr)
+    return InvalidField("response_format.json_schema.schema", "is missing", "Send a JSON Schema.");
+  chat->set_json_schema(schema->dump(-1, ' ', false, json::error_handler_t::replace));
+  return absl::OkStatus();
+}
+
 absl::Status ParseSampling(const json& object, v1::ChatRequest* chat) {
   RAGMESH_ASSIGN_OR_RETURN(const auto tokens, Count(object, "max_tokens", 1));
   RAGMESH_ASSIGN_OR_RETURN(const auto completion_tokens, Count(object, "max_completion_tokens", 1));
@@ -223,6 +250,7 @@ absl::Status ParseSampling(const json& object, v1::ChatRequest* chat) {
     chat->set_seed(static_cast<std::uint64_t>(seed->get<std::int64_t>()));
   }
   RAGMESH_RETURN_IF_ERROR(ParseLogitBias(object, chat));
+  RAGMESH_RETURN_IF_ERROR(ParseFormat(object, chat));
   return ParseChoices(object, chat);
 }
 
@@ -271,6 +299,7 @@ absl::Status RefuseForDocuments(const json& object, const v1::ChatRequest& chat)
   if (chat.logit_bias_size() > 0) name = "logit_bias";
   if (chat.frequency_penalty() != 0) name = "frequency_penalty";
   if (chat.presence_penalty() != 0) name = "presence_penalty";
+  if (chat.format_case() != v1::ChatRequest::FORMAT_NOT_SET) name = "response_format";
   for (const char* extension : kExtensions) {
     if (Find(object, extension) != nullptr) name = extension;
   }

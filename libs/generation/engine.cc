@@ -24,7 +24,9 @@ struct Engine::Stream::State {
         sampler(request.sampling, request.seed, request.breakers),
         call(call),
         tokens(request.prompt),
-        cache(pool) {}
+        cache(pool) {
+    if (request.constraint != nullptr) matcher.emplace(request.constraint);
+  }
 
   bool GivenUp() const { return abandoned.load(std::memory_order_relaxed) || !call.Check().ok(); }
   // A passage that is taken over. Its keys are of it standing by itself; here, or elsewhere, they
@@ -72,7 +74,8 @@ struct Engine::Stream::State {
   bool Writing() const { return written > 0 && ToRead() == 1; }
 
   const Request request;
-  Sampler sampler;  // (engine)
+  Sampler sampler;                          // (engine)
+  std::optional<grammar::Matcher> matcher;  // (engine)
   const CallContext call;
   std::atomic<bool> abandoned{false};
 
@@ -400,22 +403,15 @@ void Engine::End(Stream::State& stream, absl::Status status, stages::FinishReaso
   if (stream.written > 0) stream.outcome.decode_seconds = absl::ToDoubleSeconds(now - stream.first);
 }
 
-void Engine::Deliver(Stream::State& stream, std::optional<Written> written) {
-  if (!written.has_value()) {
-    return End(stream,
-               MakeError(absl::StatusCode::kInternal, "the model's output holds no number",
-                         {.reason = "MODEL_OUTPUT_NOT_FINITE",
-                          .next_step = "Compare the SHA-256 of the model file with its source."}),
-               stages::FinishReason::kStop);
-  }
+void Engine::Deliver(Stream::State& stream, Written written) {
   if (stream.written == 0) {
     stream.first = absl::Now();
     stream.outcome.queue_seconds = absl::ToDoubleSeconds(stream.admitted - stream.submitted);
     stream.outcome.prefill_seconds = absl::ToDoubleSeconds(stream.first - stream.admitted);
   }
-  const std::uint32_t token = written->token;
+  const std::uint32_t token = written.token;
   stream.tokens.push_back(token);
-  stream.unread.push_back(*std::move(written));
+  stream.unread.push_back(std::move(written));
   ++stream.written;
   const auto& ends = stream.request.end_ids;
   if (std::find(ends.begin(), ends.end(), token) != ends.end()) {
@@ -494,14 +490,30 @@ void Engine::Keep(const Stream::State& stream) {
   kept_.Keep(stream.request.tenant, stream.Names(stream.read), stream.cache);
 }
 
-std::optional<Engine::Written> Engine::Choose(Stream::State& stream,
-                                              absl::Span<const float> logits) {
-  const std::optional<std::uint32_t> token = stream.sampler.Pick(
-      {.logits = logits, .context = stream.tokens, .forbidden = stream.request.forbidden});
-  if (!token.has_value()) return std::nullopt;
+absl::StatusOr<Engine::Written> Engine::Choose(Stream::State& stream,
+                                               absl::Span<const float> logits, bool* ended) {
+  const Request& request = stream.request;
+  Sampler::Step step = {.logits = logits, .context = stream.tokens, .forbidden = request.forbidden};
+  if (stream.matcher.has_value()) {
+    mask_.assign((logits.size() + 31) / 32, 0);
+    RAGMESH_RETURN_IF_ERROR(stream.matcher->Mask(absl::MakeSpan(mask_)));
+    if (stream.matcher->CanEnd()) {
+      for (const std::uint32_t end : request.end_ids) mask_[end / 32] |= 1u << end % 32;
+    }
+    *ended = std::all_of(mask_.begin(), mask_.end(), [](std::uint32_t word) { return word == 0; });
+    if (*ended) return Written{};
+    step.allowed = mask_;
+  }
+  const std::optional<std::uint32_t> token = stream.sampler.Pick(step);
+  if (!token.has_value()) {
+    return MakeError(absl::StatusCode::kInternal, "the model's output holds no number",
+                     {.reason = "MODEL_OUTPUT_NOT_FINITE",
+                      .next_step = "Compare the SHA-256 of the model file with its source."});
+  }
+  if (stream.matcher.has_value()) stream.matcher->Accept(*token);  // ends of text it does not know
   Written written{.token = *token};
-  if (const auto& top = stream.request.top_logprobs; top.has_value())
-    written.logprobs = ReadLogprobs(logits, *token, *top);
+  if (request.top_logprobs.has_value())
+    written.logprobs = ReadLogprobs(logits, *token, *request.top_logprobs);
   return written;
 }
 
@@ -532,11 +544,15 @@ void Engine::Take(const Pass& pass) {
     if (!chooses) continue;
     std::size_t right = 0;
     for (std::size_t i = 0; i <= share.guessed; ++i) {
-      std::optional<Written> written = Choose(stream, decoder_->Logits(logits + i));
-      const bool goes_on =
-          i < share.guessed && written.has_value() && written->token == guesses[i].token;
+      bool ended = false;
+      absl::StatusOr<Written> written = Choose(stream, decoder_->Logits(logits + i), &ended);
+      const bool goes_on = written.ok() && i < share.guessed && written->token == guesses[i].token;
       absl::MutexLock lock(&mutex_);
-      Deliver(stream, std::move(written));
+      if (!written.ok() || ended) {
+        End(stream, written.status(), stages::FinishReason::kStop);
+        break;
+      }
+      Deliver(stream, *std::move(written));
       if (!goes_on || stream.ended) break;
       ++stream.read;  // the guess is in the cache already
       ++right;

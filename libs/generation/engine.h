@@ -22,6 +22,7 @@
 #include "libs/generation/prefix_cache.h"
 #include "libs/generation/prompt_lookup.h"
 #include "libs/generation/sampler.h"
+#include "libs/grammar/constraint.h"
 #include "libs/stages/generator.h"
 
 namespace ragmesh::generation {
@@ -75,6 +76,7 @@ class Engine {
     std::vector<std::uint32_t> forbidden;              // never chosen
     std::shared_ptr<const SequenceBreakers> breakers;  // of sampling.dry_sequence_breakers
     std::optional<std::uint32_t> top_logprobs;         // set: each token comes with logprobs
+    std::shared_ptr<grammar::Constraint> constraint;   // what may be written; null: anything
   };
 
   struct Written {
@@ -191,9 +193,11 @@ class Engine {
   bool StillRuns(const StatePtr& stream) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void Take(const Pass& pass);
   void Keep(const Stream::State& stream);
-  static std::optional<Written> Choose(Stream::State& stream, absl::Span<const float> logits);
-  void Deliver(Stream::State& stream, std::optional<Written> written)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The next token of a stream; a status that ends it. `ended` says that its constraint lets
+  // nothing follow, not even the end of the text.
+  absl::StatusOr<Written> Choose(Stream::State& stream, absl::Span<const float> logits,
+                                 bool* ended);
+  void Deliver(Stream::State& stream, Written written) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void End(Stream::State& stream, absl::Status status, stages::FinishReason reason)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -203,6 +207,7 @@ class Engine {
   PrefixCache kept_;                    // (engine thread)
   PassageCache passages_;               // (engine thread)
   double seconds_per_row_ = 0;          // (engine thread) of prompts, lately
+  std::vector<std::uint32_t> mask_;     // (engine thread) of the token that is being chosen
 
   mutable absl::Mutex mutex_;
   std::deque<StatePtr> waiting_ ABSL_GUARDED_BY(mutex_);

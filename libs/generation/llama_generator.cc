@@ -12,6 +12,7 @@
 #include "libs/concurrency/thread_pool.h"
 #include "libs/generation/choice.h"
 #include "libs/generation/engine.h"
+#include "libs/generation/output_formats.h"
 #include "libs/generation/prompt_reader.h"
 
 namespace ragmesh::generation {
@@ -69,12 +70,14 @@ class LlamaGenerator final : public stages::Generator {
                              gguf::File::Open(options.path));
     RAGMESH_ASSIGN_OR_RETURN(generator->prompts_,
                              PromptReader::Create(*file, options.max_prompt_bytes));
+    generator->formats_ = std::make_unique<OutputFormats>(generator->prompts_->vocabulary());
     const int threads = options.threads > 0 ? options.threads : AvailableCpus();
     generator->pool_ = std::make_unique<ComputePool>(threads);
     Engine::Options engine;
     engine.max_streams = options.max_streams;
     engine.max_waiting = options.max_waiting;
     engine.kv_bytes = options.kv_bytes;
+    engine.blend_passages = options.blend_passages;
     DecoderOptions decoding;
     decoding.mode = options.mode;
     decoding.max_rows = Engine::MaxRows(engine);
@@ -150,7 +153,7 @@ class LlamaGenerator final : public stages::Generator {
 
   absl::StatusOr<Engine::Request> Plan(const stages::GenerateRequest& request) const {
     Engine::Request work;
-    RAGMESH_ASSIGN_OR_RETURN(work.prompt, prompts_->Read(request.prompt));
+    RAGMESH_ASSIGN_OR_RETURN(work.prompt, prompts_->Read(request.prompt, &work.passages));
     if (work.prompt.empty()) return InvalidField("prompt", "must hold at least one token");
     if (work.prompt.size() >= context_) {
       return MakeError(
@@ -169,6 +172,10 @@ class LlamaGenerator final : public stages::Generator {
     work.sampling = request.sampling;
     work.seed = request.sampling.seed.has_value() ? *request.sampling.seed : RandomSeed();
     work.top_logprobs = request.top_logprobs;
+    work.tenant = request.tenant;
+    RAGMESH_ASSIGN_OR_RETURN(work.constraint, formats_->Find(request.format));
+    if (work.constraint != nullptr && request.ignore_eos)
+      return InvalidField("ignore_eos", "stands beside a format, which has an end");
     work.breakers = Breakers(request.sampling);
     (request.ignore_eos ? work.forbidden : work.end_ids) = prompts_->vocabulary().end_ids;
     return work;
@@ -264,6 +271,7 @@ class LlamaGenerator final : public stages::Generator {
   std::string kernel_;
   std::size_t context_ = 0;
   std::unique_ptr<const PromptReader> prompts_;
+  std::unique_ptr<OutputFormats> formats_;
   std::unique_ptr<ComputePool> pool_;
   mutable absl::Mutex breakers_mutex_;
   mutable std::vector<std::string> breaker_texts_ ABSL_GUARDED_BY(breakers_mutex_);

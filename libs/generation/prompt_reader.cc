@@ -38,6 +38,29 @@ std::vector<std::uint32_t> Ids(const std::vector<text::Token>& tokens) {
   return ids;
 }
 
+// The tokens that lie within the passages' bytes; one that reaches over an edge is not the
+// passage's own, since elsewhere it would be another.
+std::vector<Engine::TokenRange> FindPassages(const stages::ChatMessages& messages,
+                                             const chat_template::Rendered& rendered,
+                                             const std::vector<text::Token>& tokens) {
+  std::vector<Engine::TokenRange> found;
+  std::size_t at = 0, token = 0;
+  for (const stages::ChatMessage& message : messages) {
+    for (const stages::ByteRange& range : message.passages) {
+      const auto passage =
+          absl::string_view(message.content).substr(range.begin, range.end - range.begin);
+      const std::size_t begin = absl::string_view(rendered.text).find(passage, at);
+      if (begin == absl::string_view::npos) continue;
+      at = begin + passage.size();
+      while (token < tokens.size() && tokens[token].begin < begin) ++token;
+      const std::size_t first = token;
+      while (token < tokens.size() && tokens[token].end <= at) ++token;
+      if (token > first) found.push_back({first, token});
+    }
+  }
+  return found;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const PromptReader>> PromptReader::Create(
@@ -76,7 +99,8 @@ absl::StatusOr<chat_template::Rendered> PromptReader::Render(
 }
 
 absl::StatusOr<std::vector<std::uint32_t>> PromptReader::Read(
-    const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt) const {
+    const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt,
+    std::vector<Engine::TokenRange>* passages) const {
   std::size_t bytes = 0;
   if (const auto* raw = std::get_if<stages::RawPrompt>(&prompt)) {
     bytes = raw->text.size();
@@ -106,6 +130,8 @@ absl::StatusOr<std::vector<std::uint32_t>> PromptReader::Read(
   RAGMESH_ASSIGN_OR_RETURN(const chat_template::Rendered rendered,
                            Render(std::get<stages::ChatMessages>(prompt)));
   vocabulary_.tokenizer->EncodeWithSpecials(rendered.text, rendered.foreign, &tokens);
+  if (passages != nullptr)
+    *passages = FindPassages(std::get<stages::ChatMessages>(prompt), rendered, tokens);
   return Ids(tokens);
 }
 

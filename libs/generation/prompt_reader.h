@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "libs/chat_template/chat_template.h"
+#include "libs/generation/engine.h"
 #include "libs/generation/vocabulary.h"
 #include "libs/gguf/gguf.h"
 #include "libs/stages/generator.h"
@@ -27,8 +28,11 @@ class PromptReader {
 
   // Words in message content never become control tokens. INVALID_ARGUMENT when the template
   // refuses the messages; RESOURCE_EXHAUSTED / LIMIT_EXCEEDED over the bound on bytes.
+  // `passages`, unless null, gets the tokens of passages that the messages name, in order; those
+  // that the template has changed are left out.
   absl::StatusOr<std::vector<std::uint32_t>> Read(
-      const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt) const;
+      const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt,
+      std::vector<Engine::TokenRange>* passages = nullptr) const;
 
  private:
   PromptReader() = default;

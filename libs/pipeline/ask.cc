@@ -241,6 +241,7 @@ class Asker::Run {
     generate.sampling.temperature = request_.temperature;
     generate.sampling.seed = request_.seed;
     generate.max_tokens = MaxTokens();
+    generate.tenant = caller_.tenant;
     usage_.prompt_tokens = prompt.tokens;
     generator_called_ = true;
     const bool gated = request_.mode == AnswerMode::kAuto;

@@ -193,9 +193,10 @@ absl::Status Gateway::Ask(const Caller& caller, const AskRequest& request, AskSi
 }
 
 absl::StatusOr<stages::GenerateResult> Gateway::Chat(
-    const stages::GenerateRequest& request,
+    const Caller& caller, stages::GenerateRequest request,
     absl::FunctionRef<absl::Status(const stages::TokenEvent&)> on_token, const CallContext& call) {
   const WorkMeter meter("Chat", call, observer_);
+  request.tenant = caller.tenant;
   return stages_.generator.Generate(request, on_token, call);
 }
 

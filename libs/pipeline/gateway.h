@@ -117,7 +117,7 @@ class Gateway {
   absl::Status Ask(const Caller& caller, const AskRequest& request, AskSink sink,
                    const CallContext& call);
   absl::StatusOr<stages::GenerateResult> Chat(
-      const stages::GenerateRequest& request,
+      const Caller& caller, stages::GenerateRequest request,
       absl::FunctionRef<absl::Status(const stages::TokenEvent&)> on_token, const CallContext& call);
   absl::StatusOr<EmbedResult> Embed(std::vector<std::string> texts, bool query,
                                     const CallContext& call);

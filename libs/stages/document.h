@@ -13,17 +13,9 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "libs/stages/byte_range.h"
 
 namespace ragmesh::stages {
-
-// Half-open: [begin, end).
-struct ByteRange {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-
-  std::uint64_t size() const { return end - begin; }
-  bool operator==(const ByteRange&) const = default;
-};
 
 enum class BlockKind { kHeading, kParagraph, kListItem, kTableRow, kCode };
 

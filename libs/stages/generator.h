@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "libs/base/call_context.h"
+#include "libs/stages/byte_range.h"
 #include "libs/stages/sampling.h"
 #include "libs/stages/stage_info.h"
 
@@ -22,6 +23,8 @@ enum class ChatRole { kSystem, kUser, kAssistant, kTool };
 struct ChatMessage {
   ChatRole role = ChatRole::kUser;
   std::string content;
+  // Passages in `content` that other prompts hold too, in order, apart from each other.
+  std::vector<ByteRange> passages = {};
 };
 
 // Rendered with the model's own chat template. Special tokens are never parsed out of message
@@ -34,6 +37,15 @@ struct RawPrompt {
   bool parse_special = false;
 };
 
+// What may be written.
+struct OutputFormat {
+  enum class Kind { kText, kJsonObject, kJsonSchema, kGrammar };
+  Kind kind = Kind::kText;
+  std::string text;  // the schema, or the grammar in GBNF
+
+  bool operator==(const OutputFormat&) const = default;
+};
+
 struct GenerateRequest {
   std::variant<ChatMessages, RawPrompt> prompt;
   Sampling sampling;
@@ -44,6 +56,8 @@ struct GenerateRequest {
   // Set: log-probabilities come with the tokens, with those of so many alternatives, up to
   // kMaxTopLogprobs.
   std::optional<std::uint32_t> top_logprobs;
+  OutputFormat format;
+  std::string tenant;  // tenants take turns, and share nothing that is kept of prompts
 };
 
 inline constexpr std::uint32_t kMaxChoices = 8;

@@ -18,6 +18,8 @@ constexpr std::size_t kMaxMessageBytes = 1 << 20;
 constexpr std::size_t kMaxRawBytes = 4 << 20;
 constexpr std::size_t kMaxStops = 16;
 constexpr std::size_t kMaxStopBytes = 256;
+constexpr std::size_t kMaxPassages = 256;
+constexpr std::size_t kMaxTenantBytes = 63;
 
 v1::Role RoleTo(stages::ChatRole role) {
   switch (role) {
@@ -48,6 +50,22 @@ absl::StatusOr<stages::ChatRole> RoleFrom(v1::Role role, const Field& field) {
   }
 }
 
+absl::StatusOr<std::vector<stages::ByteRange>> PassagesFrom(const v1::ChatMessage& message,
+                                                            const Field& field) {
+  RAGMESH_RETURN_IF_ERROR(CheckCount(message.passages_size(), 0, kMaxPassages, "passages", field));
+  std::vector<stages::ByteRange> passages;
+  std::uint64_t last = 0;
+  for (const common::v1::ByteRange& range : message.passages()) {
+    if (range.begin() < last || range.end() <= range.begin() ||
+        range.end() > message.content().size()) {
+      return field.Invalid("must be in order, apart from each other, not empty and within content");
+    }
+    last = range.end();
+    passages.push_back({range.begin(), range.end()});
+  }
+  return passages;
+}
+
 absl::StatusOr<stages::ChatMessages> ChatFrom(const v1::ChatPrompt& chat, const Field& field) {
   RAGMESH_RETURN_IF_ERROR(
       CheckCount(chat.messages_size(), 1, kMaxMessages, "messages", Field(field, "messages")));
@@ -58,6 +76,8 @@ absl::StatusOr<stages::ChatMessages> ChatFrom(const v1::ChatPrompt& chat, const 
     RAGMESH_ASSIGN_OR_RETURN(message.role, RoleFrom(chat.messages(i).role(), Field(at, "role")));
     message.content = chat.messages(i).content();
     RAGMESH_RETURN_IF_ERROR(CheckBytes(message.content, 0, kMaxMessageBytes, Field(at, "content")));
+    RAGMESH_ASSIGN_OR_RETURN(message.passages,
+                             PassagesFrom(chat.messages(i), Field(at, "passages")));
     messages.push_back(std::move(message));
   }
   return messages;
@@ -99,6 +119,11 @@ void ToProto(const Prompt& prompt, v1::Prompt* out) {
     auto* added = chat->add_messages();
     added->set_role(RoleTo(message.role));
     added->set_content(message.content);
+    for (const stages::ByteRange& range : message.passages) {
+      auto* passage = added->add_passages();
+      passage->set_begin(range.begin);
+      passage->set_end(range.end);
+    }
   }
 }
 
@@ -125,6 +150,8 @@ void ToProto(const stages::GenerateRequest& request, v1::GenerateRequest* out) {
   out->set_ignore_eos(request.ignore_eos);
   out->set_choices(request.choices);
   if (request.top_logprobs.has_value()) out->set_top_logprobs(*request.top_logprobs);
+  FormatToProto(request.format, out);
+  out->set_tenant(request.tenant);
 }
 
 absl::StatusOr<stages::GenerateRequest> FromProto(const v1::GenerateRequest& in,
@@ -145,6 +172,9 @@ absl::StatusOr<stages::GenerateRequest> FromProto(const v1::GenerateRequest& in,
   RAGMESH_ASSIGN_OR_RETURN(request.choices, ChoicesFromProto(in, Field(field, "choices")));
   RAGMESH_ASSIGN_OR_RETURN(request.top_logprobs,
                            TopLogprobsFromProto(in, Field(field, "top_logprobs")));
+  RAGMESH_ASSIGN_OR_RETURN(request.format, FormatFromProto(in, field));
+  RAGMESH_RETURN_IF_ERROR(CheckBytes(in.tenant(), 0, kMaxTenantBytes, Field(field, "tenant")));
+  request.tenant = in.tenant();
   return request;
 }
 

@@ -109,6 +109,40 @@ absl::StatusOr<std::optional<std::uint32_t>> TopLogprobsFromProto(const Message&
   return std::optional<std::uint32_t>(in.top_logprobs());
 }
 
+inline constexpr std::size_t kMaxFormatBytes = 256 << 10;
+
+// Of generator.v1.GenerateRequest and gateway.v1.ChatRequest, which have the same fields.
+template <typename Message>
+void FormatToProto(const stages::OutputFormat& format, Message* out) {
+  switch (format.kind) {
+    case stages::OutputFormat::Kind::kText:
+      return;
+    case stages::OutputFormat::Kind::kJsonObject:
+      return out->set_json_object(true);
+    case stages::OutputFormat::Kind::kJsonSchema:
+      return out->set_json_schema(format.text);
+    case stages::OutputFormat::Kind::kGrammar:
+      return out->set_grammar(format.text);
+  }
+}
+
+template <typename Message>
+absl::StatusOr<stages::OutputFormat> FormatFromProto(const Message& in, const Field& field) {
+  using Kind = stages::OutputFormat::Kind;
+  stages::OutputFormat format;
+  if (in.has_json_schema()) {
+    RAGMESH_RETURN_IF_ERROR(
+        CheckBytes(in.json_schema(), 1, kMaxFormatBytes, Field(field, "json_schema")));
+    format = {Kind::kJsonSchema, in.json_schema()};
+  } else if (in.has_grammar()) {
+    RAGMESH_RETURN_IF_ERROR(CheckBytes(in.grammar(), 1, kMaxFormatBytes, Field(field, "grammar")));
+    format = {Kind::kGrammar, in.grammar()};
+  } else if (in.has_json_object() && in.json_object()) {
+    format.kind = Kind::kJsonObject;
+  }
+  return format;
+}
+
 }  // namespace ragmesh::wire
 
 #endif  // RAGMESH_LIBS_WIRE_SAMPLING_WIRE_H_

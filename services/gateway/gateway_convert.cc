@@ -436,6 +436,7 @@ absl::StatusOr<stages::GenerateRequest> FromProto(const gateway_v1::ChatRequest&
   RAGMESH_ASSIGN_OR_RETURN(out.choices, wire::ChoicesFromProto(request, Field(root, "choices")));
   RAGMESH_ASSIGN_OR_RETURN(out.top_logprobs,
                            wire::TopLogprobsFromProto(request, Field(root, "top_logprobs")));
+  RAGMESH_ASSIGN_OR_RETURN(out.format, wire::FormatFromProto(request, root));
   RAGMESH_RETURN_IF_ERROR(wire::CheckCount(static_cast<std::size_t>(request.stop_size()), 0, 16,
                                            "texts", Field(root, "stop")));
   for (const std::string& stop : request.stop()) {

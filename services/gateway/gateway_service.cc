@@ -261,11 +261,11 @@ grpc::ServerWriteReactor<v1::ChatResponse>* GatewayService::Chat(
       runtime_, "Chat", context,
       [=, this](rpc::ResponseWriter<v1::ChatResponse>& writer,
                 const CallContext& call) -> absl::Status {
-        RAGMESH_RETURN_IF_ERROR(CallerOf(*context).status());
+        RAGMESH_ASSIGN_OR_RETURN(const auto caller, CallerOf(*context));
         RAGMESH_ASSIGN_OR_RETURN(const stages::GenerateRequest wanted, FromProto(*request));
         RAGMESH_ASSIGN_OR_RETURN(const auto result,
                                  gateway_.Chat(
-                                     wanted,
+                                     caller, wanted,
                                      [&](const stages::TokenEvent& token) {
                                        if (token.text.empty() && token.logprobs.empty())
                                          return absl::OkStatus();

@@ -21,6 +21,10 @@ void GeneratorConfig::Declare(flags::FlagSet& flags) {
               "Memory for keys and values of all running answers.");
   flags.Choice("generator_kv_type", &kv_type, {"f16", "q8"},
                "How keys and values are kept in fast mode; q8 takes about half the memory.");
+  flags.Choice(
+      "generator_passages", &passages, {"exact", "blend"},
+      "blend: what was computed for a passage is taken over by other prompts that name it; "
+      "the first token comes sooner, the text differs a little.");
   flags.Choice("generator_mode", &mode, {"fast", "exact"},
                "fast: activations rounded to 8 bits. exact: 32-bit, the reference.");
 }
@@ -43,6 +47,7 @@ absl::StatusOr<std::shared_ptr<stages::Generator>> MakeGenerator(const Generator
       config.mode == "exact" ? generation::ComputeMode::kExact : generation::ComputeMode::kFast;
   options.threads = threads;
   options.cache = config.kv_type == "q8" ? linalg::KvType::kQ8 : linalg::KvType::kF16;
+  options.blend_passages = config.passages == "blend";
   options.packed_folder = installed.packed_folder;
   options.not_shared = models.WarnOfPrivateWeights(config.model);
   // The names are those of the encoders' tables; where decoders have none of that name, the best of
