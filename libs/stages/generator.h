@@ -28,7 +28,7 @@ struct ChatMessage {
 };
 
 // Rendered with the model's own chat template. Special tokens are never parsed out of message
-// content.
+// content, except by model servers that do so (libs/remote_generation).
 using ChatMessages = std::vector<ChatMessage>;
 
 // Used as it is. Special tokens are parsed only when `parse_special` says so.
@@ -120,7 +120,7 @@ class Generator {
       const GenerateRequest& request, absl::FunctionRef<absl::Status(const TokenEvent&)> on_token,
       const CallContext& call) = 0;
 
-  // Token ids of `prompt` as Generate would read it.
+  // Token ids of `prompt` as Generate would read it. UNIMPLEMENTED where they cannot be known.
   virtual absl::StatusOr<std::vector<std::uint32_t>> Tokenize(
       const std::variant<ChatMessages, RawPrompt>& prompt, const CallContext& call) = 0;
 

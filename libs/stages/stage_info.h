@@ -9,7 +9,8 @@
 
 namespace ragmesh::stages {
 
-// The weights behind a stage. Empty digest: the stage has no model or could not load it.
+// The weights behind a stage. Empty digest: the stage has no model or could not load it, or the
+// model is another server's, whose weights are not known.
 struct ModelInfo {
   std::string name;              // catalogue name, for example "all-minilm-l6-v2"
   std::string digest;            // SHA-256 of the weights file, lower-case hexadecimal
