@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/text/estimating_tokenizer.h"
 
 namespace ragmesh::pipeline {
 namespace {
@@ -39,6 +40,18 @@ stages::ChatMessages Write(absl::string_view question, const std::vector<Passage
   return {{stages::ChatRole::kSystem, kInstruction}, {stages::ChatRole::kUser, text}};
 }
 
+// A model server that cannot be asked is estimated, with a quarter and the template on top.
+absl::StatusOr<std::uint32_t> CountTokens(const stages::ChatMessages& messages,
+                                          stages::Generator& generator, const CallContext& call) {
+  const auto ids = generator.Tokenize(messages, call);
+  if (ids.ok()) return static_cast<std::uint32_t>(ids->size());
+  if (!absl::IsUnimplemented(ids.status())) return ids.status();
+  std::vector<text::Token> tokens;
+  for (const stages::ChatMessage& message : messages)
+    text::EstimatingTokenizer().Encode(message.content, &tokens);
+  return static_cast<std::uint32_t>(tokens.size() + tokens.size() / 4 + 16 * messages.size());
+}
+
 }  // namespace
 
 absl::StatusOr<Prompt> BuildPrompt(absl::string_view question, const std::vector<Passage>& passages,
@@ -46,7 +59,7 @@ absl::StatusOr<Prompt> BuildPrompt(absl::string_view question, const std::vector
                                    std::uint32_t answer_tokens, stages::Generator& generator,
                                    const CallContext& call) {
   RAGMESH_ASSIGN_OR_RETURN(const stages::StageInfo info, generator.Info(call));
-  if (!info.ready || info.model.digest.empty()) {
+  if (!info.ready) {
     return Unavailable("MODEL_NOT_LOADED", info.not_ready_reason.empty()
                                                ? "the generator has no weights"
                                                : info.not_ready_reason);
@@ -76,9 +89,7 @@ absl::StatusOr<Prompt> BuildPrompt(absl::string_view question, const std::vector
     Prompt prompt;
     prompt.messages =
         Write(question, passages, evidence, std::set<std::size_t>(order.begin(), order.end()));
-    RAGMESH_ASSIGN_OR_RETURN(const std::vector<std::uint32_t> ids,
-                             generator.Tokenize(prompt.messages, call));
-    prompt.tokens = static_cast<std::uint32_t>(ids.size());
+    RAGMESH_ASSIGN_OR_RETURN(prompt.tokens, CountTokens(prompt.messages, generator, call));
     if (prompt.tokens <= limit || order.size() <= 1)
       return prompt;  // the generator refuses what does not fit at all
     // Gives up in proportion, at least one.

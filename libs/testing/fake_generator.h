@@ -20,6 +20,7 @@ class FakeGenerator final : public stages::Generator {
   StageFault fault;
   std::string says = "I do not know.";
   std::uint32_t context = 2048;
+  bool is_server = false;  // a model server that tells neither tokens nor digest
   std::atomic<int> tokens_made = 0;
   std::string last_prompt;
   stages::Sampling last_sampling;
@@ -32,6 +33,15 @@ class FakeGenerator final : public stages::Generator {
     return all;
   }
 
+  static std::vector<std::uint32_t> Ids(
+      const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt) {
+    std::vector<std::uint32_t> ids(1, 0);
+    for (const char c : Text(prompt)) {
+      if (c == ' ' || c == '\n') ids.push_back(0);
+    }
+    return ids;
+  }
+
   absl::StatusOr<stages::GenerateResult> Generate(
       const stages::GenerateRequest& request,
       absl::FunctionRef<absl::Status(const stages::TokenEvent&)> on_token,
@@ -41,8 +51,7 @@ class FakeGenerator final : public stages::Generator {
     last_sampling = request.sampling;
     stages::GenerateResult result;
     result.other_choices.resize(request.choices - 1);
-    RAGMESH_ASSIGN_OR_RETURN(const auto ids, Tokenize(request.prompt, call));
-    result.usage.prompt_tokens = static_cast<std::uint32_t>(ids.size());
+    result.usage.prompt_tokens = static_cast<std::uint32_t>(Ids(request.prompt).size());
     std::size_t at = 0;
     while (at < says.size()) {
       RAGMESH_RETURN_IF_ERROR(call.Check());
@@ -70,11 +79,8 @@ class FakeGenerator final : public stages::Generator {
       const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt,
       const CallContext& call) override {
     RAGMESH_RETURN_IF_ERROR(fault.Check(call));
-    std::vector<std::uint32_t> ids(1, 0);
-    for (const char c : Text(prompt)) {
-      if (c == ' ' || c == '\n') ids.push_back(0);
-    }
-    return ids;
+    if (is_server) return absl::UnimplementedError("no tokenizer");
+    return Ids(prompt);
   }
 
   absl::StatusOr<stages::StageInfo> Info(const CallContext& call) override {
@@ -83,7 +89,7 @@ class FakeGenerator final : public stages::Generator {
     info.stage = "generator";
     info.ready = true;
     info.model.name = "fake";
-    info.model.digest = std::string(64, 'b');
+    info.model.digest = is_server ? "" : std::string(64, 'b');
     info.model.max_tokens = context;
     return info;
   }

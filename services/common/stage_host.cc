@@ -87,6 +87,16 @@ absl::Status StageHost::StartServers(grpc::Service& service) {
   return absl::OkStatus();
 }
 
+void StageHost::ReportReadiness(const absl::Status& readiness) {
+  absl::MutexLock lock(&end_mutex_);
+  if (server_ == nullptr) return;
+  if (readiness.ok()) {
+    server_->SetReady();
+  } else {
+    server_->SetNotReady(Explain(readiness));
+  }
+}
+
 int StageHost::Run(grpc::Service& service,
                    absl::AnyInvocable<absl::Status(const CallContext&) &&> load) {
   if (absl::Status status = StartServers(service); !status.ok()) {
@@ -97,11 +107,10 @@ int StageHost::Run(grpc::Service& service,
   std::thread loader([this, &loading, load = std::move(load)]() mutable {
     const absl::Time begun = absl::Now();
     const absl::Status status = std::move(load)(loading);
+    ReportReadiness(status);
     if (status.ok()) {
-      server_->SetReady();
       log_.Info("ready", {{"load_ms", absl::ToDoubleMilliseconds(absl::Now() - begun)}});
     } else {
-      server_->SetNotReady(Explain(status));
       log_.Warning("not_ready", {{"reason", Explain(status)}});
     }
   });
@@ -115,7 +124,10 @@ int StageHost::Run(grpc::Service& service,
   if (before_drain_) std::move(before_drain_)(begun + options_.drain_timeout);
   server_->Drain(begun + options_.drain_timeout - absl::Now());
   admin_.reset();  // nobody asks for readiness any more
-  server_.reset();
+  {
+    absl::MutexLock lock(&end_mutex_);
+    server_.reset();
+  }
   log_.Info("stopped", {{"drain_ms", absl::ToDoubleMilliseconds(absl::Now() - begun)}});
   return 0;
 }

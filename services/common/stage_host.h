@@ -10,6 +10,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "libs/base/call_context.h"
 #include "libs/concurrency/thread_pool.h"
 #include "libs/log/logger.h"
@@ -47,6 +48,10 @@ class StageHost {
   // context of `load` is cancelled by a signal.
   int Run(grpc::Service& service, absl::AnyInvocable<absl::Status(const CallContext&) &&> load);
 
+  // From `load` on, for a stage whose ability to do its work changes: ready or not, with the
+  // message as the reason. Thread-safe; ignored once the drain has begun.
+  void ReportReadiness(const absl::Status& readiness);
+
   // From inside `load`: runs `stop` when the drain begins, before the gRPC server refuses calls; it
   // returns when its own work has ended, at the given time at the latest.
   void BeforeDrain(absl::AnyInvocable<void(absl::Time) &&> stop) {
@@ -65,6 +70,7 @@ class StageHost {
   std::unique_ptr<trace::Exporter> spans_;
   std::unique_ptr<ThreadPool> workers_;
   std::unique_ptr<rpc::ServerRuntime> runtime_;
+  absl::Mutex end_mutex_;  // held while server_ ends, which ReportReadiness may not see half done
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<http::Server> admin_;
   absl::AnyInvocable<void(absl::Time) &&> before_drain_;  // set by `load`, read after it has ended

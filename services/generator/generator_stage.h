@@ -8,6 +8,8 @@
 
 #include "absl/status/statusor.h"
 #include "libs/flags/flag_set.h"
+#include "libs/metrics/registry.h"
+#include "libs/remote_generation/health_watch.h"
 #include "libs/stages/generator.h"
 #include "services/common/model_options.h"
 
@@ -23,15 +25,35 @@ struct GeneratorConfig {
   std::string passages = "exact";
   std::string mode = "fast";
 
+  std::string backend = "engine";  // or "openai"
+  std::string url;                 // of the model server; the rest is for backend "openai" alone
+  std::string key_file;
+  std::string ca_file;
+  std::string remote_model;
+  std::string fallback = "none";  // or "engine"
+  absl::Duration silence_timeout = absl::Seconds(60);
+  absl::Duration probe_interval = absl::Seconds(10);
+
   void Declare(flags::FlagSet& flags);
 };
 
-// `kernel` as for --kernel. FAILED_PRECONDITION / MODEL_NOT_INSTALLED without the model.
-absl::StatusOr<std::shared_ptr<stages::Generator>> MakeGenerator(const GeneratorConfig& config,
-                                                                 const ModelOptions& models,
-                                                                 const std::string& kernel,
-                                                                 int threads,
-                                                                 const CallContext& call);
+// What backend "openai" tells after each probe: OK while the stage can do its work, by the server
+// or by the engine that stands in. Called on a thread of the generator's own, for as long as it
+// lives.
+using OnGeneratorReadiness = remote_generation::HealthWatch::OnProbe;
+
+struct MadeGenerator {
+  std::shared_ptr<stages::Generator> generator;
+  absl::Status readiness;  // of a model server that does not answer yet, but is watched
+};
+
+// `kernel` as for --kernel. `models.log` gets a line when the model server's health changes.
+// `registry` is borrowed until the generator is gone. FAILED_PRECONDITION / MODEL_NOT_INSTALLED
+// without the model of backend "engine"; INVALID_FIELD for flags that do not go together.
+absl::StatusOr<MadeGenerator> MakeGenerator(const GeneratorConfig& config,
+                                            const ModelOptions& models, const std::string& kernel,
+                                            int threads, OnGeneratorReadiness on_readiness,
+                                            metrics::Registry& registry, const CallContext& call);
 
 }  // namespace ragmesh::services
 

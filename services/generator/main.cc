@@ -27,14 +27,17 @@ int main(int argc, char** argv) {
                            flags.Values());
   services::StageSlot<stages::Generator> slot("generator");
   services::GeneratorService service(host.runtime(), slot);
+  models.log = &host.log();
   return host.Run(service, [&](const CallContext& call) -> absl::Status {
-    auto generator =
-        services::MakeGenerator(config, models, kernel, static_cast<int>(threads), call);
-    if (!generator.ok()) {
-      slot.Fail(generator.status());
-      return generator.status();
+    auto made = services::MakeGenerator(
+        config, models, kernel, static_cast<int>(threads),
+        [&host](const absl::Status& readiness) { host.ReportReadiness(readiness); }, host.metrics(),
+        call);
+    if (!made.ok()) {
+      slot.Fail(made.status());
+      return made.status();
     }
-    slot.Fill(*std::move(generator));
-    return absl::OkStatus();
+    slot.Fill(std::move(made->generator));
+    return made->readiness;
   });
 }

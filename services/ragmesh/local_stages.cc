@@ -53,8 +53,15 @@ absl::Status LocalStages::Load(metrics::Registry& registry, const CallContext& c
          services::MakeReranker(config_.reranker, config_.models, config_.kernel, compute_, threads,
                                 embedder.ok() ? (*embedder)->encoder() : nullptr, registry, call));
   settle(embedder_, std::move(embedder));
-  settle(generator_,
-         services::MakeGenerator(config_.generator, config_.models, config_.kernel, threads, call));
+  auto generator = services::MakeGenerator(config_.generator, config_.models, config_.kernel,
+                                           threads, /*on_readiness=*/nullptr, registry, call);
+  if (generator.ok()) {
+    if (!generator->readiness.ok()) failures.push_back(generator->readiness);
+    generator_.slot().Fill(std::move(generator->generator));
+  } else {
+    generator_.slot().Fail(generator.status());
+    failures.push_back(generator.status());
+  }
   settle(loader_, services::MakeLoader(config_.loader, config_.models, call));
   if (failures.empty()) return absl::OkStatus();
   return failures.front();

@@ -226,6 +226,14 @@ TEST_F(AskTest, APromptStaysWithinTheModelsContext) {
   EXPECT_THAT(mesh_.generator.last_prompt, HasSubstr("1943"));
 }
 
+TEST_F(AskTest, APromptIsEstimatedForAModelServerWithoutTokenizer) {
+  mesh_.generator.is_server = true;
+  mesh_.generator.says = "Tesla died on 7 January 1943.";
+  const auto heard = Ask("When did Tesla die?");
+  EXPECT_EQ(heard.answer.kind, AnswerKind::kGenerated);
+  EXPECT_THAT(mesh_.generator.last_prompt, HasSubstr("1943"));
+}
+
 TEST_F(AskTest, AReaderWhoGoesStopsTheGenerator) {
   mesh_.generator.fault.Hang();
   const CallContext call(absl::InfiniteFuture());

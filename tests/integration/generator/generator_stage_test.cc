@@ -1,0 +1,136 @@
+// The generator stage as its flags make it, with a model server in place of the engine.
+#include "services/generator/generator_stage.h"
+
+#include <atomic>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "libs/testing/status_matchers.h"
+#include "libs/testing/test_data.h"
+#include "tests/unit/remote_generation/scripted_model_server.h"
+
+namespace ragmesh::services {
+namespace {
+
+using ragmesh::testing::HasReason;
+using ragmesh::testing::IsOk;
+using ragmesh::testing::ScriptedConnection;
+using ragmesh::testing::ScriptedModelServer;
+using ragmesh::testing::ScriptedRequest;
+using ::testing::HasSubstr;
+
+class GeneratorStageTest : public ::testing::Test {
+ protected:
+  GeneratorStageTest()
+      : server_([this](const ScriptedRequest& request, ScriptedConnection& connection) {
+          if (!well_) return connection.SendAnswer(503, "{}");
+          if (request.line() == "GET /v1/models")
+            return connection.SendAnswer(200, ragmesh::testing::OtherModels());
+          connection.BeginEvents();
+          connection.SendEvent(ragmesh::testing::Delta("remote"));
+          connection.SendEvent(ragmesh::testing::Finish("stop"));
+          connection.SendEvent("[DONE]");
+          return false;
+        }) {
+    models_.cache = folder_.path();  // without any model
+    config_.backend = "openai";
+    config_.url = server_.url();
+  }
+
+  absl::StatusOr<MadeGenerator> Make() {
+    return MakeGenerator(
+        config_, models_, "auto", 1,
+        [this](const absl::Status& readiness) {
+          absl::MutexLock lock(&mutex_);
+          heard_.push_back(readiness);
+        },
+        registry_, call_);
+  }
+  std::vector<absl::Status> heard() {
+    absl::MutexLock lock(&mutex_);
+    return heard_;
+  }
+  // What the flag at fault is; empty when all go together.
+  std::string FlagAtFault() {
+    const auto made = Make();
+    const auto detail = GetErrorDetail(made.status());
+    return detail.has_value() ? detail->field : "";
+  }
+
+  std::atomic<bool> well_ = true;
+  absl::Mutex mutex_;
+  std::vector<absl::Status> heard_ ABSL_GUARDED_BY(mutex_);
+  const ragmesh::testing::TempDir folder_;
+  ScriptedModelServer server_;
+  ModelOptions models_;
+  GeneratorConfig config_;
+  metrics::Registry registry_;
+  const CallContext call_{absl::Now() + absl::Seconds(30)};
+};
+
+TEST_F(GeneratorStageTest, AModelServerWritesWithoutAnyModelHere) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const MadeGenerator made, Make());
+  EXPECT_THAT(made.readiness, IsOk());
+  EXPECT_THAT(heard(), ::testing::ElementsAre(IsOk()));
+  stages::GenerateRequest request;
+  request.prompt = stages::ChatMessages{{stages::ChatRole::kUser, "Why?"}};
+  std::string text;
+  RAGMESH_ASSERT_OK(made.generator->Generate(
+      request,
+      [&text](const stages::TokenEvent& event) {
+        text += event.text;
+        return absl::OkStatus();
+      },
+      call_));
+  EXPECT_EQ(text, "remote");
+}
+
+TEST_F(GeneratorStageTest, AServerThatIsDownIsWatchedAndNotReady) {
+  well_ = false;
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const MadeGenerator made, Make());
+  EXPECT_THAT(made.readiness, HasReason("REMOTE_FAILED"));
+  EXPECT_FALSE(made.generator->Info(call_)->ready);
+  well_ = true;
+  while (!heard().back().ok()) absl::SleepFor(absl::Milliseconds(10));  // the watch's next probe
+  EXPECT_TRUE(made.generator->Info(call_)->ready);
+}
+
+TEST_F(GeneratorStageTest, AFallbackWithoutModelLeavesTheServerAlone) {
+  config_.fallback = "engine";
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const MadeGenerator made, Make());
+  EXPECT_THAT(made.readiness, IsOk());
+  EXPECT_EQ(made.generator->Info(call_)->features.at("backend"), "remote");
+}
+
+TEST_F(GeneratorStageTest, TheEngineNeedsItsModel) {
+  config_.backend = "engine";
+  config_.url.clear();
+  EXPECT_THAT(Make(), HasReason("MODEL_NOT_INSTALLED"));
+}
+
+TEST_F(GeneratorStageTest, FlagsThatDoNotGoTogetherAreNamed) {
+  config_.url.clear();
+  EXPECT_EQ(FlagAtFault(), "--generator_url");
+  config_.url = "ftp://host";
+  EXPECT_EQ(FlagAtFault(), "--generator_url");
+  config_.backend = "engine";
+  config_.url = "http://host";
+  EXPECT_EQ(FlagAtFault(), "--generator_url");
+  config_.url.clear();
+  config_.fallback = "engine";
+  EXPECT_EQ(FlagAtFault(), "--generator_fallback");
+}
+
+TEST_F(GeneratorStageTest, ItsFlagsAreDeclared) {
+  flags::FlagSet flags("generator", "Writes.");
+  config_.Declare(flags);
+  for (const char* flag :
+       {"--generator_backend", "--generator_url", "--generator_key_file", "--generator_ca_file",
+        "--generator_remote_model", "--generator_fallback"}) {
+    EXPECT_THAT(flags.Help(), HasSubstr(flag));
+  }
+}
+
+}  // namespace
+}  // namespace ragmesh::services
