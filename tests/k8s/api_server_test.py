@@ -17,7 +17,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(sys.argv[1]).resolve()
-OVERLAYS = ["k3s", "microshift", "sno"]
+OVERLAYS = ["gpu", "k3s", "microshift", "sno"]
 
 
 def free_ports(count):
@@ -109,11 +109,11 @@ class ApiServerTest(unittest.TestCase):
     def create(self, pod):
         return self.api.kubectl("create", "--dry-run=server", "-f", "-", check=False, stdin=json.dumps(pod))
 
-    def check_overlay(self, overlay):
+    def check_overlay(self, overlay, count=7):
         self.apply(overlay)
         self.apply(overlay)  # again: nothing in it conflicts with what the server filled in
         pods = list(self.pods())
-        self.assertEqual(len(pods), 7)
+        self.assertEqual(len(pods), count)
         for pod in pods:
             result = self.create(pod)
             self.assertEqual(result.returncode, 0, result.stderr)
@@ -121,6 +121,10 @@ class ApiServerTest(unittest.TestCase):
 
     def test_k3s_overlay_is_accepted(self):
         self.check_overlay("k3s")
+
+    def test_gpu_overlay_is_accepted(self):
+        self.check_overlay("gpu", count=8)  # the model server too
+        self.api.kubectl("-n", "ragmesh", "delete", "deployment", "model-server")  # the others have none
 
     def test_sno_overlay_is_accepted(self):
         self.check_overlay("sno")
