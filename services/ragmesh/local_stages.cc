@@ -53,6 +53,8 @@ absl::Status LocalStages::Load(metrics::Registry& registry, const CallContext& c
          services::MakeReranker(config_.reranker, config_.models, config_.kernel, compute_, threads,
                                 embedder.ok() ? (*embedder)->encoder() : nullptr, registry, call));
   settle(embedder_, std::move(embedder));
+  settle(loader_, services::MakeLoader(config_.loader, config_.models, call));
+  // Last: a model server may keep it waiting.
   auto generator = services::MakeGenerator(config_.generator, config_.models, config_.kernel,
                                            threads, /*on_readiness=*/nullptr, registry, call);
   if (generator.ok()) {
@@ -62,7 +64,6 @@ absl::Status LocalStages::Load(metrics::Registry& registry, const CallContext& c
     generator_.slot().Fail(generator.status());
     failures.push_back(generator.status());
   }
-  settle(loader_, services::MakeLoader(config_.loader, config_.models, call));
   if (failures.empty()) return absl::OkStatus();
   return failures.front();
 }

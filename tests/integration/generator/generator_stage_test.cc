@@ -51,6 +51,11 @@ class GeneratorStageTest : public ::testing::Test {
     absl::MutexLock lock(&mutex_);
     return heard_;
   }
+  void AwaitReady() {
+    absl::MutexLock lock(&mutex_);
+    const auto ready = [this] { return heard_.back().ok(); };
+    mutex_.Await(absl::Condition(&ready));
+  }
   // What the flag at fault is; empty when all go together.
   std::string FlagAtFault() {
     const auto made = Make();
@@ -92,7 +97,7 @@ TEST_F(GeneratorStageTest, AServerThatIsDownIsWatchedAndNotReady) {
   EXPECT_THAT(made.readiness, HasReason("REMOTE_FAILED"));
   EXPECT_FALSE(made.generator->Info(call_)->ready);
   well_ = true;
-  while (!heard().back().ok()) absl::SleepFor(absl::Milliseconds(10));  // the watch's next probe
+  AwaitReady();  // the watch's next probe
   EXPECT_TRUE(made.generator->Info(call_)->ready);
 }
 
