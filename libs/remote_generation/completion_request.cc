@@ -25,14 +25,70 @@ struct Extra {
   unsigned takers;  // kinds known to take it
 };
 
-std::vector<Extra> ExtrasOf(const stages::GenerateRequest& request) {
+// How many tokens are looked back on; llama-server knows no number for all of them.
+std::uint32_t LastTokens(std::int32_t count, const ServerFacts& facts) {
+  if (count >= 0) return static_cast<std::uint32_t>(count);
+  return facts.context_tokens > 0 ? facts.context_tokens : 4096;
+}
+
+// By token id, as OpenAI has it; llama-server takes false for a token that is never chosen.
+json LogitBiasJson(const std::vector<stages::LogitBias>& biases, ServerKind kind) {
+  json object = json::object();
+  for (const stages::LogitBias& bias : biases) {
+    json& value = object[absl::StrCat(bias.token_id)];
+    value = bias.bias;
+    if (kind == kLlamaServer && bias.bias <= -100) value = false;
+  }
+  return object;
+}
+
+void AddDry(const stages::Sampling& sampling, const ServerFacts& facts,
+            std::vector<Extra>* extras) {
+  const auto& breakers = sampling.dry_sequence_breakers;
+  const unsigned takers = breakers.empty() ? 0u : unsigned{kLlamaServer};  // refuses an empty list
+  const std::uint32_t last = LastTokens(sampling.dry_penalty_last_n, facts);
+  extras->insert(
+      extras->end(),
+      {{"sampling.dry_multiplier", "dry_multiplier", sampling.dry_multiplier, true, kLlamaServer},
+       {"sampling.dry_base", "dry_base", sampling.dry_base, true, kLlamaServer},
+       {"sampling.dry_allowed_length", "dry_allowed_length", sampling.dry_allowed_length, true,
+        kLlamaServer},
+       {"sampling.dry_penalty_last_n", "dry_penalty_last_n", last, true, kLlamaServer},
+       {"sampling.dry_sequence_breakers", "dry_sequence_breakers", breakers, true, takers}});
+}
+
+// A field that no server takes has no takers.
+std::vector<Extra> ExtrasOf(const stages::GenerateRequest& request, const ServerFacts& facts) {
   const stages::Sampling& sampling = request.sampling;
   constexpr unsigned kBoth = kLlamaServer | kVllm;
-  return {
+  const bool xtc = sampling.xtc_probability != 0;
+  const bool repeats = sampling.repeat_penalty != 1;
+  const bool frequency = sampling.frequency_penalty != 0;
+  const bool presence = sampling.presence_penalty != 0;
+  std::vector<Extra> extras = {
       {"sampling.top_k", "top_k", sampling.top_k, sampling.top_k != 0, kBoth},
       {"sampling.min_p", "min_p", sampling.min_p, sampling.min_p != 0, kBoth},
+      {"sampling.typical_p", "typical_p", sampling.typical_p, sampling.typical_p != 1,
+       kLlamaServer},
+      {"sampling.xtc_probability", "xtc_probability", sampling.xtc_probability, xtc, kLlamaServer},
+      {"sampling.xtc_threshold", "xtc_threshold", sampling.xtc_threshold, xtc, kLlamaServer},
+      {"sampling.repeat_penalty", "repeat_penalty", sampling.repeat_penalty, repeats, kLlamaServer},
+      {"sampling.repeat_last_n", "repeat_last_n", LastTokens(sampling.repeat_last_n, facts),
+       repeats, kLlamaServer},
+      {"sampling.frequency_penalty", "frequency_penalty", sampling.frequency_penalty, frequency,
+       kAllServers},
+      {"sampling.presence_penalty", "presence_penalty", sampling.presence_penalty, presence,
+       kAllServers},
       {"ignore_eos", "ignore_eos", request.ignore_eos, request.ignore_eos, kBoth},
+      {"choices", "n", request.choices, request.choices != 1, 0},
+      {"top_logprobs", "top_logprobs", nullptr, request.top_logprobs.has_value(), 0},
   };
+  if (!sampling.logit_bias.empty()) {
+    extras.push_back({"sampling.logit_bias", "logit_bias",
+                      LogitBiasJson(sampling.logit_bias, facts.kind), true, kAllServers});
+  }
+  if (sampling.dry_multiplier != 0) AddDry(sampling, facts, &extras);
+  return extras;
 }
 
 const char* RoleName(ChatRole role) {
@@ -50,13 +106,7 @@ const char* RoleName(ChatRole role) {
 }
 
 absl::Status CheckRanges(const stages::GenerateRequest& request) {
-  const stages::Sampling& sampling = request.sampling;
-  if (!(sampling.temperature >= 0 && sampling.temperature <= 2))
-    return InvalidField("sampling.temperature", "must be between 0 and 2");
-  if (!(sampling.top_p > 0 && sampling.top_p <= 1))
-    return InvalidField("sampling.top_p", "must be over 0 and at most 1");
-  if (!(sampling.min_p >= 0 && sampling.min_p < 1))
-    return InvalidField("sampling.min_p", "must be at least 0 and below 1");
+  RAGMESH_RETURN_IF_ERROR(stages::CheckSampling(request.sampling, "sampling."));
   if (request.stop.size() > kMaxStops) return InvalidField("stop", "must hold at most 16 strings");
   for (const std::string& stop : request.stop) {
     if (stop.empty()) return InvalidField("stop", "must not hold an empty string");
@@ -123,7 +173,7 @@ absl::StatusOr<std::string> CompletionBody(const stages::GenerateRequest& reques
   const std::uint32_t max_tokens = request.max_tokens == 0 ? raw.max_tokens : request.max_tokens;
   if (max_tokens > 0) body["max_tokens"] = max_tokens;
   if (!request.stop.empty()) body["stop"] = request.stop;
-  for (Extra& extra : ExtrasOf(request)) {
+  for (Extra& extra : ExtrasOf(request, facts)) {
     if ((extra.takers & facts.kind) != 0) {
       body[extra.name] = std::move(extra.value);
     } else if (extra.set) {

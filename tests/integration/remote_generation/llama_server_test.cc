@@ -192,6 +192,30 @@ TEST_F(LlamaServerTest, EqualSeedsGiveEqualTexts) {
   EXPECT_NE(text_, first);
 }
 
+TEST_F(LlamaServerTest, TakesEveryFieldOfSamplingThatItIsSent) {
+  stages::GenerateRequest request = Story(8);
+  request.sampling.top_k = 20;
+  request.sampling.min_p = 0.05;
+  request.sampling.typical_p = 0.9;
+  request.sampling.xtc_probability = 0.1;
+  request.sampling.repeat_penalty = 1.1;
+  request.sampling.repeat_last_n = -1;
+  request.sampling.frequency_penalty = 0.2;
+  request.sampling.presence_penalty = 0.2;
+  request.sampling.dry_multiplier = 0.8;
+  RAGMESH_EXPECT_OK(Generate(request));
+}
+
+TEST_F(LlamaServerTest, ATokenOfBiasMinusHundredIsNeverChosen) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto ids,
+                               generator_->Tokenize(stages::RawPrompt{"Once upon a time,", false},
+                                                    Within(absl::Minutes(1))));
+  stages::GenerateRequest request = Story(8);
+  request.sampling.logit_bias = {{ids.back(), -100}};
+  RAGMESH_ASSERT_OK(Generate(request));
+  EXPECT_FALSE(absl::StrContains(text_, ",")) << text_;
+}
+
 TEST_F(LlamaServerTest, LeavesTheStopStringOut) {
   stages::GenerateRequest request = Story(40);
   request.stop = {" girl"};

@@ -86,6 +86,53 @@ TEST(CompletionRequestTest, RefusesWhatTheServerIsNotKnownToTake) {
   EXPECT_EQ(FieldOf(request, kPlain), "ignore_eos");
 }
 
+TEST(CompletionRequestTest, PassesOnPenaltiesAndBiasAsTheServersHaveThem) {
+  GenerateRequest request = Chat();
+  request.sampling.frequency_penalty = 0.5;
+  request.sampling.presence_penalty = -0.5;
+  request.sampling.logit_bias = {{17, -100}, {18, 2}};
+  const json plain = Body(request, kPlain);
+  EXPECT_EQ(plain["frequency_penalty"], 0.5);
+  EXPECT_EQ(plain["presence_penalty"], -0.5);
+  EXPECT_EQ(plain["logit_bias"], json::parse(R"({"17":-100.0,"18":2.0})"));
+  EXPECT_EQ(Body(request, kLlama)["logit_bias"], json::parse(R"({"17":false,"18":2.0})"));
+  EXPECT_FALSE(Body(Chat(), kPlain).contains("logit_bias"));
+}
+
+TEST(CompletionRequestTest, PassesOnToLlamaServerWhatOnlyItTakes) {
+  GenerateRequest request = Chat();
+  request.sampling.typical_p = 0.9;
+  request.sampling.xtc_probability = 0.3;
+  request.sampling.repeat_penalty = 1.1;
+  request.sampling.repeat_last_n = -1;
+  request.sampling.dry_multiplier = 0.8;
+  const json body = Body(request, kLlama);
+  EXPECT_EQ(body["typical_p"], 0.9);
+  EXPECT_EQ(body["xtc_probability"], 0.3);
+  EXPECT_EQ(body["repeat_penalty"], 1.1);
+  EXPECT_EQ(body["repeat_last_n"], 2048);  // all of its context
+  EXPECT_EQ(body["dry_multiplier"], 0.8);
+  EXPECT_EQ(body["dry_penalty_last_n"], 2048);
+  EXPECT_EQ(body["dry_sequence_breakers"], json({"\n", ":", "\"", "*"}));
+  EXPECT_FALSE(Body(Chat(), kLlama).contains("dry_base"));
+  EXPECT_EQ(FieldOf(request, kVllmFacts), "sampling.typical_p");
+  request = Chat();
+  request.sampling.repeat_penalty = 1.1;
+  EXPECT_EQ(FieldOf(request, kVllmFacts), "sampling.repeat_penalty");
+  request = Chat();
+  request.sampling.dry_multiplier = 0.8;
+  EXPECT_EQ(FieldOf(request, kPlain), "sampling.dry_multiplier");
+}
+
+TEST(CompletionRequestTest, RefusesWhatNoServerIsAskedFor) {
+  GenerateRequest request = Chat();
+  request.choices = 2;
+  EXPECT_EQ(FieldOf(request, kLlama), "choices");
+  request = Chat();
+  request.top_logprobs = 0;
+  EXPECT_EQ(FieldOf(request, kLlama), "top_logprobs");
+}
+
 TEST(CompletionRequestTest, SendsRawPromptsAsTextOrIds) {
   GenerateRequest request;
   request.prompt = stages::RawPrompt{"Once upon"};
