@@ -231,7 +231,8 @@ class LlamaGenerator final : public stages::Generator {
     for (std::size_t i = 1; i < choices.size(); ++i)
       result.other_choices.push_back(choices[i].end());
     result.usage.prompt_tokens = static_cast<std::uint32_t>(prompt_tokens);
-    result.usage.cached_prompt_tokens = static_cast<std::uint32_t>(outcome.cached_tokens);
+    result.usage.cached_prompt_tokens =
+        static_cast<std::uint32_t>(outcome.cached_tokens + outcome.blended_tokens);
     for (const Choice& choice : choices) result.usage.completion_tokens += choice.tokens();
     result.queue_seconds = outcome.queue_seconds;
     result.prefill_seconds = outcome.prefill_seconds;

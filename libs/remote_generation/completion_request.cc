@@ -57,6 +57,34 @@ void AddDry(const stages::Sampling& sampling, const ServerFacts& facts,
        {"sampling.dry_sequence_breakers", "dry_sequence_breakers", breakers, true, takers}});
 }
 
+// What may be written, as OpenAI has it; grammars are llama-server's own.
+void AddFormat(const stages::OutputFormat& format, std::vector<Extra>* extras) {
+  using Kind = stages::OutputFormat::Kind;
+  switch (format.kind) {
+    case Kind::kText:
+      return;
+    case Kind::kJsonObject:
+      extras->push_back(
+          {"json_object", "response_format", {{"type", "json_object"}}, true, kAllServers});
+      return;
+    case Kind::kJsonSchema: {
+      // Not JSON: the server says so.
+      const json schema = json::parse(format.text, nullptr, /*allow_exceptions=*/false);
+      extras->push_back(
+          {"json_schema",
+           "response_format",
+           {{"type", "json_schema"},
+            {"json_schema", {{"name", "answer"}, {"strict", true}, {"schema", schema}}}},
+           true,
+           schema.is_discarded() ? 0u : unsigned{kAllServers}});
+      return;
+    }
+    case Kind::kGrammar:
+      extras->push_back({"grammar", "grammar", format.text, true, kLlamaServer});
+      return;
+  }
+}
+
 // A field that no server takes has no takers.
 std::vector<Extra> ExtrasOf(const stages::GenerateRequest& request, const ServerFacts& facts) {
   const stages::Sampling& sampling = request.sampling;
@@ -88,6 +116,7 @@ std::vector<Extra> ExtrasOf(const stages::GenerateRequest& request, const Server
                       LogitBiasJson(sampling.logit_bias, facts.kind), true, kAllServers});
   }
   if (sampling.dry_multiplier != 0) AddDry(sampling, facts, &extras);
+  AddFormat(request.format, &extras);
   return extras;
 }
 

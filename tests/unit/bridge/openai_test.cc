@@ -53,7 +53,15 @@ TEST(ParseChatCompletionTest, NamesTheParameterAtFault) {
       "stop");
   EXPECT_EQ(
       Fault(
-          R"({"model":"m","response_format":{"type":"json_object"},"messages":[{"role":"user","content":"q"}]})"),
+          R"({"model":"m","response_format":{"type":"xml"},"messages":[{"role":"user","content":"q"}]})"),
+      "response_format.type");
+  EXPECT_EQ(
+      Fault(
+          R"({"model":"m","response_format":{"type":"json_schema"},"messages":[{"role":"user","content":"q"}]})"),
+      "response_format.json_schema.schema");
+  EXPECT_EQ(
+      Fault(
+          R"({"model":"m","grammar":"root ::= \"a\"","response_format":{"type":"json_object"},"messages":[{"role":"user","content":"q"}]})"),
       "response_format");
   EXPECT_EQ(
       Fault(R"({"model":"m","rag":{"nothing":1},"messages":[{"role":"user","content":"q"}]})"),

@@ -1,5 +1,6 @@
 #include "libs/generation/llama_generator.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -136,6 +137,76 @@ TEST_F(LlamaGeneratorTest, ConcurrentStreamsWriteWhatEachWritesAlone) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(together, alone);
+}
+
+TEST_F(LlamaGeneratorTest, JsonModeWritesOneJsonObject) {
+  const auto generator = Load();
+  GenerateRequest request = Ask("Describe a cat as JSON with name, age and colours.", 300);
+  request.format.kind = stages::OutputFormat::Kind::kJsonObject;
+  const auto output = Run(*generator, request);
+  RAGMESH_ASSERT_OK(output);
+  EXPECT_EQ(output->result.finish_reason, stages::FinishReason::kStop);
+  EXPECT_TRUE(nlohmann::json::parse(output->text).is_object()) << output->text;
+}
+
+TEST_F(LlamaGeneratorTest, ASchemaIsKeptToWhateverTheTemperature) {
+  const auto generator = Load();
+  GenerateRequest request = Ask("Describe a cat.", 200);
+  request.format = {stages::OutputFormat::Kind::kJsonSchema,
+                    R"({"type": "object", "required": ["name", "legs"], "properties": {
+                        "name": {"type": "string", "maxLength": 20},
+                        "legs": {"type": "integer", "minimum": 0, "maximum": 9},
+                        "kind": {"enum": ["house", "wild"]}}, "additionalProperties": false})"};
+  for (const std::uint64_t seed : {1, 2, 3, 4}) {
+    request.sampling = {.temperature = 1.5, .seed = seed};
+    const auto output = Run(*generator, request);
+    RAGMESH_ASSERT_OK(output);
+    const auto json = nlohmann::json::parse(output->text);
+    EXPECT_LE(json["name"].get<std::string>().size(), 80) << output->text;
+    EXPECT_LE(json["legs"].get<int>(), 9) << output->text;
+    EXPECT_FALSE(json.contains("other"));
+  }
+}
+
+TEST_F(LlamaGeneratorTest, AGrammarLeavesOnlyItsTexts) {
+  const auto generator = Load();
+  GenerateRequest request = Ask("Is the sky blue?");
+  request.format = {stages::OutputFormat::Kind::kGrammar,
+                    "root ::= \"yes, sure\" | \"not at all\""};
+  const auto output = Run(*generator, request);
+  RAGMESH_ASSERT_OK(output);
+  EXPECT_TRUE(output->text == "yes, sure" || output->text == "not at all") << output->text;
+}
+
+TEST_F(LlamaGeneratorTest, AFormatThatIsNotSupportedSaysWhatAndWhere) {
+  const auto generator = Load();
+  GenerateRequest request = Ask("A number?");
+  request.format = {stages::OutputFormat::Kind::kJsonSchema,
+                    R"({"properties": {"a": {"multipleOf": 3}}})"};
+  const auto output = Run(*generator, request);
+  EXPECT_EQ(output.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(output.status().message()), ::testing::HasSubstr("multipleOf"));
+  EXPECT_THAT(std::string(output.status().message()), ::testing::HasSubstr("/properties/a"));
+}
+
+TEST_F(LlamaGeneratorTest, PassagesThatMessagesNameAreTakenOver) {
+  GeneratorOptions options;
+  options.blend_passages = true;
+  const auto generator = Load(options);
+  std::string passage;
+  for (int i = 0; i < 30; ++i)
+    passage += "The lighthouse of Cape " + std::to_string(i) + " was built by hand. ";
+  const auto ask = [&](const std::string& before) {
+    GenerateRequest request = Ask(before + passage + "\n\nWho built the lighthouses?", 12);
+    auto& message = std::get<stages::ChatMessages>(request.prompt)[0];
+    message.passages = {{before.size(), before.size() + passage.size()}};
+    return request;
+  };
+  RAGMESH_ASSERT_OK(Run(*generator, ask("Text one:\n")));
+  const auto first = Run(*generator, ask("Something else comes first here.\nText:\n"));
+  RAGMESH_ASSERT_OK(first);
+  EXPECT_GT(first->result.usage.cached_prompt_tokens, 200u);
+  EXPECT_FALSE(first->text.empty());
 }
 
 TEST_F(LlamaGeneratorTest, EqualSeedsGiveEqualSamples) {

@@ -74,6 +74,14 @@ TEST(CompletionRequestTest, OverridesTheDefaultsOfServersThatHaveTheirOwn) {
 
 TEST(CompletionRequestTest, RefusesWhatTheServerIsNotKnownToTake) {
   GenerateRequest request = Chat();
+  request.format = {stages::OutputFormat::Kind::kGrammar, "root ::= \"a\""};
+  EXPECT_EQ(FieldOf(request, kPlain), "grammar");
+  EXPECT_EQ(Body(request, kLlama)["grammar"], "root ::= \"a\"");
+  request.format = {stages::OutputFormat::Kind::kJsonSchema, R"({"type":"integer"})"};
+  EXPECT_EQ(Body(request, kPlain)["response_format"]["json_schema"]["schema"]["type"], "integer");
+  request.format = {stages::OutputFormat::Kind::kJsonObject, ""};
+  EXPECT_EQ(Body(request, kPlain)["response_format"]["type"], "json_object");
+  request.format = {};
   request.sampling.top_k = 40;
   EXPECT_EQ(FieldOf(request, kPlain), "sampling.top_k");
   EXPECT_THAT(CompletionBody(request, kPlain, 7, {}), HasReason("UNSUPPORTED_BY_SERVER"));
