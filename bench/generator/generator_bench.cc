@@ -69,6 +69,7 @@ class Worker {
     if (op == "pass") return Pass(request);
     if (op == "streams") return Streams(request);
     if (op == "first_token") return FirstToken(request);
+    if (op == "answers") return Answers(request);
     if (op == "text") return Text(request);
     if (op == "logits") return Logits(request);
     if (op == "divergence") return Diverge(request);
@@ -95,14 +96,17 @@ class Worker {
     return slot.get();
   }
 
-  // The stage as a service runs it.
+  // The stage as a service runs it, with "guess" and "blend" as the request has them.
   absl::StatusOr<stages::Generator*> OpenStage(const json& request) {
     RAGMESH_ASSIGN_OR_RETURN(const Key key, KeyOf(request));
-    auto& slot = stages_[key];
+    const bool guess = request.value("guess", true), blend = request.value("blend", false);
+    auto& slot = stages_[{key, guess, blend}];
     if (slot == nullptr) {
       generation::GeneratorOptions options;
       std::tie(options.path, options.mode, options.threads) = key;
       options.max_streams = 8;
+      options.guess = guess;
+      options.blend_passages = blend;
       RAGMESH_ASSIGN_OR_RETURN(slot, generation::LoadGenerator(options));
     }
     return slot.get();
@@ -185,13 +189,52 @@ class Worker {
     return answer;
   }
 
+  // Of a raw prompt, or of a chat whose one message is "passages", blank lines between, and a
+  // "question".
   absl::StatusOr<json> FirstToken(const json& request) {
     RAGMESH_ASSIGN_OR_RETURN(stages::Generator* const stage, OpenStage(request));
-    const std::string prompt = request.at("prompt");
+    stages::GenerateRequest wanted;
+    wanted.ignore_eos = true;
+    wanted.max_tokens = 1;
+    if (request.contains("prompt")) {
+      wanted.prompt = stages::RawPrompt{.text = request.at("prompt")};
+    } else {
+      stages::ChatMessage message;
+      for (const std::string passage : request.at("passages")) {
+        message.passages.push_back(
+            {message.content.size(), message.content.size() + passage.size()});
+        absl::StrAppend(&message.content, passage, "\n\n");
+      }
+      message.content += request.at("question").get<std::string>();
+      wanted.prompt = stages::ChatMessages{message};
+    }
     absl::StatusOr<stages::GenerateResult> result;
-    const double seconds = Seconds([&] { result = Write(*stage, prompt, 1); });
+    const double seconds = Seconds([&] { result = Generate(*stage, wanted, nullptr); });
     RAGMESH_RETURN_IF_ERROR(result.status());
-    return json{{"seconds", {seconds}}, {"prompt_tokens", result->usage.prompt_tokens}};
+    return json{{"seconds", {seconds}},
+                {"prompt_tokens", result->usage.prompt_tokens},
+                {"cached_tokens", result->usage.cached_prompt_tokens}};
+  }
+
+  // Answers of at most `tokens` tokens to chats of one message, one after another.
+  absl::StatusOr<json> Answers(const json& request) {
+    RAGMESH_ASSIGN_OR_RETURN(stages::Generator* const stage, OpenStage(request));
+    RAGMESH_ASSIGN_OR_RETURN(const std::size_t tokens, CountOf(request, "tokens", 64));
+    json answer = {{"decode_seconds", 0.0}, {"tokens", 0}, {"texts", json::array()}};
+    for (const std::string message : request.at("messages")) {
+      stages::GenerateRequest wanted;
+      wanted.prompt = stages::ChatMessages{{stages::ChatRole::kUser, message}};
+      wanted.max_tokens = static_cast<std::uint32_t>(tokens);
+      wanted.sampling.temperature = request.value("temperature", 0.0);
+      wanted.sampling.seed = 1;
+      std::string text;
+      RAGMESH_ASSIGN_OR_RETURN(const auto result, Generate(*stage, wanted, &text));
+      answer["decode_seconds"] = answer["decode_seconds"].get<double>() + result.decode_seconds;
+      answer["tokens"] =
+          answer["tokens"].get<int>() + static_cast<int>(result.usage.completion_tokens);
+      answer["texts"].push_back(text);
+    }
+    return answer;
   }
 
   absl::StatusOr<stages::GenerateResult> Write(stages::Generator& stage, const std::string& prompt,
@@ -200,8 +243,20 @@ class Worker {
     request.prompt = stages::RawPrompt{.text = prompt};
     request.max_tokens = static_cast<std::uint32_t>(tokens);
     request.ignore_eos = true;
+    return Generate(stage, request, nullptr);
+  }
+
+  // `text`, unless null, gets what was written.
+  absl::StatusOr<stages::GenerateResult> Generate(stages::Generator& stage,
+                                                  const stages::GenerateRequest& request,
+                                                  std::string* text) {
     return stage.Generate(
-        request, [](const stages::TokenEvent&) { return absl::OkStatus(); }, call_);
+        request,
+        [text](const stages::TokenEvent& event) {
+          if (text != nullptr) *text += event.text;
+          return absl::OkStatus();
+        },
+        call_);
   }
 
   // The first `count` tokens of a fixed text, as ids and as pieces of `piece` tokens.
@@ -299,7 +354,7 @@ class Worker {
   }
 
   std::map<Key, std::unique_ptr<LoadedModel>> models_;
-  std::map<Key, std::unique_ptr<stages::Generator>> stages_;
+  std::map<std::tuple<Key, bool, bool>, std::unique_ptr<stages::Generator>> stages_;
   std::pair<std::string, std::vector<std::uint32_t>> reference_;
   std::vector<std::vector<float>> reference_logits_;
   CallContext call_{absl::InfiniteFuture()};

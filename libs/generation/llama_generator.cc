@@ -78,6 +78,7 @@ class LlamaGenerator final : public stages::Generator {
     engine.max_waiting = options.max_waiting;
     engine.kv_bytes = options.kv_bytes;
     engine.blend_passages = options.blend_passages;
+    engine.guess = options.guess;
     DecoderOptions decoding;
     decoding.mode = options.mode;
     decoding.max_rows = Engine::MaxRows(engine);

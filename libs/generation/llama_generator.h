@@ -23,7 +23,9 @@ struct GeneratorOptions {
   std::size_t kv_bytes = std::size_t{1} << 30;  // keys and values of all running generations
   ComputeMode mode = ComputeMode::kFast;
   linalg::KvType cache = linalg::KvType::kF16;  // of keys and values, in fast mode
-  bool blend_passages = false;                  // as in Engine::Options
+  // As in Engine::Options.
+  bool blend_passages = false;
+  bool guess = true;
   // As in DecoderOptions.
   std::string packed_folder;
   std::function<void(const absl::Status& why)> not_shared;

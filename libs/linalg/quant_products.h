@@ -155,7 +155,12 @@ struct TokenRows {
   const std::int32_t* total;
   const std::int32_t* start;  // of each half run: minus the bias of the quants times their sum
   std::size_t columns;
+  bool fresh;  // the weights are read for the first time, from memory
 };
+
+// How far ahead weights are asked for, past what the processor foresees by itself: it stops at the
+// end of a page of 4 KB.
+constexpr std::size_t kPrefetchBytes = 4096;
 
 template <typename S, QuantType kType, std::size_t kCount>
 RAGMESH_SIMD_TARGET void MulQ8Tile(const std::uint8_t* panel, const PanelLayout& layout,
@@ -170,6 +175,10 @@ RAGMESH_SIMD_TARGET void MulQ8Tile(const std::uint8_t* panel, const PanelLayout&
   for (std::size_t a = 0; a < kCount; ++a) total[a] = S::Zero();
   for (std::size_t run = 0; run < runs; ++run) {
     const std::uint8_t* lines = rows.Lines(run);
+    if (x.fresh) {
+      for (std::size_t line = 0; line < RunBytes(kType); line += 64)
+        __builtin_prefetch(lines + kPrefetchBytes + line);
+    }
     Ints u[kGroups];
     Unpack<S, kType>(lines, u);
     const Floats scale = rows.Scale(run);
@@ -233,7 +242,8 @@ RAGMESH_SIMD_TARGET void MulQ8Of(const QuantMatrix& weights, const Q8Rows& x, fl
                               x.sum + a * runs,
                               x.total + 2 * a * runs,
                               starts,
-                              weights.columns};
+                              weights.columns,
+                              a == 0};
     for (std::size_t row = 0; row < weights.rows; row += S::kWidth) {
       MulQ8Count<S, kType, S::kTokens>(count, weights.data + row / kPanelRows * layout.bytes,
                                        layout, row % kPanelRows, tokens, out + a * out_stride + row,
