@@ -457,9 +457,8 @@ void Engine::Loop() {
       if (pass.rows.empty()) {
         if (running_.empty()) continue;  // the last one has ended just now
         // All that runs is paused by slow readers, and what waits does not fit beside it.
-        const auto changes = [this, waiting = waiting_.size()]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-          return CanWrite() || waiting_.size() != waiting;
-        };
+        const auto changes = [this, waiting = waiting_.size()]() ABSL_SHARED_LOCKS_REQUIRED(
+                                 mutex_) { return CanWrite() || waiting_.size() != waiting; };
         mutex_.AwaitWithTimeout(absl::Condition(&changes), absl::Milliseconds(50));
         continue;
       }

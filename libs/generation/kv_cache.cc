@@ -1,5 +1,6 @@
 #include "libs/generation/kv_cache.h"
 
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -62,6 +63,12 @@ void KvCache::Append(KvPool::Id id) {
   pool_->Hold(id);
   ids_.push_back(id);
   blocks_.push_back(pool_->Data(id));
+}
+
+bool KvCache::AppendCopy(KvPool::Id id) {
+  if (!Reserve(capacity() + 1)) return false;
+  std::memcpy(pool_->Data(ids_.back()), pool_->Data(id), shape().BlockBytes());
+  return true;
 }
 
 void KvCache::Clear() {

@@ -83,6 +83,8 @@ class KvCache {
   bool Reserve(std::size_t positions);
   // Goes on with a block whose positions are written, and becomes a holder of it.
   void Append(KvPool::Id id);
+  // Goes on with a block of its own that has the content of another. False when the pool has none.
+  bool AppendCopy(KvPool::Id id);
   void Clear();
 
   absl::Span<const KvPool::Id> ids() const { return ids_; }

@@ -1,5 +1,6 @@
 #include "libs/generation/prefix_cache.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ragmesh::generation {
@@ -29,7 +30,24 @@ std::size_t PrefixCache::Find(absl::string_view salt, absl::Span<const std::uint
     cache->Append(node->block);
   }
   Touch(node);
-  return found * kBlockPositions;
+  std::size_t positions = found * kBlockPositions;
+  const auto [nearest, alike] = Nearest(*node, tokens.subspan(positions));
+  if (alike > 0 && cache->AppendCopy(nearest->block)) positions += alike;
+  return positions;
+}
+
+std::pair<const PrefixCache::Node*, std::size_t> PrefixCache::Nearest(
+    const Node& node, absl::Span<const std::uint32_t> tokens) {
+  constexpr int kLookedAt = 64;  // of many questions after one text, any few will do
+  std::pair<const Node*, std::size_t> nearest = {nullptr, 0};
+  int left = kLookedAt;
+  for (const auto& [block, child] : node.children) {
+    if (left-- == 0) break;
+    const auto end = std::mismatch(block.begin(), block.end(), tokens.begin(), tokens.end()).first;
+    const auto alike = static_cast<std::size_t>(end - block.begin());
+    if (alike > nearest.second) nearest = {child.get(), alike};
+  }
+  return nearest;
 }
 
 void PrefixCache::Keep(absl::string_view salt, absl::Span<const std::uint32_t> tokens,

@@ -7,6 +7,7 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -26,8 +27,9 @@ class PrefixCache {
   PrefixCache(const PrefixCache&) = delete;
   PrefixCache& operator=(const PrefixCache&) = delete;
 
-  // Appends to `cache`, which is empty, the blocks that hold the beginning of `tokens`; whole
-  // blocks alone. Returns how many tokens that is.
+  // Appends to `cache`, which is empty, what is kept of the beginning of `tokens`: whole blocks as
+  // they are, and a copy of one more that begins alike, as long as there is memory for it. Returns
+  // how many tokens that is.
   std::size_t Find(absl::string_view salt, absl::Span<const std::uint32_t> tokens, KvCache* cache);
 
   // Keeps the first blocks of `cache`, which hold all of `tokens` that fills whole blocks. Blocks
@@ -48,6 +50,9 @@ class PrefixCache {
   };
 
   static std::vector<std::uint32_t> Block(absl::Span<const std::uint32_t> tokens, std::size_t i);
+  // The child whose block has the longest common beginning with `tokens`, and how long that is.
+  static std::pair<const Node*, std::size_t> Nearest(const Node& node,
+                                                     absl::Span<const std::uint32_t> tokens);
   // The end of a way first, so that nothing outlives what it goes on from.
   void Touch(Node* last);
   void Remove(Node* node);

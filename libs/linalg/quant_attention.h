@@ -67,7 +67,7 @@ class AttentionTile {
          at += kScoredPositions) {
       const std::size_t stop = std::min(at + kScoredPositions, end);
       const std::size_t start = std::max(at, begin / kBlockPositions * kBlockPositions);
-      for (std::size_t p = start; p < stop; p += kBlockPositions) Score(p, at);
+      Score(start, stop, at);
       for (std::size_t q = 0; q < kCount; ++q) Weigh(q, at, start, stop);
       for (std::size_t p = start; p < stop; p += kBlockPositions)
         AddValues(p, at, std::min(stop - p, kBlockPositions));
@@ -86,24 +86,37 @@ class AttentionTile {
     return work_.blocks[position / kBlockPositions] + work_.offset;
   }
 
-  // Scores of the block at `position`, for all queries.
-  RAGMESH_SIMD_INLINE void Score(std::size_t position, std::size_t at) {
-    const std::uint8_t* keys = Block(position);
-    if constexpr (kVectors * kCount > 12) {  // two halves, so that the sums stay in registers
-      ScoreVectors<kVectors / 2>(keys, 0, position - at);
-      ScoreVectors<kVectors / 2>(keys, kVectors / 2, position - at);
-    } else {
-      ScoreVectors<kVectors>(keys, 0, position - at);
-    }
+  // Vectors of positions that are scored together: each sum waits for itself at every dimension, so
+  // there are as many as registers hold. A position's own sum is the same in any company.
+  static constexpr std::size_t Together() {
+    constexpr std::size_t kSums = 12;
+    std::size_t wide = kScoredPositions / S::kWidth;
+    while (wide > 1 && wide * kCount > kSums) wide /= 2;
+    return wide;
+  }
+
+  // Scores of positions `start` to `stop`, to the end of the last block, for all queries.
+  RAGMESH_SIMD_INLINE void Score(std::size_t start, std::size_t stop, std::size_t at) {
+    const std::size_t end = (stop + kBlockPositions - 1) / kBlockPositions * kBlockPositions;
+    constexpr std::size_t kMost = Together(), kLeast = std::min(kMost, kVectors);
+    std::size_t p = start;
+    for (; p + kMost * S::kWidth <= end; p += kMost * S::kWidth) ScoreVectors<kMost>(p, p - at);
+    for (; p < end; p += kLeast * S::kWidth) ScoreVectors<kLeast>(p, p - at);
   }
 
   template <std::size_t kWide>
-  RAGMESH_SIMD_INLINE void ScoreVectors(const std::uint8_t* keys, std::size_t first,
-                                        std::size_t column) {
+  RAGMESH_SIMD_INLINE void ScoreVectors(std::size_t position, std::size_t column) {
+    const std::uint8_t* keys[kWide];  // of the block that a vector is in
+    std::size_t lane[kWide];
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < kWide; ++v) {
+      keys[v] = Block(position + v * S::kWidth);
+      lane[v] = (position + v * S::kWidth) % kBlockPositions;
+    }
     Floats sum[kCount][kWide];
 #pragma GCC unroll 8
     for (std::size_t q = 0; q < kCount; ++q) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (std::size_t v = 0; v < kWide; ++v) sum[q][v] = S::Zero();
     }
     if constexpr (kType == KvType::kQ8) {
@@ -111,45 +124,45 @@ class AttentionTile {
         Floats part[kCount][kWide];
 #pragma GCC unroll 8
         for (std::size_t q = 0; q < kCount; ++q) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
           for (std::size_t v = 0; v < kWide; ++v) part[q][v] = S::Zero();
         }
-        AddKeys<kWide>(keys, first, run, std::min(run + kScaleDims, work_.head_dim), part);
-#pragma GCC unroll 4
+        AddKeys<kWide>(keys, lane, run, std::min(run + kScaleDims, work_.head_dim), part);
+#pragma GCC unroll 8
         for (std::size_t v = 0; v < kWide; ++v) {
-          const Floats scale =
-              S::Halves(keys + layout_.key_scales +
-                        2 * (run / kScaleDims * kBlockPositions + (first + v) * S::kWidth));
+          const Floats scale = S::Halves(keys[v] + layout_.key_scales +
+                                         2 * (run / kScaleDims * kBlockPositions + lane[v]));
 #pragma GCC unroll 8
           for (std::size_t q = 0; q < kCount; ++q) sum[q][v] = S::Fma(part[q][v], scale, sum[q][v]);
         }
       }
     } else {
-      AddKeys<kWide>(keys, first, 0, work_.head_dim, sum);
+      AddKeys<kWide>(keys, lane, 0, work_.head_dim, sum);
     }
     const Floats scale = S::Set(work_.scale);
 #pragma GCC unroll 8
     for (std::size_t q = 0; q < kCount; ++q) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (std::size_t v = 0; v < kWide; ++v) {
-        S::Store(scores_ + q * kScoredPositions + column + (first + v) * S::kWidth,
-                 S::Mul(sum[q][v], scale), S::kWidth);
+        S::Store(scores_ + q * kScoredPositions + column + v * S::kWidth, S::Mul(sum[q][v], scale),
+                 S::kWidth);
       }
     }
   }
 
   template <std::size_t kWide>
-  RAGMESH_SIMD_INLINE void AddKeys(const std::uint8_t* keys, std::size_t first, std::size_t begin,
+  RAGMESH_SIMD_INLINE void AddKeys(const std::uint8_t* const (&keys)[kWide],
+                                   const std::size_t (&lane)[kWide], std::size_t begin,
                                    std::size_t end, Floats (&sum)[kCount][kWide]) {
     for (std::size_t d = begin; d < end; ++d) {
       Floats key[kWide];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (std::size_t v = 0; v < kWide; ++v)
-        key[v] = Cached<S, kType>(keys, d * kBlockPositions + (first + v) * S::kWidth);
+        key[v] = Cached<S, kType>(keys[v], d * kBlockPositions + lane[v]);
 #pragma GCC unroll 8
       for (std::size_t q = 0; q < kCount; ++q) {
         const Floats x = S::Set(queries_.query[q][d]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (std::size_t v = 0; v < kWide; ++v) sum[q][v] = S::Fma(key[v], x, sum[q][v]);
       }
     }

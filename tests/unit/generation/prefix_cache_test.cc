@@ -27,11 +27,11 @@ class PrefixCacheTest : public ::testing::Test {
     kept_.Keep(salt, tokens, cache);
     return {cache.ids().begin(), cache.ids().end()};
   }
+  // The whole blocks that are found.
   std::vector<KvPool::Id> Find(const std::string& salt, const std::vector<std::uint32_t>& tokens) {
     KvCache cache(pool_.get());
     const std::size_t found = kept_.Find(salt, tokens, &cache);
-    EXPECT_EQ(found, cache.capacity());
-    return {cache.ids().begin(), cache.ids().end()};
+    return {cache.ids().begin(), cache.ids().begin() + static_cast<std::ptrdiff_t>(found / 32)};
   }
 
   static constexpr KvShape kShape = {1, 1, 16, linalg::KvType::kF16};
@@ -48,6 +48,21 @@ TEST_F(PrefixCacheTest, FindsTheLongestCommonBeginningInWholeBlocks) {
   EXPECT_EQ(Find("", Tokens(0, 63)), std::vector<KvPool::Id>(ids.begin(), ids.begin() + 1));
   EXPECT_TRUE(Find("", Tokens(0, 31)).empty());
   EXPECT_TRUE(Find("", Tokens(1, 100)).empty());
+}
+
+TEST_F(PrefixCacheTest, ABlockThatBeginsAlikeIsCopied) {
+  std::vector<std::uint32_t> tokens = Tokens(0, 64);
+  const auto ids = Keep("", tokens);
+  pool_->Data(ids[1])[5] = 77;
+  tokens[50] = 7;
+  KvCache cache(pool_.get());
+  EXPECT_EQ(kept_.Find("", tokens, &cache), 50);
+  ASSERT_EQ(cache.ids().size(), 2);
+  EXPECT_EQ(cache.ids()[0], ids[0]);
+  EXPECT_NE(cache.ids()[1], ids[1]);  // it may be written to
+  EXPECT_EQ(pool_->Data(cache.ids()[1])[5], 77);
+  KvCache brief(pool_.get());
+  EXPECT_EQ(kept_.Find("", Tokens(0, 40), &brief), 40);
 }
 
 TEST_F(PrefixCacheTest, SaltsShareNothing) {
