@@ -281,18 +281,33 @@ void Engine::AddWriting(const StatePtr& stream, absl::Span<const std::uint32_t> 
   for (const std::uint32_t token : guess) add(token);
 }
 
+// While passages are computed, their keys take memory beside those of the prompt. That must be
+// possible at least for a stream that runs alone, or it would start again for ever. It is the same
+// for every prompt of these sizes, whatever else runs.
+bool Engine::FitsWithPassages(const Stream::State& stream) const {
+  const auto blocks = [](std::size_t tokens) {
+    return (tokens + linalg::kBlockPositions - 1) / linalg::kBlockPositions;
+  };
+  std::size_t all = blocks(stream.request.prompt.size() + stream.request.max_tokens);
+  for (const Stream::State::Passage& passage : stream.passages) all += blocks(passage.size());
+  return all <= pool_->blocks();
+}
+
 void Engine::Begin(const StatePtr& stream) {
   Stream::State& state = *stream;
   state.begun = true;
-  // The last token is read in any case: what follows it is asked for.
+  // The last token is read in any case: what follows it is asked for. A passage never has the last
+  // of the prompt, so that a stream that starts again takes over the same.
   const std::size_t most = state.tokens.size() - 1;
   for (const TokenRange& range : state.request.passages) {
-    Stream::State::Passage passage{.begin = range.begin, .end = std::min(range.end, most)};
+    Stream::State::Passage passage{.begin = range.begin,
+                                   .end = std::min(range.end, state.request.prompt.size() - 1)};
     if (!options_.blend_passages || passage.begin + options_.least_passage > passage.end) continue;
     const double repeated = options_.repeated_share * static_cast<double>(passage.size());
     passage.tail = passage.begin + static_cast<std::size_t>(std::ceil(repeated));
     if (passage.tail < passage.end) state.passages.push_back(std::move(passage));
   }
+  if (!FitsWithPassages(state)) state.passages.clear();
   if (options_.keep_prompts)
     state.read = kept_.Find(state.request.tenant, state.Names(most), &state.cache);
   if (state.written == 0) state.outcome.cached_tokens = state.read;
@@ -332,29 +347,30 @@ std::size_t Engine::PlanPrompt(const StatePtr& stream, std::size_t room, Pass* p
   for (std::size_t i = 0; i < state.passages.size() && used < room; ++i)
     if (!state.passages[i].Complete()) used += PlanPassage(stream, i, room - used, pass);
   if (used > 0 || !StillRuns(stream)) return used;  // the rest comes when all of them are there
-  std::size_t end = state.read, count = 0;
-  const bool places = std::any_of(state.passages.begin(), state.passages.end(),
-                                  [](const auto& passage) { return !passage.placed; });
-  if (places) end = state.passages.back().end;
-  if (!Reserve(stream, &state.cache,
-               std::max(end, std::min(state.read + room, state.tokens.size()))))
-    return 0;
-  for (std::size_t i = 0; i < state.passages.size() && places; ++i) {
+  // All that is taken over gets its place before anything behind it is read.
+  std::size_t end = 0;
+  std::vector<Copy> copies;
+  for (std::size_t i = 0; i < state.passages.size(); ++i) {
     Stream::State::Passage& passage = state.passages[i];
     if (passage.placed) continue;
     passage.placed = true;
-    pass->copies.push_back({stream, i});
+    end = passage.end;
+    copies.push_back({stream, i});
     if (state.written == 0)
       state.outcome.blended_tokens += passage.end - std::max(passage.tail, state.read);
   }
+  std::vector<std::size_t> positions;
   std::size_t at = state.ToReadFrom(state.read);
-  for (; count < room && at < state.tokens.size(); at = state.ToReadFrom(at + 1), ++count) {
-    if (!state.passages.empty() && !Reserve(stream, &state.cache, at + 1)) return 0;
-    pass->rows.push_back({state.tokens[at], static_cast<std::uint32_t>(at), &state.cache,
-                          at + 1 == state.tokens.size()});
+  for (; positions.size() < room && at < state.tokens.size(); at = state.ToReadFrom(at + 1))
+    positions.push_back(at);
+  if (!Reserve(stream, &state.cache, std::max(end, positions.back() + 1))) return 0;
+  pass->copies.insert(pass->copies.end(), copies.begin(), copies.end());
+  for (const std::size_t position : positions) {
+    pass->rows.push_back({state.tokens[position], static_cast<std::uint32_t>(position),
+                          &state.cache, position + 1 == state.tokens.size()});
   }
-  pass->shares.push_back({.stream = stream, .rows = count, .read = at});
-  return count;
+  pass->shares.push_back({.stream = stream, .rows = positions.size(), .read = at});
+  return positions.size();
 }
 
 Engine::Pass Engine::PlanPass() {

@@ -180,6 +180,7 @@ class Engine {
   // after it. False when it has to wait, or had to give up its own.
   bool Reserve(const StatePtr& stream, KvCache* cache, std::size_t positions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool FitsWithPassages(const Stream::State& stream) const;
   // Finds out what of a prompt need not be read.
   void Begin(const StatePtr& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Plans what of a prompt fits `room` rows; returns how many.

@@ -303,6 +303,39 @@ TEST_F(BlendTest, ScarceMemoryChangesNoToken) {
     EXPECT_EQ(answers[i].tokens, Ask(*ample, requests[i]).tokens) << i;
 }
 
+TEST_F(BlendTest, PassagesThatDoNotFitBesideTheirPromptAreReadLikeOtherText) {
+  Engine::Options options = Plain();
+  auto exact = Make(options);
+  options.blend_passages = options.keep_prompts = true;
+  options.kv_bytes = 12 * block_bytes_;  // the prompt has 11 blocks, its passages 12 more
+  auto scarce = Make(options);
+  const Engine::Request request = WithPassages({1, 2, 3});
+  const Answer answer = Ask(*scarce, request);
+  EXPECT_EQ(answer.outcome.blended_tokens, 0);
+  EXPECT_EQ(answer.tokens, Ask(*exact, request).tokens);
+}
+
+// A passage that ends the prompt, and enough written before it starts again that its end could
+// seem to be another.
+TEST_F(BlendTest, StreamsThatStartAgainTakeOverTheSame) {
+  Engine::Options options = Blending();
+  auto ample = Make(options);
+  options.kv_bytes = 24 * block_bytes_;
+  auto scarce = Make(options);
+  std::vector<Engine::Request> requests;
+  for (std::uint32_t i = 0; i < 4; ++i) {
+    requests.push_back(Asks(i, 128, 250));
+    requests.back().passages = {{10, 128}};
+  }
+  const std::vector<Answer> answers = AskAll(*scarce, requests);
+  std::size_t preemptions = 0;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    EXPECT_EQ(answers[i].tokens, Ask(*ample, requests[i]).tokens) << i;
+    preemptions += answers[i].outcome.preemptions;
+  }
+  EXPECT_GT(preemptions, 0) << "memory was not scarce, so nothing was tested";
+}
+
 TEST_F(BlendTest, ShortPassagesAreReadLikeOtherText) {
   auto engine = Make(Blending());
   Engine::Request request = Asks(1, 200, 5);
