@@ -116,7 +116,9 @@ void Decoder::RunLayer(std::size_t index, absl::Span<const BatchRow> rows) {
   });
   Multiply({{&layer.gate, 0}, {&layer.up, wide}}, normed_.data(), count, hidden_.data(), 2 * wide);
   ForEachRow(count, [&](std::size_t row) { RunGate(row); });
-  if (count > 1) {  // gates move together: products read rows of the width they multiply
+  // What is multiplied is the rounded row; else gates move together, since products read rows of
+  // the width they multiply.
+  if (count > 1 && !MultipliesRounded(layer.down)) {
     for (std::size_t row = 1; row < count; ++row) {
       std::memmove(&hidden_[row * wide], &hidden_[row * 2 * wide], wide * sizeof(float));
     }
@@ -138,7 +140,7 @@ void Decoder::AddProjected(const std::vector<float>& post_norm, std::size_t row)
   float* projected = &projected_[row * width];
   if (!post_norm.empty())
     kernels_->rms_norm(projected, post_norm.data(), width, config_.rms_epsilon, projected);
-  for (std::size_t i = 0; i < width; ++i) stream[i] += projected[i];
+  kernels_->add(stream, projected, width);
 }
 
 void Decoder::RunGate(std::size_t row) {
@@ -153,26 +155,15 @@ void Decoder::RunGate(std::size_t row) {
 void Decoder::PrepareHeads(const Layer& layer, std::size_t row) {
   const std::size_t dim = config_.head_dim, heads = config_.heads + config_.kv_heads;
   float* qkv = &qkv_[row * (heads + config_.kv_heads) * dim];
-  for (std::size_t i = 0; i < layer.bias.size(); ++i) qkv[i] += layer.bias[i];
+  kernels_->add(qkv, layer.bias.data(), layer.bias.size());
   const Rotation& rotation = *layer.rotation;
   const std::size_t half = rotation.frequencies.size();
   for (std::size_t head = 0; head < heads; ++head) {
     const std::vector<float>& norm = head < config_.heads ? layer.query_norm : layer.key_norm;
     float* values = qkv + head * dim;
     if (!norm.empty()) kernels_->rms_norm(values, norm.data(), dim, config_.rms_epsilon, values);
-    Rotate(&rotation.cosines[row * half], &rotation.sines[row * half], half, values);
-  }
-}
-
-void Decoder::Rotate(const float* cosines, const float* sines, std::size_t half,
-                     float* head) const {
-  const std::size_t second = config_.rope_halves ? half : 1, step = config_.rope_halves ? 1 : 2;
-  for (std::size_t j = 0; j < half; ++j) {
-    float& a = head[j * step];
-    float& b = head[j * step + second];
-    const float x = a, y = b;
-    a = x * cosines[j] - y * sines[j];
-    b = x * sines[j] + y * cosines[j];
+    kernels_->rotate(&rotation.cosines[row * half], &rotation.sines[row * half], half,
+                     config_.rope_halves, values);
   }
 }
 
@@ -262,7 +253,8 @@ void Decoder::CopyTurned(const KvCache& from, std::size_t from_begin, std::size_
       const std::size_t source = from_begin + i, target = to_begin + i;
       kernels_->load_kv(kv_shape_.type, from.Block(source) + offset,
                         source % linalg::kBlockPositions, dim, key.data(), value.data());
-      Rotate(cosines.data(), sines.data(), cosines.size(), key.data());
+      kernels_->rotate(cosines.data(), sines.data(), cosines.size(), config_.rope_halves,
+                       key.data());
       kernels_->store_kv(kv_shape_.type, key.data(), value.data(), dim,
                          target % linalg::kBlockPositions, to->Block(target) + offset);
     }
@@ -303,6 +295,10 @@ void Decoder::RoundInput(const float* input, std::size_t columns, std::size_t ro
                         &q8_sum_[row * runs], &q8_total_[2 * row * runs]);
 }
 
+bool Decoder::MultipliesRounded(const Matrix& matrix) const {
+  return mode_ == ComputeMode::kFast && linalg::IsQuantised(matrix.packed.type);
+}
+
 // The panels of all matrices form one list, cut into portions that the threads take in turn.
 void Decoder::Multiply(absl::Span<const Product> products, const float* input, std::size_t count,
                        float* out, std::size_t out_stride) {
@@ -338,7 +334,7 @@ void Decoder::MultiplyPanels(const Product& product, std::size_t begin, std::siz
   part.data += begin * linalg::LayOutPanel(part.type, part.columns).bytes;
   part.rows = std::min(panels * linalg::kPanelRows, part.rows - row);
   float* to = out + product.offset + row;
-  if (mode_ == ComputeMode::kFast && linalg::IsQuantised(part.type)) {
+  if (MultipliesRounded(*product.weights)) {
     kernels_->mul_q8(part, {q8_.data(), q8_scale_.data(), q8_sum_.data(), q8_total_.data(), count},
                      to, out_stride, scratch_[static_cast<std::size_t>(thread)].data());
   } else {

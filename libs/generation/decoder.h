@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,8 +43,9 @@ struct DecoderOptions {
   ComputeMode mode = ComputeMode::kFast;
   std::size_t max_rows = 1;  // of a pass
   const linalg::QuantKernels* kernels = linalg::FindQuantKernels("");
-  std::size_t context = 0;                      // as in ReadModelConfig
-  linalg::KvType cache = linalg::KvType::kF16;  // of keys and values in fast mode
+  std::size_t context = 0;  // as in ReadModelConfig
+  // Of keys and values in fast mode; by default what `kernels` are fastest with at 16 bits.
+  std::optional<linalg::KvType> cache;
   // Where packed weights are looked for, and left for later starts and other processes; empty: in
   // private memory alone. `digest` is the SHA-256 of the file.
   std::string packed_folder;
@@ -141,8 +143,6 @@ class Decoder {
   void RunGate(std::size_t row);
   // Adds biases to row `row` of qkv_, norms its heads and turns them by its position.
   void PrepareHeads(const Layer& layer, std::size_t row);
-  // Turns a head by the angles at `cosines` and `sines`, `half` of each.
-  void Rotate(const float* cosines, const float* sines, std::size_t half, float* head) const;
   void StoreKeysAndValues(std::size_t layer, std::size_t row, const BatchRow& at);
   void Attend(std::size_t layer, absl::Span<const BatchRow> rows);
   void DivideRows(absl::Span<const BatchRow> rows);
@@ -150,6 +150,7 @@ class Decoder {
   void CapLogits(std::size_t count);
   // Rounds input row `row` for products in fast mode.
   void RoundInput(const float* input, std::size_t columns, std::size_t row);
+  bool MultipliesRounded(const Matrix& matrix) const;
   void Multiply(absl::Span<const Product> products, const float* input, std::size_t count,
                 float* out, std::size_t out_stride);
   // Panels `begin` and on of one product.

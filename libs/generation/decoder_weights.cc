@@ -77,7 +77,9 @@ absl::StatusOr<std::unique_ptr<Decoder>> Decoder::Create(std::shared_ptr<const g
   decoder->pool_ = pool;
   const ModelConfig& config = decoder->config_;
   decoder->kv_shape_ = {config.layers, config.kv_heads, config.head_dim,
-                        options.mode == ComputeMode::kFast ? options.cache : linalg::KvType::kF32};
+                        options.mode == ComputeMode::kFast
+                            ? options.cache.value_or(options.kernels->kv_type)
+                            : linalg::KvType::kF32};
   RAGMESH_RETURN_IF_ERROR(decoder->LoadWeights());
   RAGMESH_RETURN_IF_ERROR(decoder->PackWeights(options));
   decoder->Allocate();

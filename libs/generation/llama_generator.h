@@ -22,15 +22,16 @@ struct GeneratorOptions {
   std::size_t max_waiting = 64;  // generations that wait for one of them to end
   std::size_t kv_bytes = std::size_t{1} << 30;  // keys and values of all running generations
   ComputeMode mode = ComputeMode::kFast;
-  linalg::KvType cache = linalg::KvType::kF16;  // of keys and values, in fast mode
   // As in Engine::Options.
   bool blend_passages = false;
   bool guess = true;
   // As in DecoderOptions.
+  std::optional<linalg::KvType> cache;
   std::string packed_folder;
   std::function<void(const absl::Status& why)> not_shared;
-  int threads = 0;     // 0: as many as the process may use
-  std::string kernel;  // "": the best of this machine; "scalar", "avx2", "avx512-vnni"
+  int threads = 0;  // 0: as many as the process may use
+  std::string
+      kernel;  // "": the best of this machine; "scalar", "avx2", "avx512-vnni", "avx512-bf16"
   std::size_t max_prompt_bytes = 4 << 20;
 };
 

@@ -3,6 +3,7 @@
 //
 //   keys [d][p]; values [p][d]      p position in the block, d dimension
 //   q8 also: key scales f16 [d / 32][p]; value scales f16 [p][d / 32]
+//   bf16: keys [d / 2][p][d % 2]; values [p / 2][d][p % 2]: the pairs of one dot product
 //
 // Scores of neighbouring positions are lanes of one vector, so keys stand across, and no sum is
 // folded across lanes; dimensions of an output are lanes too, so values stand along. Rows of values
@@ -18,14 +19,15 @@ namespace ragmesh::linalg {
 enum class KvType : std::uint8_t {
   kF32,
   kF16,
-  kQ8,  // bytes, with a scale for each 32 dimensions of a position; x = scale * q, |q| <= 127
+  kBF16,  // as are queries and weights: for processors with dot products of its pairs
+  kQ8,    // bytes, with a scale for each 32 dimensions of a position; x = scale * q, |q| <= 127
 };
 
 inline constexpr std::size_t kBlockPositions = 32;
 inline constexpr std::size_t kScaleDims = 32;  // of q8
 
 constexpr std::size_t KvElementBytes(KvType type) {
-  return type == KvType::kF32 ? 4 : type == KvType::kF16 ? 2 : 1;
+  return type == KvType::kF32 ? 4 : type == KvType::kQ8 ? 1 : 2;
 }
 
 // Offsets in bytes of the parts of a block; keys are at 0. All are multiples of 64.
@@ -68,11 +70,15 @@ struct KvAttention {
   float* scratch = nullptr;  // AttentionScratchFloats(head_dim), 64-byte aligned
 };
 
-// Positions whose scores are held at a time, and queries that are worked on together.
+// Positions whose scores are held at a time, queries that are worked on together, and queries for
+// which those positions stay in the nearest cache.
 inline constexpr std::size_t kScoredPositions = 4 * kBlockPositions;
 inline constexpr std::size_t kMaxTileQueries = 6;
+inline constexpr std::size_t kGroupQueries = 4 * kMaxTileQueries;
+// Scores and weights of a tile; sums and rounded queries of a group.
 constexpr std::size_t AttentionScratchFloats(std::size_t head_dim) {
-  return kMaxTileQueries * (kScoredPositions + (head_dim + 15) / 16 * 16);
+  return 2 * kMaxTileQueries * kScoredPositions +
+         kGroupQueries * 3 * ((head_dim + 15) / 16 * 16) / 2;
 }
 
 }  // namespace ragmesh::linalg

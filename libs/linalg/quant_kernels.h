@@ -47,19 +47,26 @@ struct QuantKernels {
   void (*mul_q8)(const QuantMatrix& weights, const Q8Rows& x, float* out, std::size_t out_stride,
                  void* scratch);
 
-  // Softmax attention, in f32. Results of a query do not depend on the others.
+  // Softmax attention; sums are f32. Results of a query do not depend on the others.
   void (*attend)(const KvAttention& work);
   // Writes key and value of the position at `slot` of a block of that layer and head.
   void (*store_kv)(KvType type, const float* key, const float* value, std::size_t head_dim,
                    std::size_t slot, std::uint8_t* block);
   void (*load_kv)(KvType type, const std::uint8_t* block, std::size_t slot, std::size_t head_dim,
                   float* key, float* value);
+  // to += x
+  void (*add)(float* to, const float* x, std::size_t n);
+  // Turns `half` pairs of a head by their angles: (i, i + half) when `halves`, else (2i, 2i + 1).
+  void (*rotate)(const float* cosines, const float* sines, std::size_t half, bool halves,
+                 float* head);
   // out = x / rms(x) * weight
   void (*rms_norm)(const float* x, const float* weight, std::size_t n, float epsilon, float* out);
   // gate = silu(gate) * up
   void (*silu_mul)(float* gate, const float* up, std::size_t n);
   // gate = gelu(gate) * up, gelu by its tanh form: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
   void (*gelu_mul)(float* gate, const float* up, std::size_t n);
+
+  KvType kv_type = KvType::kF16;  // of 16 bits, the one that `attend` is fastest with
 };
 
 // Activation rows that a kernel takes in one go.
@@ -73,10 +80,11 @@ inline std::size_t QuantScratchBytes(std::size_t columns) {
 const QuantKernels& ScalarQuantKernels();
 // nullptr where the processor or the build lacks it.
 const QuantKernels* Avx2QuantKernels();
-const QuantKernels* Avx512QuantKernels();  // with VNNI
+const QuantKernels* Avx512QuantKernels();      // with VNNI
+const QuantKernels* Avx512Bf16QuantKernels();  // and dot products of bf16
 
-// "" gives the best table for this machine; "scalar", "avx2" and "avx512-vnni" that one, nullptr
-// when it cannot run here.
+// "" gives the best table for this machine; "scalar", "avx2", "avx512-vnni" and "avx512-bf16" that
+// one, nullptr when it cannot run here.
 const QuantKernels* FindQuantKernels(absl::string_view name);
 
 }  // namespace ragmesh::linalg

@@ -7,6 +7,7 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -15,8 +16,10 @@
 #define RAGMESH_AVX2 __attribute__((target("avx2,fma,f16c,bmi2")))
 #define RAGMESH_AVX2_INLINE __attribute__((target("avx2,fma,f16c,bmi2"), always_inline)) inline
 #define RAGMESH_SIMD_TARGET RAGMESH_AVX2
+#include "libs/linalg/kv_rows.h"
 #include "libs/linalg/quant_attention.h"
 #include "libs/linalg/quant_products.h"
+#include "libs/linalg/quant_vectors.h"
 
 namespace ragmesh::linalg {
 namespace {
@@ -50,7 +53,7 @@ RAGMESH_AVX2_INLINE float SumLanes(__m256 v) {
 
 // Eight lanes for quant_products.h and quant_attention.h.
 struct Simd {
-  static constexpr std::size_t kWidth = 8, kTokens = 4, kQueries = 3;
+  static constexpr std::size_t kWidth = 8, kTokens = 4, kQueries = 3, kSums = 12;
   static constexpr bool kSignedBytes = true;
   using Ints = __m256i;
   using Floats = __m256;
@@ -131,9 +134,17 @@ struct Simd {
     return _mm256_fmadd_ps(a, b, c);
   }
 
+  static RAGMESH_AVX2_INLINE Floats LoadTwice(const float* x) {
+    return _mm256_permutevar8x32_ps(_mm256_castps128_ps256(_mm_loadu_ps(x)),
+                                    _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
+  }
+  static RAGMESH_AVX2_INLINE Floats SwapPairs(Floats v) { return _mm256_permute_ps(v, 0xB1); }
+  static RAGMESH_AVX2_INLINE Floats SubAdd(Floats a, Floats b) { return _mm256_addsub_ps(a, b); }
+
   static RAGMESH_AVX2_INLINE Floats Div(Floats a, Floats b) { return _mm256_div_ps(a, b); }
   static RAGMESH_AVX2_INLINE Floats Max(Floats a, Floats b) { return _mm256_max_ps(a, b); }
   static RAGMESH_AVX2_INLINE Floats Exp(Floats x) { return linalg::Exp(x); }
+  static RAGMESH_AVX2_INLINE Floats ExpNear(Floats x) { return linalg::Exp(x); }
   static RAGMESH_AVX2_INLINE float SumOf(Floats v) { return SumLanes(v); }
   static RAGMESH_AVX2_INLINE float MaxOf(Floats v) {
     const __m128 half = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
@@ -150,6 +161,21 @@ struct Simd {
   static RAGMESH_AVX2_INLINE float HalfOf(std::uint16_t half) { return _cvtsh_ss(half); }
   static RAGMESH_AVX2_INLINE void StoreHalves(std::uint16_t* to, Floats v) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+  }
+  static RAGMESH_AVX2_INLINE void StoreBFloats(std::uint16_t* to, Floats v) {
+    alignas(32) float values[kWidth];
+    _mm256_store_ps(values, v);
+    for (std::size_t i = 0; i < kWidth; ++i) to[i] = FloatToBFloat(values[i]);
+  }
+  static RAGMESH_AVX2_INLINE Ints FirstOfPairs(Ints a) {
+    return _mm256_and_si256(a, _mm256_set1_epi32(0xffff));
+  }
+  static RAGMESH_AVX2_INLINE Floats DotPairs(Floats sum, Ints a, std::uint32_t b) {
+    const Ints second = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
+    sum = _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_and_si256(a, second)),
+                          Set(std::bit_cast<float>(b & 0xffff0000u)), sum);
+    return _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_slli_epi32(a, 16)),
+                           Set(std::bit_cast<float>(b << 16)), sum);
   }
 
   static RAGMESH_AVX2_INLINE __m128i Eight(const std::uint8_t* bytes) {
@@ -232,33 +258,6 @@ RAGMESH_AVX2 void RmsNorm(const float* x, const float* weight, std::size_t n, fl
   for (; i < n; ++i) out[i] = x[i] * scale * weight[i];
 }
 
-RAGMESH_AVX2 void SiluMul(float* gate, const float* up, std::size_t n) {
-  const __m256 one = _mm256_set1_ps(1);
-  std::size_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    const __m256 g = _mm256_loadu_ps(gate + i);
-    const __m256 e = Exp(_mm256_sub_ps(_mm256_setzero_ps(), g));
-    const __m256 silu = _mm256_div_ps(g, _mm256_add_ps(one, e));
-    _mm256_storeu_ps(gate + i, _mm256_mul_ps(silu, _mm256_loadu_ps(up + i)));
-  }
-  for (; i < n; ++i) gate[i] = gate[i] / (1.0f + std::exp(-gate[i])) * up[i];
-}
-
-// 0.5 x (1 + tanh(u)) is x / (1 + exp(-2u)).
-RAGMESH_AVX2 void GeluMul(float* gate, const float* up, std::size_t n) {
-  const __m256 one = _mm256_set1_ps(1), cubic = _mm256_set1_ps(0.044715f),
-               minus_twice = _mm256_set1_ps(-2 * 0.797884560802865f);
-  std::size_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    const __m256 x = _mm256_loadu_ps(gate + i);
-    const __m256 inner = _mm256_fmadd_ps(_mm256_mul_ps(_mm256_mul_ps(x, x), cubic), x, x);
-    const __m256 e = Exp(_mm256_mul_ps(inner, minus_twice));
-    const __m256 gelu = _mm256_div_ps(x, _mm256_add_ps(one, e));
-    _mm256_storeu_ps(gate + i, _mm256_mul_ps(gelu, _mm256_loadu_ps(up + i)));
-  }
-  ScalarQuantKernels().gelu_mul(gate + i, up + i, n - i);
-}
-
 }  // namespace
 
 const QuantKernels* Avx2QuantKernels() {
@@ -269,9 +268,11 @@ const QuantKernels* Avx2QuantKernels() {
                                             quant::Attend<Simd>,
                                             quant::StoreKv<Simd>,
                                             quant::LoadKv<Simd>,
+                                            quant::Add<Simd>,
+                                            quant::Rotate<Simd>,
                                             RmsNorm,
-                                            SiluMul,
-                                            GeluMul};
+                                            quant::SiluMul<Simd>,
+                                            quant::GeluMul<Simd>};
   return GetCpuFeatures().avx2 ? &kKernels : nullptr;
 }
 

@@ -4,136 +4,99 @@
 
 #if defined(__x86_64__)
 
-// gcc 12 takes the undefined registers of its own intrinsics for uninitialised variables.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-
-#include <immintrin.h>
-
-#include <cstring>
-
 #include "libs/linalg/cpu_features.h"
+#include "libs/linalg/simd_avx512.h"
 
-#define RAGMESH_VNNI \
-  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma,f16c")))
-#define RAGMESH_VNNI_INLINE RAGMESH_VNNI __attribute__((always_inline)) inline
-#define RAGMESH_SIMD_TARGET RAGMESH_VNNI
+#define RAGMESH_SIMD_TARGET __attribute__((target(RAGMESH_VNNI_FEATURES)))
+#include "libs/linalg/kv_rows.h"
 #include "libs/linalg/quant_attention.h"
 #include "libs/linalg/quant_products.h"
+#include "libs/linalg/quant_vectors.h"
 
 namespace ragmesh::linalg {
 namespace {
 
-// Sixteen lanes for quant_products.h and quant_attention.h.
-struct Simd {
-  static constexpr std::size_t kWidth = 16, kTokens = kMaxTileTokens, kQueries = kMaxTileQueries;
-  static constexpr bool kSignedBytes = false;
-  using Ints = __m512i;
-  using Floats = __m512;
+constexpr std::size_t kRuns = 4;  // that are rounded together
 
-  static RAGMESH_VNNI_INLINE Ints LoadInts(const std::uint8_t* bytes) {
-    return _mm512_loadu_si512(bytes);
-  }
-  static RAGMESH_VNNI_INLINE Ints AddInts(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
-  static RAGMESH_VNNI_INLINE Ints And(Ints a, int byte) {
-    return _mm512_and_si512(a, _mm512_set1_epi8(static_cast<char>(byte)));
-  }
-  static RAGMESH_VNNI_INLINE Ints Or(Ints a, Ints b) { return _mm512_or_si512(a, b); }
-  template <int kBits>
-  static RAGMESH_VNNI_INLINE Ints ShiftRight(Ints a) {
-    if constexpr (kBits >= 0) return _mm512_srli_epi16(a, kBits);
-    return _mm512_slli_epi16(a, -kBits);
-  }
-  static RAGMESH_VNNI_INLINE Ints Levels(Ints numbers) {
-    const __m128i levels = _mm_add_epi8(
-        _mm_loadu_si128(reinterpret_cast<const __m128i*>(kIq4Levels)), _mm_set1_epi8(-128));
-    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(levels), numbers);
-  }
-  template <std::size_t kBits>
-  static RAGMESH_VNNI_INLINE Ints Dot(std::int32_t start, const Ints* u, const std::int8_t* x) {
-    Ints total = _mm512_set1_epi32(start);
+// Lanes of a and b in turn, half as many: the larger of two.
+RAGMESH_VNNI_INLINE __m512 LargerOfLanes(__m512 a, __m512 b) {
+  return _mm512_max_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+}
+
+// The largest magnitude of each of four runs, in the lanes of every quarter. What is not a number
+// counts as nothing.
+RAGMESH_VNNI_INLINE __m512 LargestOfRuns(const float* x) {
+  __m512 largest[kRuns];
 #pragma GCC unroll 4
-    for (int g = 0; g < 4; ++g) {
-      std::int32_t four;
-      std::memcpy(&four, x + 4 * g, sizeof(four));
-      total = _mm512_dpbusd_epi32(total, u[g], _mm512_set1_epi32(four));
+  for (std::size_t r = 0; r < kRuns; ++r) {
+    const __m512 low = _mm512_abs_ps(_mm512_loadu_ps(x + 32 * r)),
+                 high = _mm512_abs_ps(_mm512_loadu_ps(x + 32 * r + 16));
+    largest[r] = _mm512_max_ps(high, _mm512_max_ps(low, _mm512_setzero_ps()));
+  }
+  const __m512d first = _mm512_castps_pd(LargerOfLanes(largest[0], largest[1])),
+                second = _mm512_castps_pd(LargerOfLanes(largest[2], largest[3]));
+  __m512 all = _mm512_max_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(first, second)),
+                             _mm512_castpd_ps(_mm512_unpackhi_pd(first, second)));
+  all = _mm512_max_ps(all, _mm512_shuffle_f32x4(all, all, 0x4E));
+  return _mm512_max_ps(all, _mm512_shuffle_f32x4(all, all, 0xB1));
+}
+
+// Sixteen values as bytes.
+RAGMESH_VNNI_INLINE __m128i RoundSixteen(const float* x, __m512 inverse) {
+  __m512 scaled = _mm512_mul_ps(_mm512_loadu_ps(x), inverse);
+  scaled = _mm512_max_ps(scaled, _mm512_set1_ps(-127));  // also replaces NaN
+  scaled = _mm512_min_ps(scaled, _mm512_set1_ps(127));
+  return _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(scaled));
+}
+
+// As the scalar table does, bit for bit.
+__attribute__((target(RAGMESH_VNNI_FEATURES))) void QuantizeQ8(const float* x, std::size_t columns,
+                                                               std::int8_t* q, float* scale,
+                                                               float* sum, std::int32_t* total) {
+  const std::size_t runs = columns / kRunValues;
+  const __m128 most = _mm_set1_ps(127);
+  std::size_t run = 0;
+  for (; run + kRuns <= runs; run += kRuns) {
+    const __m512 all = LargestOfRuns(x + run * kRunValues);
+    const __m128 largest = _mm512_castps512_ps128(all);
+    const __mmask8 some = _mm_cmp_ps_mask(largest, _mm_setzero_ps(), _CMP_GT_OQ);
+    const __m512 inverses = _mm512_broadcast_f32x4(_mm_maskz_div_ps(some, most, largest));
+    __m128i bytes[2 * kRuns];
+#pragma GCC unroll 4
+    for (std::size_t r = 0; r < kRuns; ++r) {
+      const __m512 inverse =
+          _mm512_permutexvar_ps(_mm512_set1_epi32(static_cast<int>(r)), inverses);
+      const float* from = x + (run + r) * kRunValues;
+      bytes[2 * r] = RoundSixteen(from, inverse);
+      bytes[2 * r + 1] = RoundSixteen(from + 16, inverse);
     }
-    return total;
+    // Sums of four bytes, then of the four lanes that make a half run.
+    __m512i sums[2];
+#pragma GCC unroll 2
+    for (std::size_t i = 0; i < 2; ++i) {
+      const __m512i four = _mm512_inserti32x4(
+          _mm512_inserti32x4(
+              _mm512_inserti32x4(_mm512_castsi128_si512(bytes[4 * i]), bytes[4 * i + 1], 1),
+              bytes[4 * i + 2], 2),
+          bytes[4 * i + 3], 3);
+      _mm512_storeu_si512(q + (run + 2 * i) * kRunValues, four);
+      __m512i lanes = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), four);
+      lanes = _mm512_add_epi32(lanes, _mm512_shuffle_epi32(lanes, _MM_PERM_BADC));
+      sums[i] = _mm512_add_epi32(lanes, _mm512_shuffle_epi32(lanes, _MM_PERM_CDAB));
+    }
+    const __m256i totals = _mm512_castsi512_si256(_mm512_permutex2var_epi32(
+        sums[0], _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0), sums[1]));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(total + 2 * run), totals);
+    const __m128 scales = _mm_div_ps(largest, most);
+    _mm_storeu_ps(scale + run, scales);
+    const __m256i both = _mm256_hadd_epi32(totals, totals);  // of runs: 0, 1, -, -, 2, 3, -, -
+    const __m128i whole =
+        _mm_unpacklo_epi64(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
+    _mm_storeu_ps(sum + run, _mm_mul_ps(scales, _mm_cvtepi32_ps(whole)));
   }
-  template <int kByte, bool kSigned>
-  static RAGMESH_VNNI_INLINE Ints ByteOf(Ints a) {
-    return _mm512_and_si512(_mm512_srli_epi32(a, 8 * kByte), _mm512_set1_epi32(255));
-  }
-  static RAGMESH_VNNI_INLINE Floats ToFloats(Ints a) { return _mm512_cvtepi32_ps(a); }
-
-  static RAGMESH_VNNI_INLINE Floats Zero() { return _mm512_setzero_ps(); }
-  static RAGMESH_VNNI_INLINE Floats Set(float x) { return _mm512_set1_ps(x); }
-  static RAGMESH_VNNI_INLINE Floats Load(const float* x) { return _mm512_loadu_ps(x); }
-  static RAGMESH_VNNI_INLINE void Store(float* to, Floats v, std::size_t lanes) {
-    if (lanes >= kWidth) return _mm512_storeu_ps(to, v);
-    _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << lanes) - 1), v);
-  }
-  static RAGMESH_VNNI_INLINE Floats Add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
-  static RAGMESH_VNNI_INLINE Floats Sub(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
-  static RAGMESH_VNNI_INLINE Floats Mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
-  static RAGMESH_VNNI_INLINE Floats Fma(Floats a, Floats b, Floats c) {
-    return _mm512_fmadd_ps(a, b, c);
-  }
-
-  static RAGMESH_VNNI_INLINE Floats Div(Floats a, Floats b) { return _mm512_div_ps(a, b); }
-  static RAGMESH_VNNI_INLINE Floats Max(Floats a, Floats b) { return _mm512_max_ps(a, b); }
-  static RAGMESH_VNNI_INLINE float SumOf(Floats v) { return _mm512_reduce_add_ps(v); }
-  static RAGMESH_VNNI_INLINE float MaxOf(Floats v) { return _mm512_reduce_max_ps(v); }
-  // To about 2 units in the last place: 2^n times a polynomial on [-ln2/2, ln2/2]. Saturates
-  // outside
-  // [-87, 88].
-  static RAGMESH_VNNI_INLINE Floats Exp(Floats x) {
-    x = _mm512_min_ps(_mm512_max_ps(x, Set(-87.0f)), Set(88.0f));
-    const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, Set(1.44269504088896341f)),
-                                          _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    __m512 r = _mm512_fnmadd_ps(n, Set(0.693359375f), x);
-    r = _mm512_fnmadd_ps(n, Set(-2.12194440e-4f), r);
-    __m512 p = Set(1.0f / 5040);
-    p = _mm512_fmadd_ps(p, r, Set(1.0f / 720));
-    p = _mm512_fmadd_ps(p, r, Set(1.0f / 120));
-    p = _mm512_fmadd_ps(p, r, Set(1.0f / 24));
-    p = _mm512_fmadd_ps(p, r, Set(1.0f / 6));
-    p = _mm512_fmadd_ps(p, r, Set(0.5f));
-    p = _mm512_fmadd_ps(p, r, Set(1.0f));
-    p = _mm512_fmadd_ps(p, r, Set(1.0f));
-    return _mm512_scalef_ps(p, n);
-  }
-  static RAGMESH_VNNI_INLINE Floats Within(Floats v, int first, int end, Floats other) {
-    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __mmask16 within = _mm512_cmpge_epi32_mask(lane, _mm512_set1_epi32(first)) &
-                             _mm512_cmplt_epi32_mask(lane, _mm512_set1_epi32(end));
-    return _mm512_mask_mov_ps(other, within, v);
-  }
-  static RAGMESH_VNNI_INLINE float HalfOf(std::uint16_t half) { return _cvtsh_ss(half); }
-  static RAGMESH_VNNI_INLINE void StoreHalves(std::uint16_t* to, Floats v) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
-                        _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
-  }
-
-  static RAGMESH_VNNI_INLINE __m128i Sixteen(const std::uint8_t* bytes) {
-    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
-  }
-  static RAGMESH_VNNI_INLINE __m256i SixteenWords(const std::uint8_t* bytes) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes));
-  }
-  static RAGMESH_VNNI_INLINE Floats Halves(const std::uint8_t* bytes) {
-    return _mm512_cvtph_ps(SixteenWords(bytes));
-  }
-  static RAGMESH_VNNI_INLINE Floats BFloats(const std::uint8_t* bytes) {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(SixteenWords(bytes)), 16));
-  }
-  static RAGMESH_VNNI_INLINE Floats UnsignedBytes(const std::uint8_t* bytes) {
-    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(Sixteen(bytes)));
-  }
-  static RAGMESH_VNNI_INLINE Floats SignedBytes(const std::uint8_t* bytes) {
-    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(Sixteen(bytes)));
-  }
-};
+  Avx2QuantKernels()->quantize_q8(x + run * kRunValues, (runs - run) * kRunValues,
+                                  q + run * kRunValues, scale + run, sum + run, total + 2 * run);
+}
 
 }  // namespace
 
@@ -143,11 +106,16 @@ const QuantKernels* Avx512QuantKernels() {
     if (avx2 == nullptr || !GetCpuFeatures().avx512_vnni) return nullptr;
     static QuantKernels table = *avx2;
     table.name = "avx512-vnni";
-    table.mul_f32 = quant::MulF32<Simd>;
-    table.mul_q8 = quant::MulQ8<Simd>;
-    table.attend = quant::Attend<Simd>;
-    table.store_kv = quant::StoreKv<Simd>;
-    table.load_kv = quant::LoadKv<Simd>;
+    table.quantize_q8 = QuantizeQ8;
+    table.mul_f32 = quant::MulF32<Avx512Simd>;
+    table.mul_q8 = quant::MulQ8<Avx512Simd>;
+    table.attend = quant::Attend<Avx512Simd>;
+    table.store_kv = quant::StoreKv<Avx512Simd>;
+    table.load_kv = quant::LoadKv<Avx512Simd>;
+    table.add = quant::Add<Avx512Simd>;
+    table.rotate = quant::Rotate<Avx512Simd>;
+    table.silu_mul = quant::SiluMul<Avx512Simd>;
+    table.gelu_mul = quant::GeluMul<Avx512Simd>;
     return &table;
   }();
   return kernels;

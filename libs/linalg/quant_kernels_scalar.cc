@@ -5,7 +5,7 @@
 #include <vector>
 
 #define RAGMESH_SIMD_TARGET
-#include "libs/linalg/quant_attention.h"
+#include "libs/linalg/kv_rows.h"
 #include "libs/linalg/quant_kernels.h"
 
 namespace ragmesh::linalg {
@@ -160,11 +160,17 @@ class CachedHead {
         slot_(position % kBlockPositions) {}
 
   float Key(std::size_t d) const {
+    if (type_ == KvType::kBF16)
+      return BFloatToFloat(Words()[(d / 2 * kBlockPositions + slot_) * 2 + d % 2]);
     const float stored = Element(block_, d * kBlockPositions + slot_);
     if (type_ != KvType::kQ8) return stored;
     return stored * Scale(layout_.key_scales, d / kScaleDims * kBlockPositions + slot_);
   }
   float Value(std::size_t d) const {
+    if (type_ == KvType::kBF16) {
+      const std::size_t pair = slot_ / 2 * layout_.padded_dim + d;
+      return BFloatToFloat(Words()[layout_.values / 2 + 2 * pair + slot_ % 2]);
+    }
     const float stored = Element(block_ + layout_.values, slot_ * layout_.padded_dim + d);
     if (type_ != KvType::kQ8) return stored;
     const std::size_t runs = (head_dim_ + kScaleDims - 1) / kScaleDims;
@@ -172,6 +178,7 @@ class CachedHead {
   }
 
  private:
+  const std::uint16_t* Words() const { return reinterpret_cast<const std::uint16_t*>(block_); }
   float Element(const std::uint8_t* part, std::size_t index) const {
     if (type_ == KvType::kQ8) return static_cast<std::int8_t>(part[index]);
     if (type_ == KvType::kF16)
@@ -191,12 +198,16 @@ class CachedHead {
 
 void AttendOne(const KvAttention& work, const float* query, std::size_t first, std::size_t end,
                float* out) {
+  // What is multiplied with bf16 is rounded to it; weights add up as they were.
+  const auto rounded = [&](float x) {
+    return work.type == KvType::kBF16 ? BFloatToFloat(FloatToBFloat(x)) : x;
+  };
   std::vector<float> weights(end - first);
   float largest = -INFINITY, total = 0;
   for (std::size_t p = first; p < end; ++p) {
     const CachedHead cached(work, p);
     float score = 0;
-    for (std::size_t d = 0; d < work.head_dim; ++d) score += query[d] * cached.Key(d);
+    for (std::size_t d = 0; d < work.head_dim; ++d) score += rounded(query[d]) * cached.Key(d);
     score *= work.scale;
     if (work.soft_cap > 0) score = work.soft_cap * std::tanh(score / work.soft_cap);
     weights[p - first] = score;
@@ -205,6 +216,7 @@ void AttendOne(const KvAttention& work, const float* query, std::size_t first, s
   for (float& weight : weights) {
     weight = std::exp(weight - largest);
     total += weight;
+    weight = rounded(weight);
   }
   for (std::size_t d = 0; d < work.head_dim; ++d) {
     float sum = 0;
@@ -231,8 +243,24 @@ struct One {
   using Floats = float;
   static float Load(const float* x) { return *x; }
   static void StoreHalves(std::uint16_t* to, float x) { *to = FloatToHalf(x); }
+  static void StoreBFloats(std::uint16_t* to, float x) { *to = FloatToBFloat(x); }
   static float HalfOf(std::uint16_t half) { return HalfToFloat(half); }
 };
+
+void Add(float* to, const float* x, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) to[i] += x[i];
+}
+
+void Rotate(const float* cosines, const float* sines, std::size_t half, bool halves, float* head) {
+  const std::size_t second = halves ? half : 1, step = halves ? 1 : 2;
+  for (std::size_t j = 0; j < half; ++j) {
+    float& a = head[j * step];
+    float& b = head[j * step + second];
+    const float x = a, y = b;
+    a = x * cosines[j] - y * sines[j];
+    b = y * cosines[j] + x * sines[j];
+  }
+}
 
 void RmsNorm(const float* x, const float* weight, std::size_t n, float epsilon, float* out) {
   double squares = 0;
@@ -258,8 +286,8 @@ void GeluMul(float* gate, const float* up, std::size_t n) {
 
 const QuantKernels& ScalarQuantKernels() {
   static constexpr QuantKernels kKernels = {
-      "scalar",           QuantizeQ8, MulF32,  MulQ8,  Attend, quant::StoreKv<One>,
-      quant::LoadKv<One>, RmsNorm,    SiluMul, GeluMul};
+      "scalar",           QuantizeQ8, MulF32, MulQ8,   Attend,  quant::StoreKv<One>,
+      quant::LoadKv<One>, Add,        Rotate, RmsNorm, SiluMul, GeluMul};
   return kKernels;
 }
 

@@ -179,8 +179,7 @@ void ExpandRow(QuantType type, const std::uint8_t* row, std::size_t columns, flo
   if (!IsQuantised(type)) {
     for (std::size_t i = 0; i < columns; ++i) {
       const auto bits = Load<std::uint16_t>(row + 2 * i);
-      out[i] = type == QuantType::kF16 ? HalfToFloat(bits)
-                                       : std::bit_cast<float>(std::uint32_t{bits} << 16);
+      out[i] = type == QuantType::kF16 ? HalfToFloat(bits) : BFloatToFloat(bits);
     }
     return;
   }
@@ -218,6 +217,12 @@ std::uint16_t FloatToHalf(float value) {
   }
   const std::uint32_t rounded = magnitude + 0xfffu + ((magnitude >> 13) & 1) - (112u << 23);
   return static_cast<std::uint16_t>(sign | (rounded >> 13));
+}
+
+std::uint16_t FloatToBFloat(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<std::uint16_t>(bits >> 16 | 0x40u);
+  return static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1)) >> 16);
 }
 
 }  // namespace ragmesh::linalg

@@ -45,6 +45,7 @@
 #ifndef RAGMESH_LIBS_LINALG_QUANT_TYPES_H_
 #define RAGMESH_LIBS_LINALG_QUANT_TYPES_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -116,6 +117,11 @@ void ExpandRow(QuantType type, const std::uint8_t* row, std::size_t columns, flo
 
 float HalfToFloat(std::uint16_t half);
 std::uint16_t FloatToHalf(float value);  // nearest, ties to even
+// bfloat16: the upper half of a float.
+inline float BFloatToFloat(std::uint16_t value) {
+  return std::bit_cast<float>(std::uint32_t{value} << 16);
+}
+std::uint16_t FloatToBFloat(float value);  // nearest, ties to even
 
 }  // namespace ragmesh::linalg
 

@@ -27,7 +27,9 @@ absl::StatusOr<std::shared_ptr<stages::Generator>> MakeEngine(const GeneratorCon
   options.mode =
       config.mode == "exact" ? generation::ComputeMode::kExact : generation::ComputeMode::kFast;
   options.threads = threads;
-  options.cache = config.kv_type == "q8" ? linalg::KvType::kQ8 : linalg::KvType::kF16;
+  if (config.kv_type == "q8") options.cache = linalg::KvType::kQ8;
+  if (config.kv_type == "f16") options.cache = linalg::KvType::kF16;
+  if (config.kv_type == "bf16") options.cache = linalg::KvType::kBF16;
   options.blend_passages = config.passages == "blend";
   options.packed_folder = installed.packed_folder;
   options.not_shared = models.WarnOfPrivateWeights(config.model);
@@ -112,8 +114,9 @@ void GeneratorConfig::Declare(flags::FlagSet& flags) {
             "Answers that wait for one of them to end; more are refused.");
   flags.Bytes("generator_kv_memory", &kv_bytes, {std::int64_t{1} << 20, std::int64_t{1} << 40},
               "Memory for keys and values of all running answers.");
-  flags.Choice("generator_kv_type", &kv_type, {"f16", "q8"},
-               "How keys and values are kept in fast mode; q8 takes about half the memory.");
+  flags.Choice("generator_kv_type", &kv_type, {"auto", "f16", "bf16", "q8"},
+               "How keys and values are kept in fast mode. auto: bf16 where the processor has dot "
+               "products of it, else f16. q8 takes about half the memory.");
   flags.Choice(
       "generator_passages", &passages, {"exact", "blend"},
       "blend: what was computed for a passage is taken over by other prompts that name it; "

@@ -21,7 +21,7 @@ struct GeneratorConfig {
   std::int64_t max_streams = 4;
   std::int64_t max_waiting = 64;
   std::int64_t kv_bytes = std::int64_t{512} << 20;
-  std::string kv_type = "f16";
+  std::string kv_type = "auto";
   std::string passages = "exact";
   std::string mode = "fast";
 

@@ -70,7 +70,8 @@ struct alignas(64) Line {
 
 std::vector<const QuantKernels*> OtherTables() {
   std::vector<const QuantKernels*> tables;
-  for (const QuantKernels* table : {Avx2QuantKernels(), Avx512QuantKernels()}) {
+  for (const QuantKernels* table :
+       {Avx2QuantKernels(), Avx512QuantKernels(), Avx512Bf16QuantKernels()}) {
     if (table != nullptr) tables.push_back(table);
   }
   return tables;
@@ -302,8 +303,9 @@ class Cache {
       for (std::size_t i = begin; i < end; ++i) largest = std::max(largest, std::fabs(x[i]));
       const float scale = HalfToFloat(FloatToHalf(largest / 127));
       for (std::size_t i = begin; i < end; ++i) {
-        x[i] = type == KvType::kF16
-                   ? HalfToFloat(FloatToHalf(x[i]))
+        x[i] = type == KvType::kF16 ? HalfToFloat(FloatToHalf(x[i]))
+               : type == KvType::kBF16
+                   ? BFloatToFloat(FloatToBFloat(x[i]))
                    : scale * std::clamp(std::nearbyint(x[i] / scale), -127.0f, 127.0f);
       }
     }
@@ -318,6 +320,9 @@ class Cache {
 // Softmax attention in f64, straight from its formula.
 std::vector<float> ReferenceAttention(const KvAttention& work, const Cache& cache) {
   const std::size_t dim = work.head_dim;
+  const auto rounded = [&](float x) {
+    return work.type == KvType::kBF16 ? BFloatToFloat(FloatToBFloat(x)) : x;
+  };
   std::vector<float> out(work.rows * work.out_stride);
   for (std::size_t i = 0; i < work.rows * work.heads; ++i) {
     const std::size_t row = i / work.heads, head = i % work.heads;
@@ -329,7 +334,7 @@ std::vector<float> ReferenceAttention(const KvAttention& work, const Cache& cach
     for (std::size_t p = first; p < end; ++p) {
       double score = 0;
       for (std::size_t d = 0; d < dim; ++d)
-        score += static_cast<double>(query[d]) * cache.keys[p * dim + d];
+        score += static_cast<double>(rounded(query[d])) * cache.keys[p * dim + d];
       score *= work.scale;
       if (work.soft_cap > 0) score = work.soft_cap * std::tanh(score / work.soft_cap);
       const double weight = std::exp(score);  // scores of these tests are small
@@ -377,7 +382,9 @@ class AttendTest : public ::testing::TestWithParam<const QuantKernels*> {
 };
 
 TEST_P(AttendTest, LooksAtTheWindowAloneAndCapsScores) {
-  for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8}) {
+  for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kQ8}) {
+    // A weight of bf16 is off by up to 2^-9 of it, and values go to 5.
+    const float tolerance = type == KvType::kBF16 ? 1e-2f : 4e-5f;
     for (const std::size_t dim : {16, 64, 72, 96, 128}) {
       for (const std::size_t positions : {1, 3, 32, 61, 300}) {
         const Cache cache(*GetParam(), type, dim, positions, &random_);
@@ -390,7 +397,7 @@ TEST_P(AttendTest, LooksAtTheWindowAloneAndCapsScores) {
             GetParam()->attend(one.work);
             const std::vector<float> expected = ReferenceAttention(one.work, cache);
             for (std::size_t i = 0; i < one.out.size(); ++i) {
-              ASSERT_NEAR(one.out[i], expected[i], 4e-5)
+              ASSERT_NEAR(one.out[i], expected[i], tolerance)
                   << static_cast<int>(type) << " dim " << dim << ", " << positions
                   << " positions, window " << window << ", cap " << cap << " at " << i;
             }
@@ -402,7 +409,7 @@ TEST_P(AttendTest, LooksAtTheWindowAloneAndCapsScores) {
 }
 
 TEST_P(AttendTest, AQueryDoesNotDependOnItsCompany) {
-  for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8}) {
+  for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kQ8}) {
     constexpr std::size_t kDim = 64, kPositions = 300;
     const Cache cache(*GetParam(), type, kDim, kPositions, &random_);
     Case all = MakeCase(type, kDim, kPositions);
