@@ -75,6 +75,7 @@ bool Decoder::Forward(absl::Span<const BatchRow> rows, absl::FunctionRef<bool()>
   }
   DivideRows(rows);
   for (Rotation* rotation : {&rotation_, &local_rotation_}) PrepareAngles(rows, rotation);
+  ForEachRow(rows.size(), [&](std::size_t row) { Norm(layers_[0].attention_norm, row); });
   for (std::size_t layer = 0; layer < config_.layers; ++layer) {
     if (!go_on()) return false;
     RunLayer(layer, rows);
@@ -100,15 +101,9 @@ void Decoder::RunLayer(std::size_t index, absl::Span<const BatchRow> rows) {
                     heads = config_.heads * config_.head_dim;
   const std::size_t kv = config_.kv_heads * config_.head_dim, wide = config_.feed_forward;
 
-  ForEachRow(count, [&](std::size_t row) { Norm(layer.attention_norm, row); });
   Multiply({{&layer.q, 0}, {&layer.k, heads}, {&layer.v, heads + kv}}, normed_.data(), count,
            qkv_.data(), heads + 2 * kv);
-  ForEachRow(count, [&](std::size_t row) {
-    PrepareHeads(layer, row);
-    StoreKeysAndValues(index, row, rows[row]);
-  });
   Attend(index, rows);
-  ForEachRow(count, [&](std::size_t row) { RoundInput(&attended_[row * heads], heads, row); });
   Multiply({{&layer.output, 0}}, attended_.data(), count, projected_.data(), width);
   ForEachRow(count, [&](std::size_t row) {
     AddProjected(layer.post_attention_norm, row);
@@ -124,14 +119,17 @@ void Decoder::RunLayer(std::size_t index, absl::Span<const BatchRow> rows) {
     }
   }
   Multiply({{&layer.down, 0}}, hidden_.data(), count, projected_.data(), width);
-  ForEachRow(count, [&](std::size_t row) { AddProjected(layer.post_feed_forward_norm, row); });
+  ForEachRow(count, [&](std::size_t row) {
+    AddProjected(layer.post_feed_forward_norm, row);
+    if (index + 1 < config_.layers) Norm(layers_[index + 1].attention_norm, row);
+  });
 }
 
 void Decoder::Norm(const std::vector<float>& weight, std::size_t row) {
   const std::size_t width = config_.embedding;
   kernels_->rms_norm(&stream_[row * width], weight.data(), width, config_.rms_epsilon,
                      &normed_[row * width]);
-  RoundInput(&normed_[row * width], width, row);
+  RoundInput(&normed_[row * width], width, row, 0, width);
 }
 
 void Decoder::AddProjected(const std::vector<float>& post_norm, std::size_t row) {
@@ -149,67 +147,91 @@ void Decoder::RunGate(std::size_t row) {
   const auto run =
       config_.activation == Activation::kGelu ? kernels_->gelu_mul : kernels_->silu_mul;
   run(gate, gate + wide, wide);
-  RoundInput(gate, wide, row);
+  RoundInput(gate, wide, row, 0, wide);
 }
 
-void Decoder::PrepareHeads(const Layer& layer, std::size_t row) {
-  const std::size_t dim = config_.head_dim, heads = config_.heads + config_.kv_heads;
-  float* qkv = &qkv_[row * (heads + config_.kv_heads) * dim];
-  kernels_->add(qkv, layer.bias.data(), layer.bias.size());
+// Adds biases, norms heads and turns them by the row's position; keys and values go to the cache.
+void Decoder::PrepareHeads(std::size_t index, const BatchRow& at, std::size_t row,
+                           std::size_t kv_head) {
+  const Layer& layer = layers_[index];
+  const std::size_t dim = config_.head_dim, group = config_.heads / config_.kv_heads,
+                    key = config_.heads + kv_head, value = key + config_.kv_heads;
+  float* qkv = &qkv_[row * (config_.heads + 2 * config_.kv_heads) * dim];
   const Rotation& rotation = *layer.rotation;
   const std::size_t half = rotation.frequencies.size();
-  for (std::size_t head = 0; head < heads; ++head) {
-    const std::vector<float>& norm = head < config_.heads ? layer.query_norm : layer.key_norm;
+  const auto prepare = [&](std::size_t head, const std::vector<float>& norm, bool turns) {
     float* values = qkv + head * dim;
+    if (!layer.bias.empty()) kernels_->add(values, &layer.bias[head * dim], dim);
     if (!norm.empty()) kernels_->rms_norm(values, norm.data(), dim, config_.rms_epsilon, values);
+    if (!turns) return;
     kernels_->rotate(&rotation.cosines[row * half], &rotation.sines[row * half], half,
                      config_.rope_halves, values);
-  }
-}
-
-void Decoder::StoreKeysAndValues(std::size_t layer, std::size_t row, const BatchRow& at) {
-  const std::size_t dim = config_.head_dim;
-  const float* qkv = &qkv_[row * (config_.heads + 2 * config_.kv_heads) * dim];
-  const float* keys = qkv + config_.heads * dim;
-  const float* values = keys + config_.kv_heads * dim;
-  std::uint8_t* block = at.cache->Block(at.position);
-  for (std::size_t head = 0; head < config_.kv_heads; ++head) {
-    kernels_->store_kv(kv_shape_.type, keys + head * dim, values + head * dim, dim,
-                       at.position % linalg::kBlockPositions,
-                       block + kv_shape_.Offset(layer, head));
-  }
+  };
+  for (std::size_t head = kv_head * group; head < (kv_head + 1) * group; ++head)
+    prepare(head, layer.query_norm, true);
+  prepare(key, layer.key_norm, true);
+  prepare(value, {}, false);
+  kernels_->store_kv(kv_shape_.type, qkv + key * dim, qkv + value * dim, dim,
+                     at.position % linalg::kBlockPositions,
+                     at.cache->Block(at.position) + kv_shape_.Offset(index, kv_head));
 }
 
 // Rows of one stream share what they read of its keys and values, and so do the query heads of a
 // row. Where few rows would leave threads idle, the heads are divided.
 void Decoder::Attend(std::size_t layer, absl::Span<const BatchRow> rows) {
-  const std::size_t dim = config_.head_dim, group = config_.heads / config_.kv_heads;
-  const std::size_t qkv = (config_.heads + 2 * config_.kv_heads) * dim;
-  const bool few =
-      segments_.size() * config_.kv_heads < 4 * static_cast<std::size_t>(pool_->threads());
-  const std::size_t together = few ? 1 : group, parts = config_.heads / together;
+  const std::size_t kv_heads = config_.kv_heads, group = config_.heads / kv_heads,
+                    width = config_.heads * config_.head_dim;
+  const bool few = segments_.size() * kv_heads < 4 * static_cast<std::size_t>(pool_->threads());
+  const std::size_t together = few ? 1 : group, parts = config_.heads / together,
+                    part = together * config_.head_dim;
+  // A segment waits for nothing but its own keys when its stream has no other.
+  const bool at_once = !few && one_segment_each_;
+  const bool rounds_parts = part % linalg::kRunValues == 0;
+  if (!at_once) {
+    ForEachRow(rows.size(), [&](std::size_t row) {
+      for (std::size_t head = 0; head < kv_heads; ++head) PrepareHeads(layer, rows[row], row, head);
+    });
+  }
   pool_->Run(segments_.size() * parts, [&](std::size_t item, int thread) {
     const Segment& segment = segments_[item / parts];
     const std::size_t head = item % parts * together;
-    linalg::KvAttention work;
-    work.type = kv_shape_.type;
-    work.head_dim = dim;
-    work.blocks = rows[segment.first].cache->blocks();
-    work.offset = kv_shape_.Offset(layer, head / group);
-    work.queries = &qkv_[segment.first * qkv + head * dim];
-    work.row_stride = qkv;
-    work.rows = segment.rows;
-    work.heads = together;
-    work.positions = &positions_[segment.first];
-    work.window = layers_[layer].window;
-    work.scale = config_.attention_scale;
-    work.soft_cap = config_.attention_soft_cap;
-    work.out = &attended_[(segment.first * config_.heads + head) * dim];
-    work.out_stride = config_.heads * dim;
-    work.scratch =
-        reinterpret_cast<float*>(attention_scratch_[static_cast<std::size_t>(thread)].data());
-    kernels_->attend(work);
+    const std::size_t end = segment.first + segment.rows;
+    for (std::size_t row = segment.first; at_once && row < end; ++row)
+      PrepareHeads(layer, rows[row], row, head / group);
+    AttendSegment(layer, segment, rows[segment.first].cache->blocks(), head, together, thread);
+    for (std::size_t row = segment.first; rounds_parts && row < end; ++row)
+      RoundInput(&attended_[row * width + head * config_.head_dim], width, row,
+                 head * config_.head_dim, part);
   });
+  if (rounds_parts) return;
+  ForEachRow(rows.size(), [&](std::size_t row) {
+    RoundInput(&attended_[row * width], width, row, 0, width);
+  });
+}
+
+void Decoder::AttendSegment(std::size_t layer, const Segment& segment,
+                            const std::uint8_t* const* blocks, std::size_t head, std::size_t heads,
+                            int thread) {
+  const std::size_t dim = config_.head_dim, group = config_.heads / config_.kv_heads;
+  const std::size_t qkv = (config_.heads + 2 * config_.kv_heads) * dim;
+  linalg::KvAttention work;
+  work.type = kv_shape_.type;
+  work.head_dim = dim;
+  work.blocks = blocks;
+  work.offset = kv_shape_.Offset(layer, head / group);
+  work.queries = &qkv_[segment.first * qkv + head * dim];
+  work.row_stride = qkv;
+  work.rows = segment.rows;
+  work.heads = heads;
+  work.positions = &positions_[segment.first];
+  work.window = layers_[layer].window;
+  work.scale = config_.attention_scale;
+  work.soft_cap = config_.attention_soft_cap;
+  work.out = &attended_[(segment.first * config_.heads + head) * dim];
+  work.out_stride = config_.heads * dim;
+  work.scratch =
+      reinterpret_cast<float*>(attention_scratch_[static_cast<std::size_t>(thread)].data());
+  kernels_->attend(work);
 }
 
 // Neighbouring rows of one stream, a few at a time.
@@ -217,14 +239,15 @@ void Decoder::DivideRows(absl::Span<const BatchRow> rows) {
   constexpr std::size_t kSegmentRows = 8;
   segments_.clear();
   positions_.clear();
+  one_segment_each_ = true;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     positions_.push_back(rows[i].position);
-    const bool joins = !segments_.empty() && rows[i].cache == rows[i - 1].cache &&
-                       segments_.back().rows < kSegmentRows;
-    if (joins) {
+    const bool same_stream = i > 0 && rows[i].cache == rows[i - 1].cache;
+    if (same_stream && segments_.back().rows < kSegmentRows) {
       ++segments_.back().rows;
     } else {
       segments_.push_back({i, 1});
+      if (same_stream) one_segment_each_ = false;
     }
   }
 }
@@ -268,7 +291,7 @@ void Decoder::ComputeLogits(absl::Span<const BatchRow> rows) {
     if (!rows[row].wants_logits) continue;
     kernels_->rms_norm(&stream_[row * width], final_norm_.data(), width, config_.rms_epsilon,
                        &normed_[count * width]);
-    RoundInput(&normed_[count * width], width, count);
+    RoundInput(&normed_[count * width], width, count, 0, width);
     ++count;
   }
   logits_.resize(std::max(logits_.size(), count * config_.vocabulary));
@@ -288,11 +311,12 @@ void Decoder::CapLogits(std::size_t count) {
   });
 }
 
-void Decoder::RoundInput(const float* input, std::size_t columns, std::size_t row) {
+void Decoder::RoundInput(const float* input, std::size_t columns, std::size_t row,
+                         std::size_t begin, std::size_t count) {
   if (mode_ != ComputeMode::kFast || columns % linalg::kRunValues != 0) return;
-  const std::size_t runs = columns / linalg::kRunValues;
-  kernels_->quantize_q8(input, columns, &q8_[row * columns], &q8_scale_[row * runs],
-                        &q8_sum_[row * runs], &q8_total_[2 * row * runs]);
+  const std::size_t at = row * columns + begin, run = at / linalg::kRunValues;
+  kernels_->quantize_q8(input, count, &q8_[at], &q8_scale_[run], &q8_sum_[run],
+                        &q8_total_[2 * run]);
 }
 
 bool Decoder::MultipliesRounded(const Matrix& matrix) const {

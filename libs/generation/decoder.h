@@ -31,7 +31,8 @@ enum class ComputeMode {
 };
 
 // One token to read: it takes `position` in `cache`, and its logits are computed when asked for.
-// Rows of one stream stand in order of position; rows of several streams may share a pass.
+// Rows of one stream stand together, in order of position; rows of several streams may share a
+// pass.
 struct BatchRow {
   std::uint32_t token = 0;
   std::uint32_t position = 0;
@@ -98,6 +99,10 @@ class Decoder {
     double magnitude = 1;
     std::vector<float> cosines, sines;
   };
+  // Neighbouring rows of a pass that belong to one stream.
+  struct Segment {
+    std::size_t first, rows;
+  };
   // Vectors that a model lacks are empty.
   struct Layer {
     std::vector<float> attention_norm, feed_forward_norm;
@@ -141,15 +146,19 @@ class Decoder {
   void Norm(const std::vector<float>& weight, std::size_t row);
   void AddProjected(const std::vector<float>& post_norm, std::size_t row);
   void RunGate(std::size_t row);
-  // Adds biases to row `row` of qkv_, norms its heads and turns them by its position.
-  void PrepareHeads(const Layer& layer, std::size_t row);
-  void StoreKeysAndValues(std::size_t layer, std::size_t row, const BatchRow& at);
+  // Makes a row's part of qkv_ that belongs to a head of keys and values ready for attention.
+  void PrepareHeads(std::size_t layer, const BatchRow& at, std::size_t row, std::size_t kv_head);
   void Attend(std::size_t layer, absl::Span<const BatchRow> rows);
+  // Query heads `head` and on, which share keys and values.
+  void AttendSegment(std::size_t layer, const Segment& segment, const std::uint8_t* const* blocks,
+                     std::size_t head, std::size_t heads, int thread);
   void DivideRows(absl::Span<const BatchRow> rows);
   void ComputeLogits(absl::Span<const BatchRow> rows);
   void CapLogits(std::size_t count);
-  // Rounds input row `row` for products in fast mode.
-  void RoundInput(const float* input, std::size_t columns, std::size_t row);
+  // Rounds, in fast mode, `count` values of row `row` of a product's input, which is `columns`
+  // wide: those from column `begin` on, a multiple of a run, at `input`.
+  void RoundInput(const float* input, std::size_t columns, std::size_t row, std::size_t begin,
+                  std::size_t count);
   bool MultipliesRounded(const Matrix& matrix) const;
   void Multiply(absl::Span<const Product> products, const float* input, std::size_t count,
                 float* out, std::size_t out_stride);
@@ -181,10 +190,8 @@ class Decoder {
   std::vector<std::int8_t> q8_;
   std::vector<float> q8_scale_, q8_sum_;
   std::vector<std::int32_t> q8_total_;
-  struct Segment {
-    std::size_t first, rows;
-  };
   std::vector<Segment> segments_;
+  bool one_segment_each_ = false;  // of the streams of a pass
   std::vector<std::uint32_t> positions_;
   // Per thread.
   struct alignas(64) CacheLine {

@@ -89,8 +89,10 @@ struct Simd {
       return _mm256_maddubs_epi16(_mm256_abs_epi8(u), _mm256_sign_epi8(v, u));
     return _mm256_maddubs_epi16(u, v);
   }
-  template <std::size_t kBits>
+  template <std::size_t kBits, int kGroups>
   static RAGMESH_AVX2_INLINE Ints Dot(std::int32_t start, const Ints* u, const std::int8_t* x) {
+    if constexpr (kGroups == 8)
+      return AddInts(Dot<kBits, 4>(start, u, x), Dot<kBits, 4>(0, u + 4, x + 16));
     const Ints ones = _mm256_set1_epi16(1);
     Ints total = _mm256_set1_epi32(start);
     if constexpr (kBits <= 5) {  // four groups fit 16 bits

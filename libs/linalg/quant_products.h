@@ -11,9 +11,8 @@
 //   LoadInts, AddInts, And, Or, Xor (with a byte in all places), ShiftRight<n> (left where
 //   negative;
 //                   what crosses from byte to byte is masked off afterwards)
-//   Dot<bits>       start + the dot products of the four bytes of each lane with four of `x`, of
-//   four
-//                   groups in turn
+//   Dot<bits, groups>    start + the dot products of the four bytes of each lane with four of `x`,
+//                   of 4 or 8 groups in turn
 //   Levels          what the numbers of levels stand for
 //   ByteOf<b, signed>, ToFloats, Zero, Set, Load, Store, Add, Sub, Mul, Fma
 //   Halves, BFloats, UnsignedBytes, SignedBytes    kWidth such values in memory
@@ -153,7 +152,9 @@ struct TokenRows {
   const float* scale;
   const float* sum;
   const std::int32_t* total;
-  const std::int32_t* start;  // of each half run: minus the bias of the quants times their sum
+  // Where sums of products begin, for quants that are stored with a bias: minus the bias times the
+  // sum of the activations; of each half run for types with halves, else of each run.
+  const std::int32_t* start;
   std::size_t columns;
   bool fresh;  // the weights are read for the first time, from memory
 };
@@ -173,12 +174,11 @@ RAGMESH_SIMD_TARGET void MulQ8Tile(const std::uint8_t* panel, const PanelLayout&
   Floats total[kCount];
 #pragma GCC unroll 8
   for (std::size_t a = 0; a < kCount; ++a) total[a] = S::Zero();
+  std::size_t asked = 0;  // bytes of a panel: scales and quants of the next one are one stretch
   for (std::size_t run = 0; run < runs; ++run) {
     const std::uint8_t* lines = rows.Lines(run);
-    if (x.fresh) {
-      for (std::size_t line = 0; line < RunBytes(kType); line += 64)
-        __builtin_prefetch(lines + kPrefetchBytes + line);
-    }
+    for (; x.fresh && asked * runs < layout.bytes * (run + 1); asked += 64)
+      __builtin_prefetch(panel + kPrefetchBytes + asked);
     Ints u[kGroups];
     Unpack<S, kType>(lines, u);
     const Floats scale = rows.Scale(run);
@@ -196,14 +196,16 @@ RAGMESH_SIMD_TARGET void MulQ8Tile(const std::uint8_t* panel, const PanelLayout&
     for (std::size_t a = 0; a < kCount; ++a) {
       const std::size_t at = a * runs + run;
       const std::int8_t* q = x.q + at * kRunValues;
-      const Ints low = S::template Dot<DotBits(kType)>(x.start[2 * at], u, q);
-      const Ints high = S::template Dot<DotBits(kType)>(x.start[2 * at + 1], u + 4, q + 16);
+      constexpr std::size_t kBits = DotBits(kType);
+      const auto start = [&x](std::size_t i) { return DotBias<S>(kType) == 0 ? 0 : x.start[i]; };
       Floats product;
       if constexpr (HasHalves(kType)) {
+        const Ints low = S::template Dot<kBits, 4>(start(2 * at), u, q);
+        const Ints high = S::template Dot<kBits, 4>(start(2 * at + 1), u + 4, q + 16);
         // Below 2^24 each and together, so exact.
         product = S::Fma(S::ToFloats(low), multiple[0], S::Mul(S::ToFloats(high), multiple[1]));
       } else {
-        product = S::ToFloats(S::AddInts(low, high));
+        product = S::ToFloats(S::template Dot<kBits, kGroups>(start(at), u, q));
       }
       total[a] = S::Fma(product, S::Mul(scale, S::Set(x.scale[at])), total[a]);
       if constexpr (HasHalves(kType) && HasOffsets(kType)) {
@@ -235,8 +237,13 @@ RAGMESH_SIMD_TARGET void MulQ8Of(const QuantMatrix& weights, const Q8Rows& x, fl
   auto* starts = static_cast<std::int32_t*>(scratch);
   for (std::size_t a = 0; a < x.rows; a += S::kTokens) {
     const std::size_t count = std::min(S::kTokens, x.rows - a);
-    for (std::size_t i = 0; i < count * runs * 2; ++i)
-      starts[i] = -DotBias<S>(kType) * x.total[a * runs * 2 + i];
+    if constexpr (DotBias<S>(kType) != 0) {
+      const std::int32_t* totals = x.total + 2 * a * runs;
+      for (std::size_t i = 0; i < count * runs * (HasHalves(kType) ? 2 : 1); ++i) {
+        starts[i] = -DotBias<S>(kType) *
+                    (HasHalves(kType) ? totals[i] : totals[2 * i] + totals[2 * i + 1]);
+      }
+    }
     const TokenRows tokens = {x.q + a * weights.columns,
                               x.scale + a * runs,
                               x.sum + a * runs,

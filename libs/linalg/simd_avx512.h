@@ -51,11 +51,11 @@ struct Avx512Simd {
         _mm_loadu_si128(reinterpret_cast<const __m128i*>(kIq4Levels)), _mm_set1_epi8(-128));
     return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(levels), numbers);
   }
-  template <std::size_t kBits>
+  template <std::size_t kBits, int kGroups>
   static RAGMESH_VNNI_INLINE Ints Dot(std::int32_t start, const Ints* u, const std::int8_t* x) {
     Ints total = _mm512_set1_epi32(start);
-#pragma GCC unroll 4
-    for (int g = 0; g < 4; ++g) {
+#pragma GCC unroll 8
+    for (int g = 0; g < kGroups; ++g) {
       std::int32_t four;
       std::memcpy(&four, x + 4 * g, sizeof(four));
       total = _mm512_dpbusd_epi32(total, u[g], _mm512_set1_epi32(four));
