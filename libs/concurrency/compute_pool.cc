@@ -99,20 +99,19 @@ bool ComputePool::RunOneItem(int thread) {
 }
 
 void ComputePool::Help(int thread) {
-  int spins = 0;
   while (true) {
     const std::uint32_t epoch = epoch_.load(std::memory_order_acquire);
     if (stopping_.load()) return;
-    if (RunOneItem(thread)) {
-      spins = 0;
-    } else if (++spins < kSpins) {
-      Pause();
-    } else {
-      sleepers_.fetch_add(1);
-      if (epoch_.load() == epoch) WaitWhile(epoch_, epoch);
-      sleepers_.fetch_sub(1);
-      spins = 0;
+    for (int spins = 0; spins < kSpins; ++spins) {
+      if (RunOneItem(thread)) {
+        spins = 0;
+      } else {
+        Pause();
+      }
     }
+    sleepers_.fetch_add(1);
+    if (epoch_.load() == epoch) WaitWhile(epoch_, epoch);
+    sleepers_.fetch_sub(1);
   }
 }
 
