@@ -3,7 +3,6 @@
 #define RAGMESH_LIBS_GENERATION_ENGINE_H_
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,15 +16,17 @@
 #include "absl/types/span.h"
 #include "libs/base/call_context.h"
 #include "libs/generation/decoder.h"
-#include "libs/generation/kv_cache.h"
-#include "libs/generation/passage_cache.h"
-#include "libs/generation/prefix_cache.h"
-#include "libs/generation/prompt_lookup.h"
 #include "libs/generation/sampler.h"
 #include "libs/grammar/constraint.h"
 #include "libs/stages/generator.h"
 
 namespace ragmesh::generation {
+
+struct KvMemory;
+struct Pass;
+class PassPlanner;
+class Schedule;
+struct StreamState;
 
 // One thread drives the decoder. Each pass reads one token of every stream that is writing, with
 // guesses of what follows where there is room in a tile, and then the next piece of prompts still
@@ -112,11 +113,10 @@ class Engine {
 
    private:
     friend class Engine;
-    struct State;
-    Stream(Engine* engine, std::shared_ptr<State> state)
+    Stream(Engine* engine, std::shared_ptr<StreamState> state)
         : engine_(engine), state_(std::move(state)) {}
     Engine* const engine_;
-    const std::shared_ptr<State> state_;
+    const std::shared_ptr<StreamState> state_;
   };
 
   // Rows of a pass that an engine with these options makes at most.
@@ -144,75 +144,34 @@ class Engine {
   std::size_t running() const;
 
  private:
-  using StatePtr = std::shared_ptr<Stream::State>;
-  // What a stream brings into a pass: `rows` tokens from where it stands, the last `guessed` of
-  // them guesses.
-  struct Share {
-    StatePtr stream;
-    std::size_t rows = 0;
-    std::size_t guessed = 0;
-    std::optional<std::size_t> passage;  // whose own keys the rows are for, instead
-    std::size_t read = 0;                // positions that are valid afterwards
-  };
-  // A passage that is taken over before the pass.
-  struct Copy {
-    StatePtr stream;
-    std::size_t passage = 0;  // its number
-  };
-  struct Pass {
-    std::vector<Copy> copies;
-    std::vector<Share> shares;
-    std::vector<BatchRow> rows;
-  };
+  Engine(const Options& options, std::unique_ptr<Decoder> decoder,
+         std::unique_ptr<KvMemory> memory);
 
-  Engine(const Options& options, std::unique_ptr<Decoder> decoder, std::unique_ptr<KvPool> pool);
-
+  // engine.cc: the thread.
   void Loop();
   bool CanWrite() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void EndAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropGivenUp() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Admit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::deque<StatePtr>::iterator NextToAdmit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Pass PlanPass() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::size_t PromptRoom(bool others_write) const;
-  // Makes room for `positions` of a stream, at the cost of kept prompts and of streams admitted
-  // after it. False when it has to wait, or had to give up its own.
-  bool Reserve(const StatePtr& stream, KvCache* cache, std::size_t positions)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool FitsWithPassages(const Stream::State& stream) const;
-  // Finds out what of a prompt need not be read.
-  void Begin(const StatePtr& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Plans what of a prompt fits `room` rows; returns how many.
-  std::size_t PlanPrompt(const StatePtr& stream, std::size_t room, Pass* pass)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::size_t PlanPassage(const StatePtr& stream, std::size_t index, std::size_t room, Pass* pass)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Preempt(const StatePtr& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void AddWriting(const StatePtr& stream, absl::Span<const std::uint32_t> guess, Pass* pass)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool StillRuns(const StatePtr& stream) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  bool Run(const Pass& pass);
+  void Keep(const StreamState& stream);
+
+  // engine_delivery.cc: what a pass has brought.
   void Take(const Pass& pass);
-  void Keep(const Stream::State& stream);
-  // The next token of a stream; a status that ends it. `ended` says that its constraint lets
-  // nothing follow, not even the end of the text.
-  absl::StatusOr<Written> Choose(Stream::State& stream, absl::Span<const float> logits,
-                                 bool* ended);
-  void Deliver(Stream::State& stream, Written written) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void End(Stream::State& stream, absl::Status status, stages::FinishReason reason)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TakePassage(StreamState* stream, std::size_t index, std::size_t read);
+  void TakeTokens(StreamState* stream, absl::Span<const BatchRow> guesses, std::size_t logits);
+  absl::StatusOr<Written> Choose(StreamState& stream, absl::Span<const float> logits, bool* ended);
+  void Deliver(StreamState& stream, Written written) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static void End(StreamState& stream, absl::Status status, stages::FinishReason reason);
 
   const Options options_;
   const std::unique_ptr<Decoder> decoder_;
-  const std::unique_ptr<KvPool> pool_;  // (engine thread)
-  PrefixCache kept_;                    // (engine thread)
-  PassageCache passages_;               // (engine thread)
-  double seconds_per_row_ = 0;          // (engine thread) of prompts, lately
-  std::vector<std::uint32_t> mask_;     // (engine thread) of the token that is being chosen
+  const std::unique_ptr<KvMemory> memory_;  // (engine thread)
+  std::vector<std::uint32_t> mask_;         // (engine thread) of the token being chosen
 
   mutable absl::Mutex mutex_;
-  std::deque<StatePtr> waiting_ ABSL_GUARDED_BY(mutex_);
-  std::vector<StatePtr> running_ ABSL_GUARDED_BY(mutex_);  // in order of admission
+  const std::unique_ptr<Schedule> schedule_ ABSL_PT_GUARDED_BY(mutex_);
+  const std::unique_ptr<PassPlanner> planner_ ABSL_PT_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

@@ -1,0 +1,173 @@
+#include "libs/generation/pass_planner.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <utility>
+
+namespace ragmesh::generation {
+
+void PassPlanner::Learn(std::size_t rows, absl::Duration took) {
+  if (rows < options_.prompt_rows / 2) return;
+  const double per_row = absl::ToDoubleSeconds(took) / static_cast<double>(rows);
+  seconds_per_row_ = seconds_per_row_ > 0 ? 0.75 * seconds_per_row_ + 0.25 * per_row : per_row;
+}
+
+std::size_t PassPlanner::PromptRoom(bool others_write) const {
+  if (!others_write || seconds_per_row_ <= 0) return options_.prompt_rows;
+  const double rows = absl::ToDoubleSeconds(options_.prompt_pass) / seconds_per_row_;
+  return static_cast<std::size_t>(std::clamp(rows, 1.0, static_cast<double>(options_.prompt_rows)));
+}
+
+bool PassPlanner::Reserve(const StreamPtr& stream, KvCache* cache, std::size_t positions) {
+  while (!cache->Reserve(positions)) {
+    if (memory_.Evict()) continue;
+    const StreamPtr last = schedule_.running().back();
+    schedule_.Preempt(last);
+    if (last == stream) return false;
+  }
+  return true;
+}
+
+void PassPlanner::PlanWriting(const StreamPtr& stream, std::size_t writers, Pass* pass) {
+  StreamState& state = *stream;
+  absl::Span<const std::uint32_t> guess;
+  if (options_.guess && writers <= PromptLookup::kMostGuessed) {
+    guess = state.lookup.Guess(state.tokens);
+    // What lies past the end of the answer need not be known.
+    const std::size_t left = state.request.max_tokens - state.written - 1;
+    guess = guess.first(std::min({guess.size(), left, PromptLookup::kMostGuessed / writers}));
+  }
+  if (!Reserve(stream, &state.cache, state.tokens.size() + guess.size())) return;
+  const auto add = [&](std::uint32_t token) {
+    const auto position = static_cast<std::uint32_t>(state.read + pass->shares.back().rows++);
+    pass->rows.push_back({token, position, &state.cache, true});
+  };
+  pass->shares.push_back({.stream = stream, .guessed = guess.size(), .read = state.read + 1});
+  add(state.tokens.back());
+  for (const std::uint32_t token : guess) add(token);
+}
+
+// While passages are computed, their keys take memory beside those of the prompt. That must be
+// possible at least for a stream that runs alone, or it would start again for ever. It is the same
+// for every prompt of these sizes, whatever else runs.
+bool PassPlanner::FitsWithPassages(const StreamState& stream) const {
+  const auto blocks = [](std::size_t tokens) {
+    return (tokens + linalg::kBlockPositions - 1) / linalg::kBlockPositions;
+  };
+  std::size_t all = blocks(stream.request.prompt.size() + stream.request.max_tokens);
+  for (const StreamState::Passage& passage : stream.passages) all += blocks(passage.size());
+  return all <= memory_.pool->blocks();
+}
+
+void PassPlanner::Begin(StreamState* stream) {
+  stream->begun = true;
+  FindPassages(stream);
+  // The last token is read in any case: what follows it is asked for.
+  const std::size_t most = stream->tokens.size() - 1;
+  if (options_.keep_prompts)
+    stream->read = memory_.kept.Find(stream->request.tenant, stream->Names(most), &stream->cache);
+  if (stream->written == 0) stream->outcome.cached_tokens = stream->read;
+  for (StreamState::Passage& passage : stream->passages) {
+    passage.placed = passage.end <= stream->read;
+    if (passage.placed) continue;
+    passage.keys = memory_.passages.Find(
+        stream->request.tenant,
+        absl::MakeConstSpan(stream->tokens).subspan(passage.begin, passage.size()));
+    if (passage.keys == nullptr) {
+      passage.own = std::make_shared<KvCache>(memory_.pool.get());
+      passage.keys = passage.own;
+    }
+  }
+}
+
+// A passage never has the last token of the prompt, so that a stream that starts again takes over
+// the same.
+void PassPlanner::FindPassages(StreamState* stream) {
+  for (const Engine::TokenRange& range : stream->request.passages) {
+    StreamState::Passage passage{.begin = range.begin,
+                                 .end = std::min(range.end, stream->request.prompt.size() - 1)};
+    if (!options_.blend_passages || passage.begin + options_.least_passage > passage.end) continue;
+    const double repeated = options_.repeated_share * static_cast<double>(passage.size());
+    passage.tail = passage.begin + static_cast<std::size_t>(std::ceil(repeated));
+    if (passage.tail < passage.end) stream->passages.push_back(std::move(passage));
+  }
+  if (!FitsWithPassages(*stream)) stream->passages.clear();
+}
+
+std::size_t PassPlanner::PlanPassage(const StreamPtr& stream, std::size_t index, std::size_t room,
+                                     Pass* pass) {
+  StreamState::Passage& passage = stream->passages[index];
+  const std::size_t count = std::min(room, passage.size() - passage.read);
+  const std::shared_ptr<KvCache> own = passage.own;  // may be preempted meanwhile
+  if (!Reserve(stream, own.get(), passage.read + count)) return 0;
+  for (std::size_t i = passage.read; i < passage.read + count; ++i) {
+    pass->rows.push_back(
+        {stream->tokens[passage.begin + i], static_cast<std::uint32_t>(i), own.get(), false});
+  }
+  pass->shares.push_back(
+      {.stream = stream, .rows = count, .passage = index, .read = passage.read + count});
+  return count;
+}
+
+std::size_t PassPlanner::PlanPrompt(const StreamPtr& stream, std::size_t room, Pass* pass) {
+  StreamState& state = *stream;
+  if (!state.begun) Begin(&state);
+  std::size_t used = 0;
+  for (std::size_t i = 0; i < state.passages.size() && used < room; ++i)
+    if (!state.passages[i].Complete()) used += PlanPassage(stream, i, room - used, pass);
+  if (used > 0 || !schedule_.Runs(stream)) return used;  // the rest comes when all are there
+  // All that is taken over gets its place before anything behind it is read.
+  std::size_t end = 0;
+  std::vector<Pass::Copy> copies;
+  for (std::size_t i = 0; i < state.passages.size(); ++i) {
+    StreamState::Passage& passage = state.passages[i];
+    if (passage.placed) continue;
+    passage.placed = true;
+    end = passage.end;
+    copies.push_back({stream, i});
+    if (state.written == 0)
+      state.outcome.blended_tokens += passage.end - std::max(passage.tail, state.read);
+  }
+  std::vector<std::size_t> positions;
+  std::size_t at = state.ToReadFrom(state.read);
+  for (; positions.size() < room && at < state.tokens.size(); at = state.ToReadFrom(at + 1))
+    positions.push_back(at);
+  if (!Reserve(stream, &state.cache, std::max(end, positions.back() + 1))) return 0;
+  pass->copies.insert(pass->copies.end(), copies.begin(), copies.end());
+  for (const std::size_t position : positions) {
+    pass->rows.push_back({state.tokens[position], static_cast<std::uint32_t>(position),
+                          &state.cache, position + 1 == state.tokens.size()});
+  }
+  pass->shares.push_back({.stream = stream, .rows = positions.size(), .read = at});
+  return positions.size();
+}
+
+Pass PassPlanner::Plan() {
+  Pass pass;
+  const std::vector<StreamPtr> running = schedule_.running();  // some may be preempted on the way
+  const auto writers = static_cast<std::size_t>(
+      std::count_if(running.begin(), running.end(), [](const auto& s) { return s->Writing(); }));
+  for (const StreamPtr& stream : running) {
+    if (stream->Writing() && stream->unread.size() < options_.max_unread && schedule_.Runs(stream))
+      PlanWriting(stream, writers, &pass);
+  }
+  std::size_t room = PromptRoom(!pass.rows.empty());
+  for (const StreamPtr& stream : running) {
+    if (room == 0) break;
+    if (!stream->Writing() && schedule_.Runs(stream)) room -= PlanPrompt(stream, room, &pass);
+  }
+  // A stream that was preempted for the sake of one before it has no rows any more, and passages
+  // that others were to get may have lost their place.
+  const auto gone = [this](const auto& part) { return !schedule_.Runs(part.stream); };
+  if (std::none_of(pass.shares.begin(), pass.shares.end(), gone) &&
+      std::none_of(pass.copies.begin(), pass.copies.end(), gone)) {
+    return pass;
+  }
+  for (const Pass::Copy& copy : pass.copies) {
+    if (schedule_.Runs(copy.stream)) copy.stream->passages[copy.passage].placed = false;
+  }
+  return {};
+}
+
+}  // namespace ragmesh::generation
