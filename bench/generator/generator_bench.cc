@@ -96,17 +96,21 @@ class Worker {
     return slot.get();
   }
 
-  // The stage as a service runs it, with "guess" and "blend" as the request has them.
+  // The stage as a service runs it, with "guess", "blend" and "folder", of passages kept on disk, as
+  // the request has them.
   absl::StatusOr<stages::Generator*> OpenStage(const json& request) {
     RAGMESH_ASSIGN_OR_RETURN(const Key key, KeyOf(request));
     const bool guess = request.value("guess", true), blend = request.value("blend", false);
-    auto& slot = stages_[{key, guess, blend}];
+    const std::string folder = request.value("folder", "");
+    auto& slot = stages_[{key, guess, blend, folder}];
     if (slot == nullptr) {
       generation::GeneratorOptions options;
       std::tie(options.path, options.mode, options.threads) = key;
       options.max_streams = 8;
       options.guess = guess;
       options.blend_passages = blend;
+      options.passage_folder = folder;
+      options.digest = options.path;  // tells models apart as well
       RAGMESH_ASSIGN_OR_RETURN(slot, generation::LoadGenerator(options));
     }
     return slot.get();
@@ -354,7 +358,7 @@ class Worker {
   }
 
   std::map<Key, std::unique_ptr<LoadedModel>> models_;
-  std::map<std::tuple<Key, bool, bool>, std::unique_ptr<stages::Generator>> stages_;
+  std::map<std::tuple<Key, bool, bool, std::string>, std::unique_ptr<stages::Generator>> stages_;
   std::pair<std::string, std::vector<std::uint32_t>> reference_;
   std::vector<std::vector<float>> reference_logits_;
   CallContext call_{absl::InfiniteFuture()};

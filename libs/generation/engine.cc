@@ -21,9 +21,11 @@ std::size_t Engine::MaxRows(const Options& options) {
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const Options& options,
-                                                       std::unique_ptr<Decoder> decoder) {
+                                                       std::unique_ptr<Decoder> decoder,
+                                                       std::unique_ptr<PassageFolder> folder) {
   RAGMESH_ASSIGN_OR_RETURN(auto pool, KvPool::Create(decoder->kv_shape(), options.kv_bytes));
-  auto memory = std::make_unique<KvMemory>(std::move(pool), options.passage_share);
+  auto memory =
+      std::make_unique<KvMemory>(std::move(pool), options.passage_share, std::move(folder));
   return std::unique_ptr<Engine>(new Engine(options, std::move(decoder), std::move(memory)));
 }
 
@@ -33,7 +35,9 @@ Engine::Engine(const Options& options, std::unique_ptr<Decoder> decoder,
       decoder_(std::move(decoder)),
       memory_(std::move(memory)),
       schedule_(std::make_unique<Schedule>(options.max_streams, options.max_waiting)),
-      planner_(std::make_unique<PassPlanner>(options, memory_.get(), schedule_.get())),
+      planner_(std::make_unique<PassPlanner>(options, memory_.get(), schedule_.get(),
+                                             // Who waits looks at its condition again.
+                                             [this] { absl::MutexLock lock(&mutex_); })),
       thread_([this] { Loop(); }) {
   pthread_setname_np(thread_.native_handle(), "gen-engine");
 }
@@ -82,8 +86,9 @@ void Engine::DropGivenUp() {
 bool Engine::CanWrite() const {
   const auto& running = schedule_->running();
   return stopping_ || std::any_of(running.begin(), running.end(), [this](const StreamPtr& stream) {
-           return stream->unread.size() < options_.max_unread || stream->abandoned.load() ||
-                  stream->call.cancelled();
+           const bool may_write =
+               stream->unread.size() < options_.max_unread && !stream->AwaitsDisk();
+           return may_write || stream->abandoned.load() || stream->call.cancelled();
          });
 }
 
@@ -114,7 +119,8 @@ void Engine::Loop() {
       pass = planner_->Plan();
       if (pass.rows.empty()) {
         if (schedule_->running().empty()) continue;  // the last one has ended just now
-        // All that runs is paused by slow readers, and what waits does not fit beside it.
+        // All that runs is paused by slow readers or waits for the disk, and what waits does not
+        // fit beside it.
         const auto changes = [this, waiting = schedule_->waiting().size()]()
                                  ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
                                    return CanWrite() || schedule_->waiting().size() != waiting;

@@ -16,6 +16,7 @@
 #include "absl/types/span.h"
 #include "libs/base/call_context.h"
 #include "libs/generation/decoder.h"
+#include "libs/generation/passage_folder.h"
 #include "libs/generation/sampler.h"
 #include "libs/grammar/constraint.h"
 #include "libs/stages/generator.h"
@@ -122,10 +123,12 @@ class Engine {
   // Rows of a pass that an engine with these options makes at most.
   static std::size_t MaxRows(const Options& options);
 
-  // `decoder` has room for MaxRows(options) rows. RESOURCE_EXHAUSTED or INVALID_ARGUMENT when there
-  // is no memory for keys and values. The engine outlives its streams.
-  static absl::StatusOr<std::unique_ptr<Engine>> Create(const Options& options,
-                                                        std::unique_ptr<Decoder> decoder);
+  // `decoder` has room for MaxRows(options) rows. `folder` keeps passages on disk; null: nothing
+  // does. RESOURCE_EXHAUSTED or INVALID_ARGUMENT when there is no memory for keys and values. The
+  // engine outlives its streams.
+  static absl::StatusOr<std::unique_ptr<Engine>> Create(
+      const Options& options, std::unique_ptr<Decoder> decoder,
+      std::unique_ptr<PassageFolder> folder = nullptr);
   ~Engine();
 
   const Decoder& decoder() const { return *decoder_; }
@@ -166,10 +169,10 @@ class Engine {
 
   const Options options_;
   const std::unique_ptr<Decoder> decoder_;
+  mutable absl::Mutex mutex_;               // outlives the folder, which wakes the engine
   const std::unique_ptr<KvMemory> memory_;  // (engine thread)
   std::vector<std::uint32_t> mask_;         // (engine thread) of the token being chosen
 
-  mutable absl::Mutex mutex_;
   const std::unique_ptr<Schedule> schedule_ ABSL_PT_GUARDED_BY(mutex_);
   const std::unique_ptr<PassPlanner> planner_ ABSL_PT_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

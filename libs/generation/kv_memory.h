@@ -16,10 +16,12 @@ namespace ragmesh::generation {
 // Not thread-safe.
 struct KvMemory {
   // Kept passages take at most `passage_share` of the pool.
-  KvMemory(std::unique_ptr<KvPool> blocks, double passage_share)
+  KvMemory(std::unique_ptr<KvPool> blocks, double passage_share,
+           std::unique_ptr<PassageFolder> folder)
       : pool(std::move(blocks)),
         kept(pool.get()),
-        passages(static_cast<std::size_t>(passage_share * static_cast<double>(pool->blocks()))) {}
+        passages(static_cast<std::size_t>(passage_share * static_cast<double>(pool->blocks())),
+                 std::move(folder)) {}
 
   // Blocks that are free, or would be if nothing were kept.
   std::size_t Room() const { return pool->free_blocks() + kept.blocks() + passages.blocks(); }

@@ -52,6 +52,27 @@ absl::Status CheckRequest(const stages::GenerateRequest& request, std::size_t vo
   return absl::OkStatus();
 }
 
+// Null where passages are not kept on disk, which is told and never an error.
+std::unique_ptr<PassageFolder> OpenFolder(const GeneratorOptions& options, const Decoder& decoder,
+                                          absl::string_view kernel) {
+  if (options.passage_folder.empty() || !options.blend_passages) return nullptr;
+  PassageFolder::Options opened;
+  opened.path = options.passage_folder;
+  opened.max_bytes = options.passage_disk_bytes;
+  // Kernels round differently from each other.
+  opened.source = absl::StrCat(options.digest,
+                               options.mode == ComputeMode::kFast ? " fast " : " exact ", kernel);
+  opened.counts = options.passage_counts;
+  opened.on_fault = options.passages_fault;
+  absl::StatusOr<std::unique_ptr<PassageFolder>> folder =
+      options.digest.empty()
+          ? InvalidField("digest", "must name the model by which passages are kept")
+          : PassageFolder::Open(opened, decoder.kv_shape());
+  if (folder.ok()) return *std::move(folder);
+  if (options.passages_fault) options.passages_fault(folder.status());
+  return nullptr;
+}
+
 class LlamaGenerator final : public stages::Generator {
  public:
   static absl::StatusOr<std::unique_ptr<stages::Generator>> Load(const GeneratorOptions& options) {
@@ -94,7 +115,9 @@ class LlamaGenerator final : public stages::Generator {
       return Corrupt(options.path, "has more tokens in its vocabulary than rows in its embedding");
     }
     generator->kernel_ = kernels->name;
-    RAGMESH_ASSIGN_OR_RETURN(generator->engine_, Engine::Create(engine, std::move(decoder)));
+    std::unique_ptr<PassageFolder> folder = OpenFolder(options, *decoder, kernels->name);
+    RAGMESH_ASSIGN_OR_RETURN(generator->engine_,
+                             Engine::Create(engine, std::move(decoder), std::move(folder)));
     generator->context_ = generator->engine_->context();
     if (options.context > 0) generator->context_ = std::min(generator->context_, options.context);
     return std::unique_ptr<stages::Generator>(std::move(generator));

@@ -3,12 +3,14 @@
 #define RAGMESH_LIBS_GENERATION_LLAMA_GENERATOR_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "libs/generation/decoder.h"
+#include "libs/generation/passage_folder.h"
 #include "libs/stages/generator.h"
 
 namespace ragmesh::generation {
@@ -25,6 +27,13 @@ struct GeneratorOptions {
   // As in Engine::Options.
   bool blend_passages = false;
   bool guess = true;
+  // Where passages that were read are kept for later runs, see PassageFolder; empty: nowhere. Needs
+  // `blend_passages` and `digest`. `passages_fault` is told when that does not go well, which never
+  // keeps a generator from its work; may be empty.
+  std::string passage_folder;
+  std::uint64_t passage_disk_bytes = std::uint64_t{1} << 30;
+  std::shared_ptr<PassageCounts> passage_counts = {};
+  std::function<void(const absl::Status& why)> passages_fault;
   // As in DecoderOptions.
   std::optional<linalg::KvType> cache;
   std::string packed_folder;

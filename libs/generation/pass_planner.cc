@@ -5,7 +5,15 @@
 #include <memory>
 #include <utility>
 
+#include "absl/time/clock.h"
+
 namespace ragmesh::generation {
+namespace {
+
+// A disk that takes longer for a passage is slower than computing it.
+constexpr absl::Duration kLongestReading = absl::Seconds(1);
+
+}  // namespace
 
 void PassPlanner::Learn(std::size_t rows, absl::Duration took) {
   if (rows < options_.prompt_rows / 2) return;
@@ -71,12 +79,12 @@ void PassPlanner::Begin(StreamState* stream) {
   for (StreamState::Passage& passage : stream->passages) {
     passage.placed = passage.end <= stream->read;
     if (passage.placed) continue;
-    passage.keys = memory_.passages.Find(
-        stream->request.tenant,
-        absl::MakeConstSpan(stream->tokens).subspan(passage.begin, passage.size()));
+    const auto tokens = absl::MakeConstSpan(stream->tokens).subspan(passage.begin, passage.size());
+    passage.keys = memory_.passages.Find(stream->request.tenant, tokens);
     if (passage.keys == nullptr) {
       passage.own = std::make_shared<KvCache>(memory_.pool.get());
       passage.keys = passage.own;
+      passage.reading = memory_.passages.Read(stream->request.tenant, tokens, wake_);
     }
   }
 }
@@ -110,13 +118,37 @@ std::size_t PassPlanner::PlanPassage(const StreamPtr& stream, std::size_t index,
   return count;
 }
 
+bool PassPlanner::TakeReading(const StreamPtr& stream, std::size_t index) {
+  StreamState::Passage& passage = stream->passages[index];
+  const auto reading = passage.reading;
+  if (reading == nullptr) return true;
+  if (!reading->ended() && absl::Now() - reading->began() < kLongestReading) return false;
+  passage.reading.reset();
+  if (!reading->ended() || !reading->found()) return true;  // it is computed instead
+  const std::shared_ptr<KvCache> own = passage.own;         // may be preempted meanwhile
+  if (!Reserve(stream, own.get(), passage.size())) return true;
+  reading->Take(*own);
+  passage.read = passage.size();
+  const auto tokens = absl::MakeConstSpan(stream->tokens).subspan(passage.begin, passage.size());
+  memory_.passages.Keep(stream->request.tenant, tokens, own);
+  return true;
+}
+
 std::size_t PassPlanner::PlanPrompt(const StreamPtr& stream, std::size_t room, Pass* pass) {
   StreamState& state = *stream;
   if (!state.begun) Begin(&state);
   std::size_t used = 0;
-  for (std::size_t i = 0; i < state.passages.size() && used < room; ++i)
-    if (!state.passages[i].Complete()) used += PlanPassage(stream, i, room - used, pass);
-  if (used > 0 || !schedule_.Runs(stream)) return used;  // the rest comes when all are there
+  bool on_the_way = false;
+  for (std::size_t i = 0; i < state.passages.size() && used < room; ++i) {
+    if (state.passages[i].Complete()) continue;
+    if (!TakeReading(stream, i)) {
+      on_the_way = true;
+    } else if (schedule_.Runs(stream) && !state.passages[i].Complete()) {
+      used += PlanPassage(stream, i, room - used, pass);
+    }
+  }
+  // The rest comes when all are there.
+  if (used > 0 || on_the_way || !schedule_.Runs(stream)) return used;
   // All that is taken over gets its place before anything behind it is read.
   std::size_t end = 0;
   std::vector<Pass::Copy> copies;

@@ -3,7 +3,9 @@
 #define RAGMESH_LIBS_GENERATION_PASS_PLANNER_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -41,8 +43,11 @@ struct Pass {
 // What it is given outlives it.
 class PassPlanner {
  public:
-  PassPlanner(const Engine::Options& options, KvMemory* memory, Schedule* schedule)
-      : options_(options), memory_(*memory), schedule_(*schedule) {}
+  // `wake` is called by other threads once a passage has been read from disk, so that there is more
+  // to plan.
+  PassPlanner(const Engine::Options& options, KvMemory* memory, Schedule* schedule,
+              std::function<void()> wake)
+      : options_(options), memory_(*memory), schedule_(*schedule), wake_(std::move(wake)) {}
 
   // Has room in memory for all that the pass reads, at the cost of what is kept and of streams
   // admitted late. Without rows when every stream waits.
@@ -63,10 +68,13 @@ class PassPlanner {
   // Plans what of a prompt fits `room` rows; returns how many.
   std::size_t PlanPrompt(const StreamPtr& stream, std::size_t room, Pass* pass);
   std::size_t PlanPassage(const StreamPtr& stream, std::size_t index, std::size_t room, Pass* pass);
+  // Takes what has come from disk. False while it is on its way.
+  bool TakeReading(const StreamPtr& stream, std::size_t index);
 
   const Engine::Options options_;
   KvMemory& memory_;
   Schedule& schedule_;
+  const std::function<void()> wake_;
   double seconds_per_row_ = 0;  // of prompts, lately
 };
 

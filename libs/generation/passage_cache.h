@@ -15,20 +15,28 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/types/span.h"
 #include "libs/generation/kv_cache.h"
+#include "libs/generation/passage_folder.h"
 
 namespace ragmesh::generation {
 
-// Holds at most `max_blocks` blocks of a pool, least recently used passages given up first. Tenants
-// share nothing. Not thread-safe; the pool outlives it.
+// Holds at most `max_blocks` blocks of a pool, least recently used passages given up first. What is
+// kept goes to a folder too, where there is one, and can be read back from it. Tenants share
+// nothing. Not thread-safe; the pool outlives it.
 class PassageCache {
  public:
   using Keys = std::shared_ptr<const KvCache>;
 
-  explicit PassageCache(std::size_t max_blocks) : max_blocks_(max_blocks) {}
+  // `folder` may be null.
+  PassageCache(std::size_t max_blocks, std::unique_ptr<PassageFolder> folder)
+      : max_blocks_(max_blocks), folder_(std::move(folder)) {}
 
   // Of the passage read by itself, its first token at position 0; nullptr when it is not here.
   Keys Find(const std::string& tenant, absl::Span<const std::uint32_t> tokens);
-  // Passages that are larger than all that may be held are not kept.
+  // The passage on its way from disk, as PassageFolder::Read().
+  std::shared_ptr<PassageFolder::Reading> Read(const std::string& tenant,
+                                               absl::Span<const std::uint32_t> tokens,
+                                               absl::AnyInvocable<void()> on_end);
+  // Passages that are larger than all that may be held are kept on disk alone.
   void Keep(const std::string& tenant, absl::Span<const std::uint32_t> tokens, Keys keys);
   // Gives up the least recently used one; its blocks are free once no stream takes over from it.
   // False when there is none.
@@ -41,9 +49,11 @@ class PassageCache {
   struct Entry {
     Name name;
     Keys keys;
+    std::string key;  // in the folder
   };
 
   const std::size_t max_blocks_;
+  const std::unique_ptr<PassageFolder> folder_;
   std::size_t blocks_ = 0;
   std::list<Entry> entries_;  // most recently used first
   absl::flat_hash_map<Name, std::list<Entry>::iterator> by_name_;

@@ -42,8 +42,9 @@ struct StreamState {
     std::size_t begin = 0, end = 0;  // in the prompt
     std::size_t tail = 0;            // from where on it is taken over
     PassageCache::Keys keys;
-    std::shared_ptr<KvCache> own;  // `keys`, while they are computed here
-    std::size_t read = 0;          // of its tokens, in `own`
+    std::shared_ptr<KvCache> own;                     // `keys`, while they are computed here
+    std::size_t read = 0;                             // of its tokens, in `own`
+    std::shared_ptr<PassageFolder::Reading> reading;  // `own`, while it comes from disk
     bool placed = false;
 
     std::size_t size() const { return end - begin; }
@@ -74,6 +75,17 @@ struct StreamState {
     passages.clear();
     read = 0;
     begun = false;
+  }
+
+  // All passages that are not complete are on their way from disk.
+  bool AwaitsDisk() const {
+    bool awaits = false;
+    for (const Passage& passage : passages) {
+      if (passage.placed || passage.Complete()) continue;
+      if (passage.reading == nullptr || passage.reading->ended()) return false;
+      awaits = true;
+    }
+    return awaits;
   }
 
   // Of `tokens`, not yet in the cache. One, and something written: the stream is writing.

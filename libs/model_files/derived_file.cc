@@ -37,6 +37,20 @@ absl::Status CheckSum(const Safetensors& file) {
   return Corrupt(file.name(), "does not have its checksum", kDerivedNextStep);
 }
 
+absl::Status Check(const Safetensors& file, const std::map<std::string, std::string>& metadata) {
+  RAGMESH_RETURN_IF_ERROR(CheckSum(file));
+  for (const auto& [name, value] : metadata) {
+    const auto found = file.metadata().find(name);
+    const std::string has = found == file.metadata().end() ? "" : found->second;
+    if (has == value) continue;
+    return WrongState("DERIVED_FILE_STALE",
+                      absl::StrCat(file.name(), " has ", name, " \"", has.substr(0, 80),
+                                   "\", not \"", value, "\""),
+                      kDerivedNextStep);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status WriteDerived(const std::string& path, std::vector<NamedTensor> tensors,
@@ -54,16 +68,15 @@ absl::Status WriteDerived(const std::string& path, std::vector<NamedTensor> tens
 absl::StatusOr<std::shared_ptr<const Safetensors>> OpenDerived(
     const std::string& path, const std::map<std::string, std::string>& metadata) {
   RAGMESH_ASSIGN_OR_RETURN(auto file, Safetensors::Open(path));
-  RAGMESH_RETURN_IF_ERROR(CheckSum(*file));
-  for (const auto& [name, value] : metadata) {
-    const auto found = file->metadata().find(name);
-    const std::string has = found == file->metadata().end() ? "" : found->second;
-    if (has == value) continue;
-    return WrongState(
-        "DERIVED_FILE_STALE",
-        absl::StrCat(path, " has ", name, " \"", has.substr(0, 80), "\", not \"", value, "\""),
-        kDerivedNextStep);
-  }
+  RAGMESH_RETURN_IF_ERROR(Check(*file, metadata));
+  return file;
+}
+
+absl::StatusOr<std::shared_ptr<const Safetensors>> ParseDerived(
+    absl::string_view bytes, absl::string_view name,
+    const std::map<std::string, std::string>& metadata) {
+  RAGMESH_ASSIGN_OR_RETURN(auto file, Safetensors::Parse(bytes, name));
+  RAGMESH_RETURN_IF_ERROR(Check(*file, metadata));
   return file;
 }
 

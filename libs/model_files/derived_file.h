@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "libs/model_files/safetensors.h"
 #include "libs/model_files/safetensors_writer.h"
 
@@ -26,6 +27,12 @@ absl::Status WriteDerived(const std::string& path, std::vector<NamedTensor> tens
 // FAILED_PRECONDITION / DERIVED_FILE_STALE when it lacks a part of `metadata` or has another value.
 absl::StatusOr<std::shared_ptr<const Safetensors>> OpenDerived(
     const std::string& path, const std::map<std::string, std::string>& metadata);
+
+// As OpenDerived, of bytes that have been read from `name`; they outlive what is returned. For
+// files that others may cut short meanwhile, which ends a process that has them mapped.
+absl::StatusOr<std::shared_ptr<const Safetensors>> ParseDerived(
+    absl::string_view bytes, absl::string_view name,
+    const std::map<std::string, std::string>& metadata);
 
 // What to do about any of these faults.
 inline constexpr char kDerivedNextStep[] = "Remove the file; it is made again from the model.";

@@ -6,15 +6,14 @@
 #include "libs/base/status_macros.h"
 #include "libs/generation/llama_generator.h"
 #include "libs/remote_generation/watched_generator.h"
+#include "services/generator/passage_metrics.h"
 
 namespace ragmesh::services {
 namespace {
 
-absl::StatusOr<std::shared_ptr<stages::Generator>> MakeEngine(const GeneratorConfig& config,
-                                                              const ModelOptions& models,
-                                                              const std::string& kernel,
-                                                              int threads,
-                                                              const CallContext& call) {
+absl::StatusOr<std::shared_ptr<stages::Generator>> MakeEngine(
+    const GeneratorConfig& config, const ModelOptions& models, const std::string& kernel,
+    int threads, metrics::Registry& registry, const CallContext& call) {
   RAGMESH_ASSIGN_OR_RETURN(const auto installed, FindInstalled(models, config.model, call));
   generation::GeneratorOptions options;
   options.path = installed.path("model.gguf");
@@ -31,6 +30,14 @@ absl::StatusOr<std::shared_ptr<stages::Generator>> MakeEngine(const GeneratorCon
   if (config.kv_type == "f16") options.cache = linalg::KvType::kF16;
   if (config.kv_type == "bf16") options.cache = linalg::KvType::kBF16;
   options.blend_passages = config.passages == "blend";
+  if (!config.passage_folder.empty()) {
+    options.passage_folder = config.passage_folder;
+    options.passage_disk_bytes = static_cast<std::uint64_t>(config.passage_disk_bytes);
+    options.passage_counts = CountPassages(registry);
+    options.passages_fault = [log = models.log](const absl::Status& why) {
+      if (log != nullptr) log->Warning("passages_not_kept", {{"reason", why}});
+    };
+  }
   options.packed_folder = installed.packed_folder;
   options.not_shared = models.WarnOfPrivateWeights(config.model);
   // The names are those of the encoders' tables; where decoders have none of that name, the best of
@@ -39,6 +46,12 @@ absl::StatusOr<std::shared_ptr<stages::Generator>> MakeEngine(const GeneratorCon
   RAGMESH_ASSIGN_OR_RETURN(std::shared_ptr<stages::Generator> generator,
                            generation::LoadGenerator(options));
   return generator;
+}
+
+absl::Status CheckPassages(const GeneratorConfig& config) {
+  if (config.passage_folder.empty() || config.passages == "blend") return absl::OkStatus();
+  return InvalidField("--generator_passage_folder", "is for --generator_passages=blend alone",
+                      "Set --generator_passages=blend, or leave it out.");
 }
 
 absl::Status CheckBackend(const GeneratorConfig& config) {
@@ -121,6 +134,12 @@ void GeneratorConfig::Declare(flags::FlagSet& flags) {
       "generator_passages", &passages, {"exact", "blend"},
       "blend: what was computed for a passage is taken over by other prompts that name it; "
       "the first token comes sooner, the text differs a little.");
+  flags.String("generator_passage_folder", &passage_folder,
+               "Folder that keeps what was computed for passages over restarts, for one process at "
+               "a time; needs --generator_passages=blend. Empty: memory alone does.");
+  flags.Bytes("generator_passage_disk", &passage_disk_bytes,
+              {std::int64_t{1} << 20, std::int64_t{1} << 44},
+              "Most that files in that folder take; the least recently used make room.");
   flags.Choice("generator_mode", &mode, {"fast", "exact"},
                "fast: activations rounded to 8 bits. exact: 32-bit, the reference.");
   flags.Group("Model server");
@@ -149,9 +168,10 @@ absl::StatusOr<MadeGenerator> MakeGenerator(const GeneratorConfig& config,
                                             int threads, OnGeneratorReadiness on_readiness,
                                             metrics::Registry& registry, const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(CheckBackend(config));
+  RAGMESH_RETURN_IF_ERROR(CheckPassages(config));
   std::shared_ptr<stages::Generator> engine;
   if (config.backend == "engine" || config.fallback == "engine") {
-    auto made = MakeEngine(config, models, kernel, threads, call);
+    auto made = MakeEngine(config, models, kernel, threads, registry, call);
     if (config.backend == "engine") RAGMESH_RETURN_IF_ERROR(made.status());
     if (made.ok()) {
       engine = *std::move(made);

@@ -23,6 +23,8 @@ struct GeneratorConfig {
   std::int64_t kv_bytes = std::int64_t{512} << 20;
   std::string kv_type = "auto";
   std::string passages = "exact";
+  std::string passage_folder;
+  std::int64_t passage_disk_bytes = std::int64_t{1} << 30;
   std::string mode = "fast";
 
   std::string backend = "engine";  // or "openai"
