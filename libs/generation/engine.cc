@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
@@ -15,6 +16,17 @@
 #include "libs/generation/stream_state.h"
 
 namespace ragmesh::generation {
+namespace {
+
+absl::Status NotRead(const Engine::Options& options) {
+  return MakeError(
+      absl::StatusCode::kResourceExhausted,
+      absl::StrCat("nobody has read the stream for ", absl::FormatDuration(options.longest_pause),
+                   " while ", options.max_unread, " tokens waited"),
+      {.reason = "SLOW_READER", .next_step = "Read tokens as they come, or give the stream up."});
+}
+
+}  // namespace
 
 std::size_t Engine::MaxRows(const Options& options) {
   return options.prompt_rows + options.max_streams + PromptLookup::kMostGuessed;
@@ -60,7 +72,7 @@ absl::StatusOr<std::unique_ptr<Engine::Stream>> Engine::Submit(Request request,
   state->submitted = absl::Now();
   absl::MutexLock lock(&mutex_);
   if (stopping_) return Unavailable("SHUTTING_DOWN", "the generator is shutting down");
-  if (!schedule_->Add(state)) return QueueFull(absl::Seconds(1));
+  RAGMESH_RETURN_IF_ERROR(schedule_->Add(state));
   return std::unique_ptr<Stream>(new Stream(this, std::move(state)));
 }
 
@@ -75,7 +87,10 @@ std::size_t Engine::running() const {
 }
 
 void Engine::DropGivenUp() {
-  schedule_->Drop([this](const StreamPtr& stream) {
+  const absl::Time now = absl::Now();
+  schedule_->Drop([this, now](const StreamPtr& stream) {
+    if (!stream->ended && now - stream->paused > options_.longest_pause)
+      stream->End(NotRead(options_), stages::FinishReason::kCancelled);
     if (!stream->ended && !stream->GivenUp()) return false;
     Keep(*stream);
     stream->StartAgain();  // lets go of all memory
@@ -88,7 +103,8 @@ bool Engine::CanWrite() const {
   return stopping_ || std::any_of(running.begin(), running.end(), [this](const StreamPtr& stream) {
            const bool may_write =
                stream->unread.size() < options_.max_unread && !stream->AwaitsDisk();
-           return may_write || stream->abandoned.load() || stream->call.cancelled();
+           return may_write || stream->ended || stream->abandoned.load() ||
+                  stream->call.cancelled();
          });
 }
 
@@ -97,8 +113,8 @@ bool Engine::HasWork() const { return CanWrite() || schedule_->CanAdmit(); }
 void Engine::EndAll() {
   schedule_->Drop([](const StreamPtr& stream) {
     if (!stream->ended) {
-      End(*stream, Unavailable("SHUTTING_DOWN", "the generator is shutting down"),
-          stages::FinishReason::kStop);
+      stream->End(Unavailable("SHUTTING_DOWN", "the generator is shutting down"),
+                  stages::FinishReason::kStop);
     }
     return true;
   });
@@ -151,7 +167,8 @@ bool Engine::Run(const Pass& pass) {
   if (!decoder_->Forward(pass.rows, someone_waits)) return false;
   const absl::Duration took = absl::Now() - begin;
   absl::MutexLock lock(&mutex_);
-  planner_->Learn(pass.rows.size(), took);
+  if (pass.rows.size() >= options_.prompt_rows / 2)
+    schedule_->pace().LearnPass(pass.rows.size(), took);
   return true;
 }
 

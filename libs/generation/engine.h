@@ -50,9 +50,11 @@ class Engine {
     std::size_t kv_bytes = std::size_t{1} << 30;  // of all streams and what is kept of prompts
     std::size_t prompt_rows = 128;                // prompt tokens in a pass
     std::size_t max_unread = 256;  // tokens a slow reader may lag before its stream pauses
-    bool keep_prompts = true;      // beginnings of prompts, for those that begin alike
-    bool guess = true;             // tokens from the context, checked many at a time
-    bool blend_passages = false;   // take over the keys and values of passages read elsewhere
+    // After which a paused stream is ended and its memory goes to others.
+    absl::Duration longest_pause = absl::Seconds(30);
+    bool keep_prompts = true;     // beginnings of prompts, for those that begin alike
+    bool guess = true;            // tokens from the context, checked many at a time
+    bool blend_passages = false;  // take over the keys and values of passages read elsewhere
     // Of a passage that is taken over, from its beginning: what is read anew.
     double repeated_share = 0.15;
     std::size_t least_passage = 64;  // tokens; shorter ones are read like other text
@@ -106,7 +108,8 @@ class Engine {
 
     // The next token; nullopt once the generation has ended by itself. CANCELLED or
     // DEADLINE_EXCEEDED at once when the call says so; INTERNAL / MODEL_OUTPUT_NOT_FINITE when the
-    // weights give no numbers.
+    // weights give no numbers; RESOURCE_EXHAUSTED / DEADLINE_TOO_SHORT when the prompt cannot be
+    // read in time, / SLOW_READER after Options::longest_pause, behind the tokens that waited.
     absl::StatusOr<std::optional<Written>> Next();
 
     // Complete after Next() gave nullopt.
@@ -135,8 +138,9 @@ class Engine {
   // The most tokens that prompt and answer of a stream may have together.
   std::size_t context() const;
 
-  // RESOURCE_EXHAUSTED / QUEUE_FULL when the queue is full. Prompt and max_tokens together are at
-  // most context().
+  // RESOURCE_EXHAUSTED / QUEUE_FULL when the queue is full, / DEADLINE_TOO_SHORT when the call
+  // would end while it waits; with the time after which to retry, as streams have ended lately.
+  // Prompt and max_tokens together are at most context().
   absl::StatusOr<std::unique_ptr<Stream>> Submit(Request request, const CallContext& call);
 
   // Waits until Next() of one of these streams has an answer, and says of which: the one with the
@@ -165,7 +169,6 @@ class Engine {
   void TakeTokens(StreamState* stream, absl::Span<const BatchRow> guesses, std::size_t logits);
   absl::StatusOr<Written> Choose(StreamState& stream, absl::Span<const float> logits, bool* ended);
   void Deliver(StreamState& stream, Written written) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  static void End(StreamState& stream, absl::Status status, stages::FinishReason reason);
 
   const Options options_;
   const std::unique_ptr<Decoder> decoder_;

@@ -13,14 +13,6 @@
 
 namespace ragmesh::generation {
 
-void Engine::End(StreamState& stream, absl::Status status, stages::FinishReason reason) {
-  const absl::Time now = absl::Now();
-  stream.ended = true;
-  stream.status = std::move(status);
-  stream.outcome.reason = reason;
-  if (stream.written > 0) stream.outcome.decode_seconds = absl::ToDoubleSeconds(now - stream.first);
-}
-
 void Engine::Deliver(StreamState& stream, Written written) {
   if (stream.written == 0) {
     stream.first = absl::Now();
@@ -30,12 +22,13 @@ void Engine::Deliver(StreamState& stream, Written written) {
   const std::uint32_t token = written.token;
   stream.tokens.push_back(token);
   stream.unread.push_back(std::move(written));
+  if (stream.unread.size() == options_.max_unread) stream.paused = absl::Now();
   ++stream.written;
   const auto& ends = stream.request.end_ids;
   if (std::find(ends.begin(), ends.end(), token) != ends.end()) {
-    End(stream, absl::OkStatus(), stages::FinishReason::kStop);
+    stream.End(absl::OkStatus(), stages::FinishReason::kStop);
   } else if (stream.written >= stream.request.max_tokens) {
-    End(stream, absl::OkStatus(), stages::FinishReason::kLength);
+    stream.End(absl::OkStatus(), stages::FinishReason::kLength);
   }
 }
 
@@ -86,7 +79,7 @@ void Engine::TakeTokens(StreamState* stream, absl::Span<const BatchRow> guesses,
     const bool goes_on = written.ok() && i < guesses.size() && written->token == guesses[i].token;
     absl::MutexLock lock(&mutex_);
     if (!written.ok() || ended) {
-      End(*stream, written.status(), stages::FinishReason::kStop);
+      stream->End(written.status(), stages::FinishReason::kStop);
       break;
     }
     Deliver(*stream, *std::move(written));

@@ -26,6 +26,7 @@ absl::StatusOr<std::optional<Engine::Written>> Engine::Stream::Next() {
   if (!state.unread.empty()) {
     Written written = std::move(state.unread.front());
     state.unread.pop_front();
+    state.paused = absl::InfiniteFuture();
     return written;
   }
   if (!state.ended) return absl::DeadlineExceededError("the deadline of the call has passed");

@@ -15,16 +15,23 @@ constexpr absl::Duration kLongestReading = absl::Seconds(1);
 
 }  // namespace
 
-void PassPlanner::Learn(std::size_t rows, absl::Duration took) {
-  if (rows < options_.prompt_rows / 2) return;
-  const double per_row = absl::ToDoubleSeconds(took) / static_cast<double>(rows);
-  seconds_per_row_ = seconds_per_row_ > 0 ? 0.75 * seconds_per_row_ + 0.25 * per_row : per_row;
+std::size_t PassPlanner::PromptRoom(bool others_write) const {
+  const absl::Duration row = schedule_.pace().Reading(1);
+  if (!others_write || row <= absl::ZeroDuration()) return options_.prompt_rows;
+  const double rows = absl::FDivDuration(options_.prompt_pass, row);
+  return static_cast<std::size_t>(std::clamp(rows, 1.0, static_cast<double>(options_.prompt_rows)));
 }
 
-std::size_t PassPlanner::PromptRoom(bool others_write) const {
-  if (!others_write || seconds_per_row_ <= 0) return options_.prompt_rows;
-  const double rows = absl::ToDoubleSeconds(options_.prompt_pass) / seconds_per_row_;
-  return static_cast<std::size_t>(std::clamp(rows, 1.0, static_cast<double>(options_.prompt_rows)));
+bool PassPlanner::RefuseLate(StreamState* stream, std::size_t rows_ahead) const {
+  if (stream->in_time || stream->written > 0 || stream->outcome.preemptions > 0) return false;
+  stream->in_time = stream->begun;  // then all is known that is to be read, and it is asked no more
+  const Pace& pace = schedule_.pace();
+  absl::Status status =
+      CheckInTime(pace.Reading(rows_ahead), pace.Reading(stream->begun ? stream->RowsLeft() : 0),
+                  stream->call.Remaining());
+  if (status.ok()) return false;
+  stream->End(std::move(status), stages::FinishReason::kCancelled);
+  return true;
 }
 
 bool PassPlanner::Reserve(const StreamPtr& stream, KvCache* cache, std::size_t positions) {
@@ -136,7 +143,6 @@ bool PassPlanner::TakeReading(const StreamPtr& stream, std::size_t index) {
 
 std::size_t PassPlanner::PlanPrompt(const StreamPtr& stream, std::size_t room, Pass* pass) {
   StreamState& state = *stream;
-  if (!state.begun) Begin(&state);
   std::size_t used = 0;
   bool on_the_way = false;
   for (std::size_t i = 0; i < state.passages.size() && used < room; ++i) {
@@ -185,9 +191,13 @@ Pass PassPlanner::Plan() {
       PlanWriting(stream, writers, &pass);
   }
   std::size_t room = PromptRoom(!pass.rows.empty());
+  std::size_t rows_ahead = 0;
   for (const StreamPtr& stream : running) {
-    if (room == 0) break;
-    if (!stream->Writing() && schedule_.Runs(stream)) room -= PlanPrompt(stream, room, &pass);
+    if (stream->Writing() || stream->ended || !schedule_.Runs(stream)) continue;
+    if (room > 0 && !stream->begun) Begin(stream.get());
+    if (RefuseLate(stream.get(), rows_ahead)) continue;
+    if (stream->begun) rows_ahead += stream->RowsLeft();
+    if (room > 0) room -= PlanPrompt(stream, room, &pass);
   }
   // A stream that was preempted for the sake of one before it has no rows any more, and passages
   // that others were to get may have lost their place.

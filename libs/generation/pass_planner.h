@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "libs/generation/decoder.h"
 #include "libs/generation/engine.h"
@@ -52,8 +51,6 @@ class PassPlanner {
   // Has room in memory for all that the pass reads, at the cost of what is kept and of streams
   // admitted late. Without rows when every stream waits.
   Pass Plan();
-  // A pass over so many rows took so long.
-  void Learn(std::size_t rows, absl::Duration took);
 
  private:
   std::size_t PromptRoom(bool others_write) const;
@@ -62,6 +59,9 @@ class PassPlanner {
   bool Reserve(const StreamPtr& stream, KvCache* cache, std::size_t positions);
   void PlanWriting(const StreamPtr& stream, std::size_t writers, Pass* pass);
   bool FitsWithPassages(const StreamState& stream) const;
+  // Ends a stream whose prompt cannot be read before its call ends, behind `rows_ahead` of others.
+  // False when it may go on.
+  bool RefuseLate(StreamState* stream, std::size_t rows_ahead) const;
   // Finds out what of a prompt need not be read.
   void Begin(StreamState* stream);
   void FindPassages(StreamState* stream);
@@ -75,7 +75,6 @@ class PassPlanner {
   KvMemory& memory_;
   Schedule& schedule_;
   const std::function<void()> wake_;
-  double seconds_per_row_ = 0;  // of prompts, lately
 };
 
 }  // namespace ragmesh::generation

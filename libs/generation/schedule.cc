@@ -6,14 +6,32 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
+#include "libs/base/error.h"
+#include "libs/base/status_macros.h"
 
 namespace ragmesh::generation {
 
-bool Schedule::Add(const StreamPtr& stream) {
+absl::Status Schedule::Add(const StreamPtr& stream) {
   const bool begins = waiting_.empty() && running_.size() < max_running_;
-  if (!begins && waiting_.size() >= max_waiting_) return false;
+  if (!begins) {
+    if (waiting_.size() >= max_waiting_)
+      return QueueFull(RetryAfter(pace_.Waiting(0, max_running_)));
+    RAGMESH_RETURN_IF_ERROR(CheckWait(*stream));
+  }
   waiting_.push_back(stream);
-  return true;
+  return absl::OkStatus();
+}
+
+// Only what is certain to go first is counted: streams of the same tenant that must end earlier.
+absl::Status Schedule::CheckWait(const StreamState& stream) const {
+  if (running_.size() < max_running_) return absl::OkStatus();  // memory, not places, is short
+  const auto ahead =
+      std::count_if(waiting_.begin(), waiting_.end(), [&stream](const StreamPtr& other) {
+        return other->request.tenant == stream.request.tenant &&
+               other->call.deadline() <= stream.call.deadline();
+      });
+  return CheckInTime(pace_.Waiting(static_cast<std::size_t>(ahead), max_running_),
+                     absl::ZeroDuration(), stream.call.Remaining());
 }
 
 // The tenant with the fewest running streams is next; among equals, and within one, the call that
@@ -52,8 +70,13 @@ void Schedule::Preempt(const StreamPtr& stream) {
 }
 
 void Schedule::Drop(absl::FunctionRef<bool(const StreamPtr&)> is_over) {
+  const auto leaves_place = [&](const StreamPtr& stream) {
+    if (!is_over(stream)) return false;
+    if (stream->written > 0) pace_.LearnStream(absl::Now() - stream->admitted);
+    return true;
+  };
   waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), is_over), waiting_.end());
-  running_.erase(std::remove_if(running_.begin(), running_.end(), is_over), running_.end());
+  running_.erase(std::remove_if(running_.begin(), running_.end(), leaves_place), running_.end());
 }
 
 bool Schedule::Runs(const StreamPtr& stream) const {

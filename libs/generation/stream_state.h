@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "libs/base/call_context.h"
 #include "libs/generation/engine.h"
@@ -70,6 +71,15 @@ struct StreamState {
     return names;
   }
 
+  // Under the engine's mutex.
+  void End(absl::Status why, stages::FinishReason reason) {
+    ended = true;
+    paused = absl::InfiniteFuture();
+    status = std::move(why);
+    outcome.reason = reason;
+    if (written > 0) outcome.decode_seconds = absl::ToDoubleSeconds(absl::Now() - first);
+  }
+
   void StartAgain() {
     cache.Clear();
     passages.clear();
@@ -88,6 +98,19 @@ struct StreamState {
     return awaits;
   }
 
+  // Of the prompt, to be read before the first token; known once the stream has begun. What comes
+  // from disk counts as there.
+  std::size_t RowsLeft() const {
+    std::size_t rows = ToRead();
+    for (const Passage& passage : passages) {
+      if (passage.end <= read) continue;
+      rows -= passage.end - std::max(passage.tail, read);
+      if (passage.own != nullptr && passage.reading == nullptr)
+        rows += passage.size() - passage.read;
+    }
+    return rows;
+  }
+
   // Of `tokens`, not yet in the cache. One, and something written: the stream is writing.
   std::size_t ToRead() const { return tokens.size() - read; }
   bool Writing() const { return written > 0 && ToRead() == 1; }
@@ -101,12 +124,14 @@ struct StreamState {
   std::vector<std::uint32_t> tokens;  // (engine) prompt and what was written
   std::size_t read = 0;               // (engine) positions in the cache that are valid
   bool begun = false;                 // (engine)
+  bool in_time = false;               // (engine) its deadline has been found to leave enough time
   KvCache cache;                      // (engine)
   std::vector<Passage> passages;      // (engine)
   PromptLookup lookup;                // (engine)
   std::size_t written = 0;            // tokens chosen
 
   std::deque<Engine::Written> unread;
+  absl::Time paused = absl::InfiniteFuture();  // since when it has been full
   bool ended = false;
   absl::Status status;
   Engine::Outcome outcome;

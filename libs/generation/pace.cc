@@ -1,0 +1,35 @@
+#include "libs/generation/pace.h"
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/error.h"
+
+namespace ragmesh::generation {
+
+absl::Status CheckInTime(absl::Duration waiting, absl::Duration reading, absl::Duration remaining) {
+  if ((waiting + reading) / 2 <= remaining) return absl::OkStatus();
+  const auto milliseconds = [](absl::Duration time) {
+    return absl::StrCat(absl::ToInt64Milliseconds(time));
+  };
+  ErrorDetail detail = {.reason = "DEADLINE_TOO_SHORT",
+                        .next_step = "Send a shorter prompt, or allow the call more time.",
+                        .metadata = {{"waiting_ms", milliseconds(waiting)},
+                                     {"reading_ms", milliseconds(reading)},
+                                     {"remaining_ms", milliseconds(remaining)}}};
+  // Where the prompt alone takes too long, the same call will not fare better.
+  if (reading / 2 <= remaining) {
+    detail.retry_after = RetryAfter(waiting);
+    detail.next_step = "Retry when others have ended, or allow the call more time.";
+  }
+  return MakeError(
+      absl::StatusCode::kResourceExhausted,
+      absl::StrCat("the call has ", milliseconds(remaining), " ms, and is expected to wait ",
+                   milliseconds(waiting), " ms and to read for ", milliseconds(reading), " ms"),
+      detail);
+}
+
+absl::Duration RetryAfter(absl::Duration waiting) {
+  if (waiting <= absl::ZeroDuration()) return absl::Seconds(1);
+  return std::clamp(waiting, absl::Milliseconds(100), absl::Minutes(1));
+}
+
+}  // namespace ragmesh::generation
