@@ -96,8 +96,8 @@ class Worker {
     return slot.get();
   }
 
-  // The stage as a service runs it, with "guess", "blend" and "folder", of passages kept on disk, as
-  // the request has them.
+  // The stage as a service runs it, with "guess", "blend" and "folder", of passages kept on disk,
+  // as the request has them.
   absl::StatusOr<stages::Generator*> OpenStage(const json& request) {
     RAGMESH_ASSIGN_OR_RETURN(const Key key, KeyOf(request));
     const bool guess = request.value("guess", true), blend = request.value("blend", false);
@@ -220,7 +220,8 @@ class Worker {
                 {"cached_tokens", result->usage.cached_prompt_tokens}};
   }
 
-  // Answers of at most `tokens` tokens to chats of one message, one after another.
+  // Answers of at most `tokens` tokens to chats of one message, one after another; with "schema",
+  // in JSON under it.
   absl::StatusOr<json> Answers(const json& request) {
     RAGMESH_ASSIGN_OR_RETURN(stages::Generator* const stage, OpenStage(request));
     RAGMESH_ASSIGN_OR_RETURN(const std::size_t tokens, CountOf(request, "tokens", 64));
@@ -231,6 +232,8 @@ class Worker {
       wanted.max_tokens = static_cast<std::uint32_t>(tokens);
       wanted.sampling.temperature = request.value("temperature", 0.0);
       wanted.sampling.seed = 1;
+      if (request.contains("schema"))
+        wanted.format = {stages::OutputFormat::Kind::kJsonSchema, request["schema"].dump()};
       std::string text;
       RAGMESH_ASSIGN_OR_RETURN(const auto result, Generate(*stage, wanted, &text));
       answer["decode_seconds"] = answer["decode_seconds"].get<double>() + result.decode_seconds;

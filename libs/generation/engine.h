@@ -166,7 +166,8 @@ class Engine {
   // engine_delivery.cc: what a pass has brought.
   void Take(const Pass& pass);
   void TakePassage(StreamState* stream, std::size_t index, std::size_t read);
-  void TakeTokens(StreamState* stream, absl::Span<const BatchRow> guesses, std::size_t logits);
+  void TakeTokens(StreamState* stream, absl::Span<const BatchRow> guesses, bool from_grammar,
+                  std::size_t logits);
   absl::StatusOr<Written> Choose(StreamState& stream, absl::Span<const float> logits, bool* ended);
   void Deliver(StreamState& stream, Written written) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -70,7 +70,7 @@ void Engine::TakePassage(StreamState* stream, std::size_t index, std::size_t rea
 }
 
 // Tokens from row `logits` of the logits on: as many of `guesses` as come true, and one more.
-void Engine::TakeTokens(StreamState* stream, absl::Span<const BatchRow> guesses,
+void Engine::TakeTokens(StreamState* stream, absl::Span<const BatchRow> guesses, bool from_grammar,
                         std::size_t logits) {
   std::size_t right = 0;
   for (std::size_t i = 0; i <= guesses.size(); ++i) {
@@ -88,7 +88,7 @@ void Engine::TakeTokens(StreamState* stream, absl::Span<const BatchRow> guesses,
     ++right;
   }
   if (guesses.empty()) return;
-  stream->lookup.Learn(guesses.size(), right);
+  if (!from_grammar) stream->lookup.Learn(guesses.size(), right);
   absl::MutexLock lock(&mutex_);
   stream->outcome.guessed += guesses.size();
   stream->outcome.guessed_right += right;
@@ -109,7 +109,7 @@ void Engine::Take(const Pass& pass) {
     if (!wrote) Keep(stream);
     const auto guesses = rows.last(share.guessed);
     if (!rows[rows.size() - guesses.size() - 1].wants_logits) continue;
-    TakeTokens(&stream, guesses, logits);
+    TakeTokens(&stream, guesses, share.from_grammar, logits);
     logits += guesses.size() + 1;
   }
 }

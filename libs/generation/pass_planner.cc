@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "libs/generation/forced_tokens.h"
 
 namespace ragmesh::generation {
 namespace {
@@ -44,23 +45,39 @@ bool PassPlanner::Reserve(const StreamPtr& stream, KvCache* cache, std::size_t p
   return true;
 }
 
+PassPlanner::Guess PassPlanner::GuessFor(StreamState* stream, std::size_t max) const {
+  if (max == 0) return {};
+  absl::Span<const std::uint32_t> seen = stream->lookup.Guess(stream->tokens);
+  seen = seen.first(std::min(seen.size(), max));
+  if (stream->matcher.has_value()) {
+    std::vector<std::uint32_t> forced =
+        ForcedTokens(*stream->matcher, stream->request.constraint->tokens(), max);
+    // Where text came before that is as it must be, it tells how its bytes are parted, and goes on.
+    const auto agree = std::mismatch(forced.begin(), forced.end(), seen.begin(), seen.end()).first;
+    if (agree != forced.end()) return {std::move(forced), true};
+  }
+  return {{seen.begin(), seen.end()}, false};
+}
+
 void PassPlanner::PlanWriting(const StreamPtr& stream, std::size_t writers, Pass* pass) {
   StreamState& state = *stream;
-  absl::Span<const std::uint32_t> guess;
-  if (options_.guess && writers <= PromptLookup::kMostGuessed) {
-    guess = state.lookup.Guess(state.tokens);
+  Guess guess;
+  if (options_.guess) {
     // What lies past the end of the answer need not be known.
     const std::size_t left = state.request.max_tokens - state.written - 1;
-    guess = guess.first(std::min({guess.size(), left, PromptLookup::kMostGuessed / writers}));
+    guess = GuessFor(&state, std::min(left, PromptLookup::kMostGuessed / writers));
   }
-  if (!Reserve(stream, &state.cache, state.tokens.size() + guess.size())) return;
+  if (!Reserve(stream, &state.cache, state.tokens.size() + guess.tokens.size())) return;
   const auto add = [&](std::uint32_t token) {
     const auto position = static_cast<std::uint32_t>(state.read + pass->shares.back().rows++);
     pass->rows.push_back({token, position, &state.cache, true});
   };
-  pass->shares.push_back({.stream = stream, .guessed = guess.size(), .read = state.read + 1});
+  pass->shares.push_back({.stream = stream,
+                          .guessed = guess.tokens.size(),
+                          .from_grammar = guess.from_grammar,
+                          .read = state.read + 1});
   add(state.tokens.back());
-  for (const std::uint32_t token : guess) add(token);
+  for (const std::uint32_t token : guess.tokens) add(token);
 }
 
 // While passages are computed, their keys take memory beside those of the prompt. That must be

@@ -24,6 +24,7 @@ struct Pass {
     StreamPtr stream;
     std::size_t rows = 0;
     std::size_t guessed = 0;
+    bool from_grammar = false;           // the guesses
     std::optional<std::size_t> passage;  // whose own keys the rows are for, instead
     std::size_t read = 0;                // positions that are valid afterwards
   };
@@ -53,11 +54,18 @@ class PassPlanner {
   Pass Plan();
 
  private:
+  struct Guess {
+    std::vector<std::uint32_t> tokens;
+    bool from_grammar = false;
+  };
+
   std::size_t PromptRoom(bool others_write) const;
   // Makes room for `positions` of a stream, at the cost of kept prompts and of streams admitted
   // after it. False when it has to wait, or had to give up its own.
   bool Reserve(const StreamPtr& stream, KvCache* cache, std::size_t positions);
   void PlanWriting(const StreamPtr& stream, std::size_t writers, Pass* pass);
+  // What may follow, from the grammar or from the context.
+  Guess GuessFor(StreamState* stream, std::size_t max) const;
   bool FitsWithPassages(const StreamState& stream) const;
   // Ends a stream whose prompt cannot be read before its call ends, behind `rows_ahead` of others.
   // False when it may go on.

@@ -133,9 +133,8 @@ class Matcher {
   bool CanEnd() const;
 
   // The bytes that must come next, as long as there is no choice, at most `max`; empty when there
-  // is one, or when the text can end. They may break off within a character. An engine that writes
-  // them without asking its model splits them into tokens as its tokenizer would, and leaves the
-  // last token to the model, since that one may well reach further.
+  // is one, or when the text can end. They may break off within a character. A model may part them
+  // into tokens in more ways than one, and its last token may reach further.
   std::string ForcedBytes(std::size_t max = 256) const;
 
  private:
