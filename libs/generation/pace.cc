@@ -1,9 +1,35 @@
 #include "libs/generation/pace.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 
 namespace ragmesh::generation {
+
+void Pace::LearnPass(std::size_t rows, absl::Duration took) {
+  Learn(took / static_cast<double>(rows), &row_);
+}
+
+void Pace::LearnStream(absl::Duration took) { Learn(took, &stream_); }
+
+absl::Duration Pace::Reading(std::size_t rows) const {
+  return Get(row_) * static_cast<double>(rows);
+}
+
+absl::Duration Pace::Waiting(std::size_t ahead, std::size_t places) const {
+  return Get(stream_) * ((static_cast<double>(ahead) + 0.5) / static_cast<double>(places));
+}
+
+absl::Duration Pace::Get(const Mean& mean) const {
+  return clock_.Now() - mean.seen <= mean.lasts ? mean.value : absl::ZeroDuration();
+}
+
+void Pace::Learn(absl::Duration seen, Mean* mean) const {
+  const absl::Duration before = Get(*mean);
+  mean->value = before > absl::ZeroDuration() ? 0.75 * before + 0.25 * seen : seen;
+  mean->seen = clock_.Now();
+}
 
 absl::Status CheckInTime(absl::Duration waiting, absl::Duration reading, absl::Duration remaining) {
   if ((waiting + reading) / 2 <= remaining) return absl::OkStatus();

@@ -2,38 +2,43 @@
 #ifndef RAGMESH_LIBS_GENERATION_PACE_H_
 #define RAGMESH_LIBS_GENERATION_PACE_H_
 
-#include <algorithm>
 #include <cstddef>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "libs/base/clock.h"
 
 namespace ragmesh::generation {
 
-// Means over the last few observations. All it tells is zero until there has been one. Not
-// thread-safe.
+// Means over the last few observations. All it tells is zero until there has been one, and again
+// when the last one is old: an engine that was stopped for an hour must not go on refusing what it
+// would no longer find out about. Not thread-safe; the clock outlives it.
 class Pace {
  public:
-  // A pass over so many rows of prompts took so long.
-  void LearnPass(std::size_t rows, absl::Duration took) {
-    Learn(took / static_cast<double>(rows), &row_);
-  }
-  // A stream had its place for so long.
-  void LearnStream(absl::Duration took) { Learn(took, &stream_); }
+  explicit Pace(const Clock& clock = Clock::Real()) : clock_(clock) {}
 
-  absl::Duration Reading(std::size_t rows) const { return row_ * static_cast<double>(rows); }
+  // A pass over so many rows of prompts took so long.
+  void LearnPass(std::size_t rows, absl::Duration took);
+  // A stream had its place for so long.
+  void LearnStream(absl::Duration took);
+
+  absl::Duration Reading(std::size_t rows) const;
   // Until one that has `ahead` before it in the queue begins, where `places` streams run and all
   // places are taken.
-  absl::Duration Waiting(std::size_t ahead, std::size_t places) const {
-    return stream_ * ((static_cast<double>(ahead) + 0.5) / static_cast<double>(places));
-  }
+  absl::Duration Waiting(std::size_t ahead, std::size_t places) const;
 
  private:
-  static void Learn(absl::Duration seen, absl::Duration* mean) {
-    *mean = *mean > absl::ZeroDuration() ? 0.75 * *mean + 0.25 * seen : seen;
-  }
+  struct Mean {
+    const absl::Duration lasts;  // after the last observation
+    absl::Duration value;
+    absl::Time seen = absl::InfinitePast();
+  };
+  absl::Duration Get(const Mean& mean) const;
+  void Learn(absl::Duration seen, Mean* mean) const;
 
-  absl::Duration row_, stream_;
+  const Clock& clock_;
+  Mean row_{.lasts = absl::Seconds(10)};
+  Mean stream_{.lasts = absl::Minutes(1)};
 };
 
 // RESOURCE_EXHAUSTED / DEADLINE_TOO_SHORT when a call that has `remaining` cannot wait and read as

@@ -99,10 +99,11 @@ void PassPlanner::Begin(StreamState* stream) {
   const std::size_t most = stream->tokens.size() - 1;
   if (options_.keep_prompts)
     stream->read = memory_.kept.Find(stream->request.tenant, stream->Names(most), &stream->cache);
-  if (stream->written == 0) stream->outcome.cached_tokens = stream->read;
+  std::size_t blended = 0;
   for (StreamState::Passage& passage : stream->passages) {
     passage.placed = passage.end <= stream->read;
     if (passage.placed) continue;
+    blended += passage.end - std::max(passage.tail, stream->read);
     const auto tokens = absl::MakeConstSpan(stream->tokens).subspan(passage.begin, passage.size());
     passage.keys = memory_.passages.Find(stream->request.tenant, tokens);
     if (passage.keys == nullptr) {
@@ -111,6 +112,9 @@ void PassPlanner::Begin(StreamState* stream) {
       passage.reading = memory_.passages.Read(stream->request.tenant, tokens, wake_);
     }
   }
+  if (stream->written > 0) return;
+  stream->outcome.cached_tokens = stream->read;
+  stream->outcome.blended_tokens = blended;
 }
 
 // A passage never has the last token of the prompt, so that a stream that starts again takes over
@@ -181,8 +185,6 @@ std::size_t PassPlanner::PlanPrompt(const StreamPtr& stream, std::size_t room, P
     passage.placed = true;
     end = passage.end;
     copies.push_back({stream, i});
-    if (state.written == 0)
-      state.outcome.blended_tokens += passage.end - std::max(passage.tail, state.read);
   }
   std::vector<std::size_t> positions;
   std::size_t at = state.ToReadFrom(state.read);

@@ -76,23 +76,26 @@ void PassageFolder::Reading::Take(const KvCache& keys) const {
 
 absl::StatusOr<std::unique_ptr<PassageFolder>> PassageFolder::Open(const Options& options,
                                                                    const KvShape& shape) {
-  RAGMESH_RETURN_IF_ERROR(model_store::MakeDirectories(options.path));
-  if (::chmod(options.path.c_str(), 0700) != 0)
-    return ErrnoError(absl::StrCat("chmod ", options.path), errno);
-  ScopedFd lock(::open(options.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!lock.valid()) return ErrnoError(absl::StrCat("open ", options.path), errno);
+  // What was given may be a mount that others look into; what is within is ours alone.
+  const std::string path = options.path + "/passages";
+  RAGMESH_RETURN_IF_ERROR(model_store::MakeDirectories(path));
+  if (::chmod(path.c_str(), 0700) != 0) return ErrnoError(absl::StrCat("chmod ", path), errno);
+  ScopedFd lock(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock.valid()) return ErrnoError(absl::StrCat("open ", path), errno);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    return WrongState("PASSAGE_FOLDER_IN_USE",
-                      absl::StrCat(options.path, " is in use by another process"),
+    return WrongState("PASSAGE_FOLDER_IN_USE", absl::StrCat(path, " is in use by another process"),
                       "Give each generator a folder of its own.");
   }
-  auto folder = std::unique_ptr<PassageFolder>(new PassageFolder(options, shape, std::move(lock)));
+  auto folder =
+      std::unique_ptr<PassageFolder>(new PassageFolder(options, path, shape, std::move(lock)));
   RAGMESH_RETURN_IF_ERROR(folder->Scan());
   return folder;
 }
 
-PassageFolder::PassageFolder(const Options& options, const KvShape& shape, ScopedFd lock)
+PassageFolder::PassageFolder(const Options& options, std::string path, const KvShape& shape,
+                             ScopedFd lock)
     : options_(options),
+      path_(std::move(path)),
       shape_(shape),
       lock_(std::move(lock)),
       counts_(options.counts != nullptr ? options.counts : std::make_shared<PassageCounts>()),
@@ -104,7 +107,7 @@ PassageFolder::~PassageFolder() = default;
 absl::Status PassageFolder::Scan() {
   std::error_code error;
   std::vector<std::tuple<std::filesystem::file_time_type, std::string, std::uint64_t>> found;
-  for (std::filesystem::directory_iterator entry(options_.path, error), end; !error && entry != end;
+  for (std::filesystem::directory_iterator entry(path_, error), end; !error && entry != end;
        entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     const absl::string_view key = absl::string_view(name).substr(0, kKeySize);
@@ -119,7 +122,7 @@ absl::Status PassageFolder::Scan() {
     const std::uint64_t bytes = entry->file_size(gone);
     if (!gone) found.emplace_back(time, key, bytes);
   }
-  if (error) return ErrnoError(absl::StrCat("list ", options_.path), error.value());
+  if (error) return ErrnoError(absl::StrCat("list ", path_), error.value());
   std::sort(found.begin(), found.end());
   {
     absl::MutexLock lock(&mutex_);
@@ -130,7 +133,7 @@ absl::Status PassageFolder::Scan() {
 }
 
 std::string PassageFolder::PathOf(absl::string_view key) const {
-  return absl::StrCat(options_.path, "/", key, kSuffix);
+  return absl::StrCat(path_, "/", key, kSuffix);
 }
 
 std::string PassageFolder::Key(absl::string_view tenant,

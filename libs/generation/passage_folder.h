@@ -41,7 +41,8 @@ struct PassageCounts {
 // A cache that costs time when it fails and never an answer: a file that is damaged, or is not what
 // its name says, is removed, and after a failed write there is none for a minute. Files are
 // replaced whole, the least recently used removed for the sake of the budget. The folder is for one
-// process at a time and readable by its user alone, since keys and values tell what a passage says.
+// process at a time; its files are in "passages" within it, readable by its user alone, since keys
+// and values tell what a passage says.
 //
 // Files are read and written by threads of its own. Thread-safe.
 class PassageFolder {
@@ -104,7 +105,7 @@ class PassageFolder {
     std::list<std::string>::iterator place;  // in recent_
   };
 
-  PassageFolder(const Options& options, const KvShape& shape, ScopedFd lock);
+  PassageFolder(const Options& options, std::string path, const KvShape& shape, ScopedFd lock);
   absl::Status Scan();
   std::string PathOf(absl::string_view key) const;
   void Load(const std::string& key, std::size_t blocks, Reading* reading);
@@ -117,6 +118,7 @@ class PassageFolder {
   void Report(const absl::Status& why) const;
 
   const Options options_;
+  const std::string path_;  // of the files' folder
   const KvShape shape_;
   const ScopedFd lock_;
   const std::shared_ptr<PassageCounts> counts_;

@@ -115,7 +115,7 @@ class Generator {
   // Calls `on_token` from the calling thread, in order; events of several choices come mixed. A
   // non-OK status from it ends the generation with that status. INVALID_ARGUMENT / CONTEXT_TOO_LONG
   // with counts when the prompt does not fit; UNAVAILABLE / MODEL_NOT_LOADED; RESOURCE_EXHAUSTED /
-  // QUEUE_FULL.
+  // QUEUE_FULL or DEADLINE_TOO_SHORT, with when to retry.
   virtual absl::StatusOr<GenerateResult> Generate(
       const GenerateRequest& request, absl::FunctionRef<absl::Status(const TokenEvent&)> on_token,
       const CallContext& call) = 0;

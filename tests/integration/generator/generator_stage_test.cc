@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/test_data.h"
+#include "services/generator/passage_metrics.h"
 #include "tests/unit/remote_generation/scripted_model_server.h"
 
 namespace ragmesh::services {
@@ -125,6 +126,24 @@ TEST_F(GeneratorStageTest, FlagsThatDoNotGoTogetherAreNamed) {
   config_.url.clear();
   config_.fallback = "engine";
   EXPECT_EQ(FlagAtFault(), "--generator_fallback");
+  config_.fallback = "none";
+  config_.passage_folder = "/nowhere";
+  EXPECT_EQ(FlagAtFault(), "--generator_passage_folder");
+}
+
+TEST(PassageMetricsTest, EveryScrapeShowsWhatHasHappenedSinceTheLast) {
+  metrics::Registry registry;
+  const auto counts = CountPassages(registry);
+  EXPECT_THAT(registry.Expose(),
+              HasSubstr("ragmesh_generator_passage_reads_total{result=\"hit\"} 0"));
+  counts->hits += 3;
+  counts->bytes = 700;
+  registry.Expose();
+  counts->hits += 2;
+  counts->bytes = 500;
+  const std::string shown = registry.Expose();
+  EXPECT_THAT(shown, HasSubstr("ragmesh_generator_passage_reads_total{result=\"hit\"} 5"));
+  EXPECT_THAT(shown, HasSubstr("ragmesh_generator_passage_disk_bytes 500"));
 }
 
 TEST_F(GeneratorStageTest, ItsFlagsAreDeclared) {
@@ -132,7 +151,8 @@ TEST_F(GeneratorStageTest, ItsFlagsAreDeclared) {
   config_.Declare(flags);
   for (const char* flag :
        {"--generator_backend", "--generator_url", "--generator_key_file", "--generator_ca_file",
-        "--generator_remote_model", "--generator_fallback"}) {
+        "--generator_remote_model", "--generator_fallback", "--generator_passage_folder",
+        "--generator_passage_disk"}) {
     EXPECT_THAT(flags.Help(), HasSubstr(flag));
   }
 }

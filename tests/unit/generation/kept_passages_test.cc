@@ -1,6 +1,8 @@
 // Passages that are kept on disk, seen from prompts that hold them.
 #include <gtest/gtest.h>
 
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -12,6 +14,8 @@
 
 namespace ragmesh::generation {
 namespace {
+
+constexpr char kFolder[] = "RAGMESH_TEST_KEPT_PASSAGES";  // of a child process
 
 class KeptPassagesTest : public BlendTest {
  protected:
@@ -25,12 +29,15 @@ class KeptPassagesTest : public BlendTest {
   // An engine that starts with what earlier ones have left.
   std::unique_ptr<Engine> Restart(Engine::Options options = Blending()) {
     counts_ = std::make_shared<PassageCounts>();
-    folder_ = {.path = dir_.path().string(), .source = "tiny", .counts = counts_};
+    const char* given = std::getenv(kFolder);
+    folder_ = {.path = given != nullptr ? given : dir_.path().string(),
+               .source = "tiny",
+               .counts = counts_};
     return Make(options);
   }
   std::vector<std::filesystem::path> Files() const {
     std::vector<std::filesystem::path> files;
-    for (const auto& entry : std::filesystem::directory_iterator(dir_.path()))
+    for (const auto& entry : std::filesystem::directory_iterator(dir_.path() / "passages"))
       files.push_back(entry.path());
     return files;
   }
@@ -53,6 +60,25 @@ TEST_F(KeptPassagesTest, ALaterRunReadsThemFromDiskAndWritesTheSame) {
   const Answer other = Ask(*again, WithPassages({7, 3, 1}));
   EXPECT_EQ(other.tokens, Ask(*Forgetful(), WithPassages({7, 3, 1})).tokens);
   EXPECT_EQ(counts_->hits, 3u) << "the others are in memory by now";
+}
+
+// The child is this test again, in a process of its own, up to the statement that dies.
+TEST_F(KeptPassagesTest, AKilledProcessLeavesWhatItHadWritten) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  setenv(kFolder, dir_.path().c_str(), /*overwrite=*/0);
+  const auto die = [&] {
+    auto engine = Restart();
+    Ask(*engine, WithPassages({1, 2, 3}));
+    while (counts_->written < 2) std::this_thread::yield();
+    Ask(*engine, WithPassages({4, 5, 6}));  // some of them are being written
+    std::raise(SIGKILL);
+  };
+  EXPECT_EXIT(die(), ::testing::KilledBySignal(SIGKILL), "");
+  auto engine = Restart();
+  unsetenv(kFolder);
+  EXPECT_EQ(Ask(*engine, WithPassages({1, 2, 3})).tokens, expected_.tokens);
+  EXPECT_GE(counts_->hits, 2u);
+  EXPECT_EQ(counts_->damaged, 0u);
 }
 
 TEST_F(KeptPassagesTest, AnotherTenantReadsNoneOfThem) {

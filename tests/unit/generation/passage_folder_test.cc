@@ -30,7 +30,7 @@ class PassageFolderTest : public ::testing::Test {
   void SetUp() override { Reopen(); }
 
   PassageFolder::Options Options(const std::string& source = "model") {
-    return {.path = (dir_.path() / "passages").string(),
+    return {.path = dir_.path().string(),
             .max_bytes = max_bytes_,
             .source = source,
             .counts = counts_,
@@ -243,7 +243,7 @@ TEST_F(PassageFolderTest, OneProcessHasTheFolderAtATime) {
 TEST_F(PassageFolderTest, AFolderThatCannotBeMadeIsAnError) {
   std::ofstream(dir_.path() / "file") << "x";
   PassageFolder::Options options = Options();
-  options.path = (dir_.path() / "file" / "passages").string();
+  options.path = (dir_.path() / "file").string();
   EXPECT_FALSE(PassageFolder::Open(options, kShape).ok());
 }
 

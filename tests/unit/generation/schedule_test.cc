@@ -93,5 +93,19 @@ TEST(PaceTest, MeansFollowWhatWasSeenLately) {
   EXPECT_NEAR(absl::ToDoubleSeconds(pace.Reading(1000)), 3, 0.01);
 }
 
+TEST(PaceTest, WhatWasSeenLongAgoTellsNothing) {
+  testing::FakeClock clock;
+  Pace pace(clock);
+  pace.LearnPass(100, absl::Hours(1));  // the machine slept
+  pace.LearnStream(absl::Seconds(4));
+  clock.Advance(absl::Seconds(11));
+  EXPECT_EQ(pace.Reading(1000), absl::ZeroDuration());
+  EXPECT_EQ(pace.Waiting(0, 2), absl::Seconds(1));
+  pace.LearnPass(100, absl::Milliseconds(100));
+  EXPECT_EQ(pace.Reading(1000), absl::Seconds(1));
+  clock.Advance(absl::Seconds(61));
+  EXPECT_EQ(pace.Waiting(0, 2), absl::ZeroDuration());
+}
+
 }  // namespace
 }  // namespace ragmesh::generation
