@@ -24,13 +24,16 @@ THREADS = 2
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """What is promised: ours divided by the peer is at least the floor, or at most where less is better."""
+    """What is promised: ours divided by the peer is at least the floor, or at most where less is better. Without a floor
+    nothing is."""
     name: str
     unit: str
-    floor: float
+    floor: float | None
     less_is_better: bool = False
 
     def missed(self, ratio):
+        if self.floor is None:
+            return False
         return ratio > self.floor if self.less_is_better else ratio < self.floor
 
 
@@ -64,7 +67,7 @@ class Table:
 
     def __init__(self, as_json):
         self.as_json = as_json
-        self.any_missed = False
+        self.missed = []  # names of rows
         if not as_json:
             print(machine())
             print(f"{'':44} {'ours':>10} {'peer':>10} {'ratio':>7} {'least':>7} {'most':>7}  {'floor':>6} "
@@ -80,13 +83,18 @@ class Table:
         ours, peer = statistics.median(ours), statistics.median(peer) if peer else None
         if missed is None:
             missed = ratio is not None and row.missed(ratio)
-        self.any_missed = self.any_missed or missed
+        if missed:
+            self.missed.append(row.name)
         if self.as_json:
             print(json.dumps({"name": row.name, "unit": unit, "ours": ours, "peer": peer, "ratio": ratio,
                               "floor": row.floor, "spread": spread}), flush=True)
             return
-        bound = f"{'<=' if row.less_is_better else '>='} {row.floor:g}"
+        bound = "" if row.floor is None else f"{'<=' if row.less_is_better else '>='} {row.floor:g}"
         self.line(row.name, ours, peer, ratio, spread, bound, share, unit + ("  MISSED" if missed else ""))
+
+    def say_what_is_missed(self):
+        if self.missed:
+            print("bench: short of the floor: " + ", ".join(self.missed), file=sys.stderr)
 
     def detail(self, name, ours, peer=None, share=None, unit=""):
         if not self.as_json:
@@ -138,17 +146,23 @@ def share_of(per_second, ceiling):
     return per_second / ceiling if ceiling else None
 
 
-def arguments(part, description, rows, accuracy_help):
-    """The options of bench/PART/run."""
+def arguments(part, description, rows, accuracy_help, accuracy_parts=()):
+    """The options of bench/PART/run. --only is a row, or with --accuracy one of accuracy_parts."""
     parser = argparse.ArgumentParser(prog=f"bench/{part}/run", description=description,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", action="store_true", help="measure the peers too")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.add_argument("--only", choices=list(rows), metavar="NAME", help="one row of: " + ", ".join(rows))
+    only = "one row of: " + ", ".join(rows)
+    if accuracy_parts:
+        only += "; with --accuracy one of: " + ", ".join(accuracy_parts)
+    parser.add_argument("--only", metavar="NAME", help=only)
     parser.add_argument("--accuracy", action="store_true", help=accuracy_help)
     parser.add_argument("--ours", nargs="+", default=[BUILD / "bench" / f"{part}_bench"], metavar="COMMAND",
                         help="another worker in the place of ours")
     wanted = parser.parse_args()
+    known = accuracy_parts if wanted.accuracy and accuracy_parts else list(rows)
+    if wanted.only and wanted.only not in known:
+        parser.error(f"--only {wanted.only}: choose from {', '.join(known)}")
     if not pathlib.Path(wanted.ours[0]).exists():
         sys.exit(f"bench: {wanted.ours[0]} is missing; run ./dev bench {part}, which builds it")
     return wanted
@@ -167,3 +181,4 @@ def measure(bench, rows):
             getattr(bench, name)(row)
         except client.Refused as refusal:
             print(f"bench: {name} was not measured: {refusal}", file=sys.stderr)
+    bench.table.say_what_is_missed()

@@ -2,6 +2,7 @@
 // with one JSON object a line; bench/peers/README.md describes the requests, bench/generator/run
 // sends them.
 #include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "bench/datasets/divergence.h"
 #include "bench/generator/loaded_model.h"
+#include "bench/generator/passage_quality.h"
 #include "bench/worker/bandwidth.h"
 #include "bench/worker/json_lines.h"
 #include "libs/base/status_macros.h"
@@ -30,6 +32,7 @@ using nlohmann::json;
 
 constexpr absl::string_view kText = "qa/rag-mini-wikipedia/passages.csv";
 constexpr std::size_t kMaxTokens = 1024;  // that a request may add to a cache
+constexpr std::size_t kStreams = 8;       // that a stage writes at a time
 
 double Seconds(absl::FunctionRef<void()> work) {
   const absl::Time begin = absl::Now();
@@ -64,12 +67,15 @@ class Worker {
     if (op == "peak") return AnswerPeak(request);
     if (op == "bandwidth") return Bandwidth(request);
     if (op == "load") return Load(request);
+    if (op == "start") return Start(request);
     if (op == "decode") return Decode(request);
     if (op == "prefill") return Prefill(request);
     if (op == "pass") return Pass(request);
     if (op == "streams") return Streams(request);
     if (op == "first_token") return FirstToken(request);
     if (op == "answers") return Answers(request);
+    if (op == "greedy") return Greedy(request);
+    if (op == "passages") return passages_.Compare(request);
     if (op == "text") return Text(request);
     if (op == "logits") return Logits(request);
     if (op == "divergence") return Diverge(request);
@@ -91,7 +97,11 @@ class Worker {
     auto& slot = models_[key];
     if (slot == nullptr) {
       const auto& [path, mode, threads] = key;
-      RAGMESH_ASSIGN_OR_RETURN(slot, LoadedModel::Load(path, mode, threads));
+      RAGMESH_ASSIGN_OR_RETURN(slot, LoadedModel::Load({.path = path,
+                                                        .digest = request.value("digest", ""),
+                                                        .packed_folder = request.value("packed", ""),
+                                                        .mode = mode,
+                                                        .threads = threads}));
     }
     return slot.get();
   }
@@ -106,11 +116,13 @@ class Worker {
     if (slot == nullptr) {
       generation::GeneratorOptions options;
       std::tie(options.path, options.mode, options.threads) = key;
-      options.max_streams = 8;
+      options.digest = request.value("digest", "");
+      options.packed_folder = request.value("packed", "");
+      options.max_streams = kStreams;
       options.guess = guess;
       options.blend_passages = blend;
       options.passage_folder = folder;
-      options.digest = options.path;  // tells models apart as well
+      if (options.digest.empty()) options.digest = options.path;  // tells models apart as well
       RAGMESH_ASSIGN_OR_RETURN(slot, generation::LoadGenerator(options));
     }
     return slot.get();
@@ -132,6 +144,15 @@ class Worker {
     return json{{"seconds", model->load_seconds()},
                 {"bytes", model->weights().bytes},
                 {"products", model->weights().products}};
+  }
+
+  // Until the stage of a service would be ready; then one token, so that every weight was read.
+  absl::StatusOr<json> Start(const json& request) {
+    absl::StatusOr<stages::Generator*> stage;
+    const double seconds = Seconds([&] { stage = OpenStage(request); });
+    RAGMESH_RETURN_IF_ERROR(stage.status());
+    RAGMESH_RETURN_IF_ERROR(Write(**stage, "Hello", 1).status());
+    return json{{"seconds", seconds}};
   }
 
   // Tokens of one stream, one after another, each with its logits; nothing is sampled.
@@ -242,6 +263,39 @@ class Worker {
       answer["texts"].push_back(text);
     }
     return answer;
+  }
+
+  // What is written greedily, at most `tokens` tokens, after each of the raw prompts, in which
+  // special tokens are spelled out. Eight are written at a time.
+  absl::StatusOr<json> Greedy(const json& request) {
+    RAGMESH_ASSIGN_OR_RETURN(stages::Generator* const stage, OpenStage(request));
+    RAGMESH_ASSIGN_OR_RETURN(const std::size_t tokens, CountOf(request, "tokens", 64));
+    const std::vector<std::string> prompts = request.at("prompts");
+    std::vector<std::vector<std::uint32_t>> written(prompts.size());
+    std::vector<std::uint32_t> lengths(prompts.size());
+    std::vector<absl::Status> statuses(prompts.size());
+    std::atomic<std::size_t> next = 0;
+    const auto write_some = [&] {
+      for (std::size_t i = next++; i < prompts.size(); i = next++) {
+        stages::GenerateRequest wanted;
+        wanted.prompt = stages::RawPrompt{.text = prompts[i], .parse_special = true};
+        wanted.max_tokens = static_cast<std::uint32_t>(tokens);
+        const auto result = stage->Generate(
+            wanted,
+            [&ids = written[i]](const stages::TokenEvent& event) {
+              ids.insert(ids.end(), event.token_ids.begin(), event.token_ids.end());
+              return absl::OkStatus();
+            },
+            call_);
+        statuses[i] = result.status();
+        if (result.ok()) lengths[i] = result->usage.prompt_tokens;
+      }
+    };
+    std::vector<std::thread> clients;
+    for (std::size_t i = 0; i < kStreams; ++i) clients.emplace_back(write_some);
+    for (std::thread& client : clients) client.join();
+    for (const absl::Status& status : statuses) RAGMESH_RETURN_IF_ERROR(status);
+    return json{{"prompt_tokens", lengths}, {"written", written}};
   }
 
   absl::StatusOr<stages::GenerateResult> Write(stages::Generator& stage, const std::string& prompt,
@@ -362,6 +416,7 @@ class Worker {
 
   std::map<Key, std::unique_ptr<LoadedModel>> models_;
   std::map<std::tuple<Key, bool, bool, std::string>, std::unique_ptr<stages::Generator>> stages_;
+  PassageQuality passages_;
   std::pair<std::string, std::vector<std::uint32_t>> reference_;
   std::vector<std::vector<float>> reference_logits_;
   CallContext call_{absl::InfiniteFuture()};

@@ -33,16 +33,17 @@ LoadedModel::Weights WeightsOf(const gguf::File& file) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<LoadedModel>> LoadedModel::Load(const std::string& path,
-                                                               generation::ComputeMode mode,
-                                                               int threads) {
+absl::StatusOr<std::unique_ptr<LoadedModel>> LoadedModel::Load(const Options& options) {
   auto model = std::unique_ptr<LoadedModel>(new LoadedModel());
   const absl::Time begin = absl::Now();
-  RAGMESH_ASSIGN_OR_RETURN(const std::shared_ptr<const gguf::File> file, gguf::File::Open(path));
-  model->pool_ = std::make_unique<ComputePool>(threads);
-  const std::size_t rows = generation::Engine::Options().prompt_rows + kMaxPassRows;
-  RAGMESH_ASSIGN_OR_RETURN(
-      model->decoder_, Decoder::Create(file, {.mode = mode, .max_rows = rows}, model->pool_.get()));
+  RAGMESH_ASSIGN_OR_RETURN(const std::shared_ptr<const gguf::File> file, gguf::File::Open(options.path));
+  model->pool_ = std::make_unique<ComputePool>(options.threads);
+  generation::DecoderOptions decoding;
+  decoding.mode = options.mode;
+  decoding.max_rows = generation::Engine::Options().prompt_rows + kMaxPassRows;
+  decoding.packed_folder = options.packed_folder;
+  decoding.digest = options.digest;
+  RAGMESH_ASSIGN_OR_RETURN(model->decoder_, Decoder::Create(file, decoding, model->pool_.get()));
   RAGMESH_ASSIGN_OR_RETURN(model->vocabulary_, generation::ReadVocabulary(*file));
   model->load_seconds_ = absl::ToDoubleSeconds(absl::Now() - begin);
   model->weights_ = WeightsOf(*file);

@@ -25,9 +25,13 @@ class LoadedModel {
     std::size_t products = 0;  // multiply-adds of a token in the layers' matrices
   };
 
-  static absl::StatusOr<std::unique_ptr<LoadedModel>> Load(const std::string& path,
-                                                           generation::ComputeMode mode,
-                                                           int threads);
+  struct Options {
+    std::string path;
+    std::string digest, packed_folder;  // as in DecoderOptions
+    generation::ComputeMode mode = generation::ComputeMode::kFast;
+    int threads = 1;
+  };
+  static absl::StatusOr<std::unique_ptr<LoadedModel>> Load(const Options& options);
 
   double load_seconds() const { return load_seconds_; }
   const Weights& weights() const { return weights_; }

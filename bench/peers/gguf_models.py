@@ -3,6 +3,8 @@
 As a program it makes those that nobody offers, with llama.cpp's own quantizer: SmolLM2-135M in Q4_0 and Q8_0 out of its
 Q4_1. So they know no more than Q4_1 does; speed does not depend on what the weights are.
 """
+import functools
+import hashlib
 import subprocess
 
 import client
@@ -27,6 +29,13 @@ def require(name):
         way = "bench/peers/install generator" if name in MADE else f"./dev models pull {OBTAINED[name]}"
         raise client.Refused(f"the model {name} is missing; run {way}")
     return str(file)
+
+
+@functools.cache
+def digest(file):
+    """SHA-256 of the file at this path, by which packed weights are kept."""
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def main():
