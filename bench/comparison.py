@@ -76,7 +76,7 @@ class Table:
     def row(self, row, ours, peer=None, ratios=None, share=None, note="", missed=None):
         """ours and peer are values of each round; ratios too, when they are not simply ours divided by peer; missed,
         when that is more than a median on the wrong side of the floor."""
-        if ratios is None and peer:
+        if ratios is None and peer and all(peer):
             ratios = [a / b for a, b in zip(ours, peer)]
         unit = f"{row.unit}, {note}" if note else row.unit
         ratio, spread = (statistics.median(ratios), [min(ratios), max(ratios)]) if ratios else (None, None)

@@ -2,63 +2,31 @@
 // with one JSON object a line; bench/peers/README.md describes the requests, bench/generator/run
 // sends them.
 #include <algorithm>
-#include <atomic>
 #include <fstream>
 #include <map>
 #include <memory>
 #include <string>
-#include <thread>
-#include <tuple>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "bench/datasets/divergence.h"
 #include "bench/generator/loaded_model.h"
 #include "bench/generator/passage_quality.h"
+#include "bench/generator/requests.h"
+#include "bench/generator/stage_work.h"
 #include "bench/worker/bandwidth.h"
 #include "bench/worker/json_lines.h"
 #include "libs/base/status_macros.h"
-#include "libs/generation/llama_generator.h"
 #include "libs/testing/test_data.h"
 
 namespace ragmesh::bench {
 namespace {
 
 using generation::BatchRow;
-using generation::ComputeMode;
 using generation::KvCache;
 using nlohmann::json;
 
 constexpr absl::string_view kText = "qa/rag-mini-wikipedia/passages.csv";
-constexpr std::size_t kMaxTokens = 1024;  // that a request may add to a cache
-constexpr std::size_t kStreams = 8;       // that a stage writes at a time
-
-double Seconds(absl::FunctionRef<void()> work) {
-  const absl::Time begin = absl::Now();
-  work();
-  return absl::ToDoubleSeconds(absl::Now() - begin);
-}
-
-absl::StatusOr<ComputeMode> ModeOf(const json& request) {
-  const std::string mode = request.value("mode", "fast");
-  if (mode == "fast") return ComputeMode::kFast;
-  if (mode == "exact") return ComputeMode::kExact;
-  return absl::InvalidArgumentError(absl::StrCat("unknown mode ", mode));
-}
-
-absl::StatusOr<std::size_t> CountOf(const json& request, const char* field, std::size_t otherwise) {
-  const std::size_t count = request.value(field, otherwise);
-  if (count >= 1 && count <= kMaxTokens) return count;
-  return absl::InvalidArgumentError(absl::StrCat(field, " must be between 1 and ", kMaxTokens));
-}
-
-// {"seconds": [...]} of each of the request's runs.
-json Time(const json& request, absl::FunctionRef<void()> work) {
-  json seconds = json::array();
-  for (int run = 0; run < request.value("runs", 1); ++run) seconds.push_back(Seconds(work));
-  return json{{"seconds", seconds}};
-}
 
 class Worker {
  public:
@@ -67,14 +35,14 @@ class Worker {
     if (op == "peak") return AnswerPeak(request);
     if (op == "bandwidth") return Bandwidth(request);
     if (op == "load") return Load(request);
-    if (op == "start") return Start(request);
+    if (op == "start") return stage_.Start(request);
     if (op == "decode") return Decode(request);
     if (op == "prefill") return Prefill(request);
     if (op == "pass") return Pass(request);
-    if (op == "streams") return Streams(request);
-    if (op == "first_token") return FirstToken(request);
-    if (op == "answers") return Answers(request);
-    if (op == "greedy") return Greedy(request);
+    if (op == "streams") return stage_.Streams(request);
+    if (op == "first_token") return stage_.FirstToken(request);
+    if (op == "answers") return stage_.Answers(request);
+    if (op == "greedy") return stage_.Greedy(request);
     if (op == "passages") return passages_.Compare(request);
     if (op == "text") return Text(request);
     if (op == "logits") return Logits(request);
@@ -83,47 +51,18 @@ class Worker {
   }
 
  private:
-  // Model, mode and threads of a request.
-  using Key = std::tuple<std::string, ComputeMode, int>;
-
-  static absl::StatusOr<Key> KeyOf(const json& request) {
-    RAGMESH_ASSIGN_OR_RETURN(const ComputeMode mode, ModeOf(request));
-    return Key{request.at("model"), mode, request.value("threads", 1)};
-  }
-
   // Models are loaded once for each key.
   absl::StatusOr<LoadedModel*> Open(const json& request) {
-    RAGMESH_ASSIGN_OR_RETURN(const Key key, KeyOf(request));
+    RAGMESH_ASSIGN_OR_RETURN(const ModelKey key, ModelKeyOf(request));
     auto& slot = models_[key];
     if (slot == nullptr) {
       const auto& [path, mode, threads] = key;
-      RAGMESH_ASSIGN_OR_RETURN(slot, LoadedModel::Load({.path = path,
-                                                        .digest = request.value("digest", ""),
-                                                        .packed_folder = request.value("packed", ""),
-                                                        .mode = mode,
-                                                        .threads = threads}));
-    }
-    return slot.get();
-  }
-
-  // The stage as a service runs it, with "guess", "blend" and "folder", of passages kept on disk,
-  // as the request has them.
-  absl::StatusOr<stages::Generator*> OpenStage(const json& request) {
-    RAGMESH_ASSIGN_OR_RETURN(const Key key, KeyOf(request));
-    const bool guess = request.value("guess", true), blend = request.value("blend", false);
-    const std::string folder = request.value("folder", "");
-    auto& slot = stages_[{key, guess, blend, folder}];
-    if (slot == nullptr) {
-      generation::GeneratorOptions options;
-      std::tie(options.path, options.mode, options.threads) = key;
-      options.digest = request.value("digest", "");
-      options.packed_folder = request.value("packed", "");
-      options.max_streams = kStreams;
-      options.guess = guess;
-      options.blend_passages = blend;
-      options.passage_folder = folder;
-      if (options.digest.empty()) options.digest = options.path;  // tells models apart as well
-      RAGMESH_ASSIGN_OR_RETURN(slot, generation::LoadGenerator(options));
+      RAGMESH_ASSIGN_OR_RETURN(slot,
+                               LoadedModel::Load({.path = path,
+                                                  .digest = request.value("digest", ""),
+                                                  .packed_folder = request.value("packed", ""),
+                                                  .mode = mode,
+                                                  .threads = threads}));
     }
     return slot.get();
   }
@@ -144,15 +83,6 @@ class Worker {
     return json{{"seconds", model->load_seconds()},
                 {"bytes", model->weights().bytes},
                 {"products", model->weights().products}};
-  }
-
-  // Until the stage of a service would be ready; then one token, so that every weight was read.
-  absl::StatusOr<json> Start(const json& request) {
-    absl::StatusOr<stages::Generator*> stage;
-    const double seconds = Seconds([&] { stage = OpenStage(request); });
-    RAGMESH_RETURN_IF_ERROR(stage.status());
-    RAGMESH_RETURN_IF_ERROR(Write(**stage, "Hello", 1).status());
-    return json{{"seconds", seconds}};
   }
 
   // Tokens of one stream, one after another, each with its logits; nothing is sampled.
@@ -196,128 +126,6 @@ class Worker {
     }
     model->Pass(rows);
     return Time(request, [&] { model->Pass(rows); });
-  }
-
-  // A greedy answer of `tokens` tokens to each of the prompts, all at the same time.
-  absl::StatusOr<json> Streams(const json& request) {
-    RAGMESH_ASSIGN_OR_RETURN(stages::Generator* const stage, OpenStage(request));
-    RAGMESH_ASSIGN_OR_RETURN(const std::size_t tokens, CountOf(request, "tokens", 64));
-    const std::vector<std::string> prompts = request.at("prompts");
-    std::vector<absl::Status> statuses(prompts.size());
-    json answer = Time(request, [&] {
-      std::vector<std::thread> clients;
-      for (std::size_t i = 0; i < prompts.size(); ++i)
-        clients.emplace_back([&, i] { statuses[i] = Write(*stage, prompts[i], tokens).status(); });
-      for (std::thread& client : clients) client.join();
-    });
-    for (const absl::Status& status : statuses) RAGMESH_RETURN_IF_ERROR(status);
-    return answer;
-  }
-
-  // Of a raw prompt, or of a chat whose one message is "passages", blank lines between, and a
-  // "question".
-  absl::StatusOr<json> FirstToken(const json& request) {
-    RAGMESH_ASSIGN_OR_RETURN(stages::Generator* const stage, OpenStage(request));
-    stages::GenerateRequest wanted;
-    wanted.ignore_eos = true;
-    wanted.max_tokens = 1;
-    if (request.contains("prompt")) {
-      wanted.prompt = stages::RawPrompt{.text = request.at("prompt")};
-    } else {
-      stages::ChatMessage message;
-      for (const std::string passage : request.at("passages")) {
-        message.passages.push_back(
-            {message.content.size(), message.content.size() + passage.size()});
-        absl::StrAppend(&message.content, passage, "\n\n");
-      }
-      message.content += request.at("question").get<std::string>();
-      wanted.prompt = stages::ChatMessages{message};
-    }
-    absl::StatusOr<stages::GenerateResult> result;
-    const double seconds = Seconds([&] { result = Generate(*stage, wanted, nullptr); });
-    RAGMESH_RETURN_IF_ERROR(result.status());
-    return json{{"seconds", {seconds}},
-                {"prompt_tokens", result->usage.prompt_tokens},
-                {"cached_tokens", result->usage.cached_prompt_tokens}};
-  }
-
-  // Answers of at most `tokens` tokens to chats of one message, one after another; with "schema",
-  // in JSON under it.
-  absl::StatusOr<json> Answers(const json& request) {
-    RAGMESH_ASSIGN_OR_RETURN(stages::Generator* const stage, OpenStage(request));
-    RAGMESH_ASSIGN_OR_RETURN(const std::size_t tokens, CountOf(request, "tokens", 64));
-    json answer = {{"decode_seconds", 0.0}, {"tokens", 0}, {"texts", json::array()}};
-    for (const std::string message : request.at("messages")) {
-      stages::GenerateRequest wanted;
-      wanted.prompt = stages::ChatMessages{{stages::ChatRole::kUser, message}};
-      wanted.max_tokens = static_cast<std::uint32_t>(tokens);
-      wanted.sampling.temperature = request.value("temperature", 0.0);
-      wanted.sampling.seed = 1;
-      if (request.contains("schema"))
-        wanted.format = {stages::OutputFormat::Kind::kJsonSchema, request["schema"].dump()};
-      std::string text;
-      RAGMESH_ASSIGN_OR_RETURN(const auto result, Generate(*stage, wanted, &text));
-      answer["decode_seconds"] = answer["decode_seconds"].get<double>() + result.decode_seconds;
-      answer["tokens"] =
-          answer["tokens"].get<int>() + static_cast<int>(result.usage.completion_tokens);
-      answer["texts"].push_back(text);
-    }
-    return answer;
-  }
-
-  // What is written greedily, at most `tokens` tokens, after each of the raw prompts, in which
-  // special tokens are spelled out. Eight are written at a time.
-  absl::StatusOr<json> Greedy(const json& request) {
-    RAGMESH_ASSIGN_OR_RETURN(stages::Generator* const stage, OpenStage(request));
-    RAGMESH_ASSIGN_OR_RETURN(const std::size_t tokens, CountOf(request, "tokens", 64));
-    const std::vector<std::string> prompts = request.at("prompts");
-    std::vector<std::vector<std::uint32_t>> written(prompts.size());
-    std::vector<std::uint32_t> lengths(prompts.size());
-    std::vector<absl::Status> statuses(prompts.size());
-    std::atomic<std::size_t> next = 0;
-    const auto write_some = [&] {
-      for (std::size_t i = next++; i < prompts.size(); i = next++) {
-        stages::GenerateRequest wanted;
-        wanted.prompt = stages::RawPrompt{.text = prompts[i], .parse_special = true};
-        wanted.max_tokens = static_cast<std::uint32_t>(tokens);
-        const auto result = stage->Generate(
-            wanted,
-            [&ids = written[i]](const stages::TokenEvent& event) {
-              ids.insert(ids.end(), event.token_ids.begin(), event.token_ids.end());
-              return absl::OkStatus();
-            },
-            call_);
-        statuses[i] = result.status();
-        if (result.ok()) lengths[i] = result->usage.prompt_tokens;
-      }
-    };
-    std::vector<std::thread> clients;
-    for (std::size_t i = 0; i < kStreams; ++i) clients.emplace_back(write_some);
-    for (std::thread& client : clients) client.join();
-    for (const absl::Status& status : statuses) RAGMESH_RETURN_IF_ERROR(status);
-    return json{{"prompt_tokens", lengths}, {"written", written}};
-  }
-
-  absl::StatusOr<stages::GenerateResult> Write(stages::Generator& stage, const std::string& prompt,
-                                               std::size_t tokens) {
-    stages::GenerateRequest request;
-    request.prompt = stages::RawPrompt{.text = prompt};
-    request.max_tokens = static_cast<std::uint32_t>(tokens);
-    request.ignore_eos = true;
-    return Generate(stage, request, nullptr);
-  }
-
-  // `text`, unless null, gets what was written.
-  absl::StatusOr<stages::GenerateResult> Generate(stages::Generator& stage,
-                                                  const stages::GenerateRequest& request,
-                                                  std::string* text) {
-    return stage.Generate(
-        request,
-        [text](const stages::TokenEvent& event) {
-          if (text != nullptr) *text += event.text;
-          return absl::OkStatus();
-        },
-        call_);
   }
 
   // The first `count` tokens of a fixed text, as ids and as pieces of `piece` tokens.
@@ -414,12 +222,11 @@ class Worker {
     return read;
   }
 
-  std::map<Key, std::unique_ptr<LoadedModel>> models_;
-  std::map<std::tuple<Key, bool, bool, std::string>, std::unique_ptr<stages::Generator>> stages_;
+  std::map<ModelKey, std::unique_ptr<LoadedModel>> models_;
+  StageWork stage_;
   PassageQuality passages_;
   std::pair<std::string, std::vector<std::uint32_t>> reference_;
   std::vector<std::vector<float>> reference_logits_;
-  CallContext call_{absl::InfiniteFuture()};
 };
 
 int Main() {

@@ -36,7 +36,8 @@ LoadedModel::Weights WeightsOf(const gguf::File& file) {
 absl::StatusOr<std::unique_ptr<LoadedModel>> LoadedModel::Load(const Options& options) {
   auto model = std::unique_ptr<LoadedModel>(new LoadedModel());
   const absl::Time begin = absl::Now();
-  RAGMESH_ASSIGN_OR_RETURN(const std::shared_ptr<const gguf::File> file, gguf::File::Open(options.path));
+  RAGMESH_ASSIGN_OR_RETURN(const std::shared_ptr<const gguf::File> file,
+                           gguf::File::Open(options.path));
   model->pool_ = std::make_unique<ComputePool>(options.threads);
   generation::DecoderOptions decoding;
   decoding.mode = options.mode;

@@ -11,7 +11,7 @@ namespace {
 using nlohmann::json;
 using Reuse = PassageEngine::Reuse;
 
-constexpr std::size_t kMaxTokens = 64;  // each comes with the distribution over a whole vocabulary
+constexpr std::size_t kMaxAnswer = 64;  // each comes with the distribution over a whole vocabulary
 
 absl::StatusOr<Reuse> ReuseOf(const json& request) {
   const std::string reuse = request.at("reuse");
@@ -29,8 +29,8 @@ absl::StatusOr<json> PassageQuality::Compare(const json& request) {
   const std::vector<std::string> accepted = request.at("accepted");
   const std::string question = request.at("question"), model = request.at("model");
   const std::size_t tokens = request.at("tokens");
-  if (tokens < 1 || tokens > kMaxTokens)
-    return absl::InvalidArgumentError(absl::StrCat("tokens must be between 1 and ", kMaxTokens));
+  if (tokens < 1 || tokens > kMaxAnswer)
+    return absl::InvalidArgumentError(absl::StrCat("tokens must be between 1 and ", kMaxAnswer));
   if (accepted.empty()) return absl::InvalidArgumentError("accepted must hold an answer");
 
   RAGMESH_ASSIGN_OR_RETURN(PassageEngine* const off, Open(request, Reuse::kOff, 0));
@@ -38,14 +38,15 @@ absl::StatusOr<json> PassageQuality::Compare(const json& request) {
     RAGMESH_ASSIGN_OR_RETURN(reference_, off->Write(passages, question, tokens, true));
     asked_ = asked;
   }
-  RAGMESH_ASSIGN_OR_RETURN(PassageEngine* const engine,
-                           Open(request, reuse, request.value("share", 0.0)));
-  PassageEngine::Answer judged;
-  if (!reference_.ids.empty()) {
-    RAGMESH_ASSIGN_OR_RETURN(judged, engine->Judge(passages, question, reference_.ids));
+  PassageEngine* engine = off;
+  PassageEngine::Answer judged = reference_, own = reference_;
+  if (reuse != Reuse::kOff) {
+    RAGMESH_ASSIGN_OR_RETURN(engine, Open(request, reuse, request.value("share", 0.0)));
+    if (!reference_.ids.empty()) {
+      RAGMESH_ASSIGN_OR_RETURN(judged, engine->Judge(passages, question, reference_.ids));
+    }
+    RAGMESH_ASSIGN_OR_RETURN(own, engine->Write(passages, question, tokens, false));
   }
-  RAGMESH_ASSIGN_OR_RETURN(const PassageEngine::Answer own,
-                           engine->Write(passages, question, tokens, false));
   Divergence sum;
   for (std::size_t i = 0; i < reference_.ids.size(); ++i)
     sum.Add(reference_.logprobs[i], judged.logprobs[i], reference_.ids[i]);

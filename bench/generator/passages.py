@@ -2,7 +2,8 @@
 article, in an order of their own each, greedily answered.
 
 "off" keeps nothing, "exact" keeps beginnings of prompts, "blend N %" takes passages over and reads the first N % of each
-anew. The divergence is of the next-token distributions at every token of the answer of "off", from those of "off".
+anew. The divergence is of the next-token distributions at every token of the answer of "off", from those of "off"; least
+and most are two standard errors away, as the questions differ.
 """
 import json
 import os
@@ -13,10 +14,11 @@ import sys
 import tempfile
 
 import client
+import divergence
 import gguf_models
 from comparison import BUILD, Row, THREADS
 
-MODELS = {"135m_q4_1": 100, "500m": 50}  # with how many questions
+MODELS = {"135m_q4_1": 60, "500m": 24}  # with how many questions
 WAYS = {"off": ("off", 0), "exact": ("exact", 0),
         **{f"blend {percent} %": ("blend", percent / 100) for percent in (0, 5, 15, 30)}}
 WRITTEN = 24
@@ -42,8 +44,8 @@ class Figures:
 
     def __init__(self, answers):
         self.tokens = sum(answer["tokens"] for answer in answers)
-        self.kl_of_each = [answer["kl"] / answer["tokens"] for answer in answers if answer["tokens"]]
-        self.kl = sum(answer["kl"] for answer in answers) / self.tokens
+        self.kl_within = divergence.ratio_of_sums([(answer["kl"], answer["tokens"]) for answer in answers])
+        self.kl = self.kl_within[1]
         self.same_best = 100 * sum(answer["same_best"] for answer in answers) / self.tokens
 
         def percent(field):
@@ -58,7 +60,7 @@ def report(name, ways, table):
         row_name = f"passages_{name}_{way.replace(' %', '').replace(' ', '_')}"
         same = way in ("off", "exact")  # nothing may change
         table.row(Row(row_name + "_kl", "KL to off", 0.0 if same else None, less_is_better=True), [figures.kl],
-                  missed=same and figures.kl > 0, note=f"{figures.tokens} tokens")
+                  ratios=figures.kl_within, missed=same and figures.kl > 0, note=f"{figures.tokens} tokens")
         for field, unit in (("same_best", "% of places, the same likeliest token"), ("same_answer", "% of answers"),
                             ("f1", "F1, %"), ("match", "exact match, %"), ("recall", "recall, %")):
             table.row(Row(f"{row_name}_{field}", unit, None), [getattr(figures, field)], [getattr(off, field)])

@@ -69,8 +69,7 @@ TEST(GreedyGoldenTest, ExactModeWritesWhatLlamaCppWritesInF32) {
       for (std::size_t at = next++; at < order.size(); at = next++) {
         const std::size_t i = order[at];
         stages::GenerateRequest request;
-        request.prompt =
-            stages::RawPrompt{.text = Golden()["prompts"][i], .parse_special = true};
+        request.prompt = stages::RawPrompt{.text = Golden()["prompts"][i], .parse_special = true};
         request.max_tokens = kWritten;
         results[i] = generator->Generate(
             request,

@@ -157,6 +157,15 @@ def compact(value):
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def lines(values):
+    return "[" + ",\n".join(compact(value) for value in values) + "]"
+
+
+def text_of(model):
+    fields = [f"{compact(key)}:{lines(value) if key == 'written' else compact(value)}" for key, value in model.items()]
+    return "{" + ",\n".join(fields) + "}"
+
+
 def main():
     llama_library.begin()
     texts = list(prompts())
@@ -165,10 +174,8 @@ def main():
     made = (f"llama.cpp {llama_library.VERSION}, weights expanded to f32, f32 keys and values, no flash attention; "
             "prompts from chunking_evaluation (MIT, Brandon Smith 2024); close: [prompt, step, second token, by how "
             f"much its logit was smaller] where that was less than {CLOSE}")
-    print('{"how_made":', compact(made), ",", sep="")
-    print('"prompts":[', ",\n".join(compact(text) for text in texts), "],", sep="")
-    parts = [",\n".join(f"{compact(key)}:{compact(value)}" for key, value in model.items()) for model in models]
-    print('"models":[', ",\n".join("{" + part + "}" for part in parts), "]}", sep="")
+    print('{"how_made":', compact(made), ',\n"prompts":', lines(texts), ',\n"models":[',
+          ",\n".join(text_of(model) for model in models), "]}", sep="")
 
 
 if __name__ == "__main__":
