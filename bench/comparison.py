@@ -24,8 +24,8 @@ THREADS = 2
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """What is promised: ours divided by the peer is at least the floor, or at most where less is better. Without a floor
-    nothing is."""
+    """What is promised: ours divided by the peer is at least the floor, or at most where less is better. Without a
+    floor nothing is."""
     name: str
     unit: str
     floor: float | None

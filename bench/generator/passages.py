@@ -1,9 +1,9 @@
 """What answers lose when passages are taken over from other prompts: questions of XQuAD to the five paragraphs of their
 article, in an order of their own each, greedily answered.
 
-"off" keeps nothing, "exact" keeps beginnings of prompts, "blend N %" takes passages over and reads the first N % of each
-anew. The divergence is of the next-token distributions at every token of the answer of "off", from those of "off"; least
-and most are two standard errors away, as the questions differ.
+"off" keeps nothing, "exact" keeps beginnings of prompts, "blend N %" takes passages over and reads the first N % of
+each anew. The divergence is of the next-token distributions at every token of the answer of "off", from those of "off";
+least and most are two standard errors away, as the questions differ.
 """
 import json
 import os

@@ -2,8 +2,8 @@
 """Writes greedy.json: what llama.cpp writes greedily in f32, 32 tokens after each of 200 prompts, with four models.
 
 The weights are those of the quantised files, expanded to f32 by llama-quantize, which gives the same values as gguf-py;
-keys and values are f32 too, flash attention is off, and prompts are read in one call. Needs bench/peers/install generator
-and half an hour; RAGMESH_TESTDATA has the texts:
+keys and values are f32 too, and flash attention is off. A prompt is read in one call, eight answers are written at a
+time. Needs bench/peers/install generator and a quarter of an hour of one core; RAGMESH_TESTDATA has the texts:
 
     build/peers/llama/bin/python3 tests/golden/generation/make_greedy_goldens.py > greedy.json
 """
@@ -137,8 +137,8 @@ class Reference:
 def golden(name, texts, folder):
     stored = gguf_models.require(name)
     expanded = pathlib.Path(folder) / "f32.gguf"
-    subprocess.run([client.LLAMA_CPP / "llama-quantize", "--allow-requantize", stored, expanded, "F32", "1"], check=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run([client.LLAMA_CPP / "llama-quantize", "--allow-requantize", stored, expanded, "F32", "1"],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     reference = Reference(expanded)
     prompts = [reference.tokens(text) for text in texts]
     written, close = [], []
