@@ -74,6 +74,8 @@ absl::StatusOr<json> StageWork::Answers(const json& request) {
     wanted.max_tokens = static_cast<std::uint32_t>(tokens);
     wanted.sampling.temperature = request.value("temperature", 0.0);
     wanted.sampling.seed = 1;
+    if (request.contains("schema"))
+      wanted.format = {stages::OutputFormat::Kind::kJsonSchema, request["schema"].dump()};
     std::string text;
     RAGMESH_ASSIGN_OR_RETURN(const auto result, Generate(*stage, wanted, &text));
     answer["decode_seconds"] = answer["decode_seconds"].get<double>() + result.decode_seconds;
@@ -140,15 +142,17 @@ absl::StatusOr<stages::GenerateResult> StageWork::Generate(stages::Generator& st
 absl::StatusOr<stages::Generator*> StageWork::Open(const json& request) {
   RAGMESH_ASSIGN_OR_RETURN(const ModelKey key, ModelKeyOf(request));
   const bool guess = request.value("guess", true), blend = request.value("blend", false);
-  auto& slot = stages_[{key, guess, blend}];
+  const std::string folder = request.value("folder", "");
+  auto& slot = stages_[{key, guess, blend, folder}];
   if (slot == nullptr) {
     generation::GeneratorOptions options;
     std::tie(options.path, options.mode, options.threads) = key;
-    options.digest = request.value("digest", "");
+    options.digest = request.value("digest", options.path);  // tells models apart as well
     options.packed_folder = request.value("packed", "");
     options.max_streams = kStreams;
     options.guess = guess;
     options.blend_passages = blend;
+    options.passage_folder = folder;
     RAGMESH_ASSIGN_OR_RETURN(slot, generation::LoadGenerator(options));
   }
   return slot.get();

@@ -26,14 +26,15 @@ class StageWork {
   // Of a raw prompt, or of a chat whose one message is "passages", blank lines between, and a
   // "question".
   absl::StatusOr<nlohmann::json> FirstToken(const nlohmann::json& request);
-  // Answers of at most "tokens" tokens to chats of one message, one after another.
+  // Answers of at most "tokens" tokens to chats of one message, one after another; with "schema",
+  // in JSON under it.
   absl::StatusOr<nlohmann::json> Answers(const nlohmann::json& request);
   // What is written greedily, at most "tokens" tokens, after each of the raw prompts, in which
   // special tokens are spelled out. Eight are written at a time.
   absl::StatusOr<nlohmann::json> Greedy(const nlohmann::json& request);
 
  private:
-  // With "guess" and "blend" as the request has them.
+  // With "guess", "blend" and "folder", of passages kept on disk, as the request has them.
   absl::StatusOr<stages::Generator*> Open(const nlohmann::json& request);
   absl::StatusOr<stages::GenerateResult> Write(stages::Generator& stage, const std::string& prompt,
                                                std::size_t tokens);
@@ -42,7 +43,7 @@ class StageWork {
                                                   const stages::GenerateRequest& request,
                                                   std::string* text);
 
-  std::map<std::tuple<ModelKey, bool, bool>, std::unique_ptr<stages::Generator>> stages_;
+  std::map<std::tuple<ModelKey, bool, bool, std::string>, std::unique_ptr<stages::Generator>> stages_;
   CallContext call_{absl::InfiniteFuture()};
 };
 
