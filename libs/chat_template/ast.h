@@ -42,7 +42,25 @@ struct Expression {
   std::vector<ExpressionPtr> operands;
   std::vector<std::pair<std::string, ExpressionPtr>> named;
   std::vector<std::string> operators;
+
+  Expression() = default;
+  ~Expression();  // one after the other: operands of a long chain would not fit the stack
 };
+
+inline Expression::~Expression() {
+  std::vector<ExpressionPtr> rest;
+  const auto take = [&rest](Expression* from) {
+    for (ExpressionPtr& operand : from->operands) rest.push_back(std::move(operand));
+    for (auto& [name, argument] : from->named) rest.push_back(std::move(argument));
+    from->operands.clear(), from->named.clear();
+  };
+  take(this);
+  while (!rest.empty()) {
+    const ExpressionPtr one = std::move(rest.back());
+    rest.pop_back();
+    if (one != nullptr) take(one.get());
+  }
+}
 
 struct Statement;
 using StatementPtr = std::unique_ptr<Statement>;

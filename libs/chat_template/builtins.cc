@@ -112,25 +112,26 @@ Value Interpreter::ApplyFilter(const Expression& expression, const Value& input)
 
 Value Interpreter::StringFilter(const std::string& name, const Value& input,
                                 const Arguments& arguments, bool* known) {
-  if (name == "string" || name == "safe") return IsString(input) ? input : NewString(ToText(input));
+  if (name == "string" || name == "safe")
+    return IsString(input) ? input : NewString(Printed(input));
   if (name == "trim") {
     const std::string characters = Option(arguments, 0, "chars", "");
-    return NewString(Strip(ToText(input), characters.empty() ? nullptr : &characters, true, true));
+    if (!Work(characters.size())) return Undefined{};
+    return NewString(Strip(Printed(input), characters.empty() ? nullptr : &characters, true, true));
   }
   if (name == "upper" || name == "lower") {
-    const Text text = ToText(input);
+    const Text text = Printed(input);
     return NewString(Text::Like(text, ChangeCase(text.bytes, name == "upper")));
   }
   if (name == "capitalize" || name == "title") {
-    const Text text = ToText(input);
+    const Text text = Printed(input);
     return NewString(Text::Like(text, Capitalise(text.bytes, name == "title")));
   }
   if (name == "replace") {
     const Value *from = arguments.Find(0, "old"), *to = arguments.Find(1, "new");
     if (from == nullptr || to == nullptr) return Fail("replace needs two strings");
-    const std::int64_t most = Number(arguments, 2, "count", -1);
-    return NewString(Replace(ToText(input), ToText(*from), ToText(*to),
-                             most < 0 ? SIZE_MAX : static_cast<std::size_t>(most)));
+    return Replaced(Printed(input), Printed(*from), Printed(*to),
+                    Number(arguments, 2, "count", -1));
   }
   if (name == "indent") {
     const Value* width = arguments.Find(0, "width");
@@ -140,7 +141,7 @@ Value Interpreter::StringFilter(const std::string& name, const Value& input,
                                                  Number(arguments, 0, "width", 4), 0, 1000)),
                                              ' ');
     const bool blank = Flag(arguments, 2, "blank", false);
-    const Text text = ToText(input);
+    const Text text = Printed(input);
     Text out;
     if (Flag(arguments, 1, "first", false)) out.Append(by);
     for (std::size_t at = 0; at < text.bytes.size() && Charge(by.size());) {
@@ -154,10 +155,11 @@ Value Interpreter::StringFilter(const std::string& name, const Value& input,
     return NewString(std::move(out));
   }
   if (name == "escape" || name == "e") {
-    Text text = ToText(input);
+    Text text = Printed(input);
     static constexpr std::pair<const char*, const char*> kEntities[] = {
         {"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"'", "&#39;"}, {"\"", "&#34;"}};
-    for (const auto& [from, to] : kEntities) text = Replace(text, Text(from), Text(to), SIZE_MAX);
+    for (const auto& [from, to] : kEntities)
+      text = Replace(text, Text(from), Text(to), SIZE_MAX, SIZE_MAX);
     return NewString(std::move(text));
   }
   *known = false;
@@ -212,8 +214,8 @@ Value Interpreter::SequenceFilter(const std::string& name, const Value& input,
     const Value* separator = arguments.Find(0, "d");
     Text out;
     for (std::size_t i = 0; i < items.size(); ++i) {
-      if (i > 0 && separator != nullptr) out.Append(ToText(*separator));
-      out.Append(ToText(attribute.empty() ? items[i] : DeepAttribute(items[i], attribute)));
+      if (i > 0 && separator != nullptr) out.Append(Printed(*separator));
+      out.Append(Printed(attribute.empty() ? items[i] : DeepAttribute(items[i], attribute)));
       if (!Charge() || out.bytes.size() > limits_.output_bytes) return OutOf("memory");
     }
     return NewString(std::move(out));
@@ -241,7 +243,7 @@ Value Interpreter::SequenceFilter(const std::string& name, const Value& input,
     for (const Value& item : items) {
       if (!Work(1 + once.size() / 16)) return Undefined{};
       if (std::none_of(once.begin(), once.end(),
-                       [&](const Value& seen) { return Equal(seen, item); })) {
+                       [&](const Value& seen) { return Same(seen, item); })) {
         once.push_back(item);
       }
     }
@@ -263,10 +265,10 @@ void Interpreter::Sort(std::vector<Value>* values, const std::string& attribute,
   std::vector<std::pair<Value, std::size_t>> keys;
   for (std::size_t i = 0; i < values->size(); ++i) {
     Value key = attribute.empty() ? (*values)[i] : DeepAttribute((*values)[i], attribute);
-    if (any_case && IsString(key)) key = MakeString(ChangeCase(AsText(key).bytes, false));
+    if (any_case && IsString(key)) key = NewString(Text(ChangeCase(AsText(key).bytes, false)));
+    if (!ok()) return;
     keys.emplace_back(std::move(key), i);
   }
-  if (!ok()) return;
   // A failed comparison answers false throughout, which is an order too.
   std::stable_sort(keys.begin(), keys.end(), [&](const auto& a, const auto& b) {
     return ok() && (reverse ? Less(b.first, a.first) : Less(a.first, b.first));
@@ -280,6 +282,7 @@ void Interpreter::Sort(std::vector<Value>* values, const std::string& attribute,
 Value Interpreter::DeepAttribute(const Value& base, const std::string& path) {
   Value value = base;
   for (const absl::string_view part : absl::StrSplit(path, '.')) {
+    if (!Charge(part.size())) break;
     std::int64_t index = 0;
     value =
         absl::SimpleAtoi(part, &index) ? Item(value, index) : Attribute(value, std::string(part));
@@ -309,7 +312,7 @@ Value Interpreter::Map(const Value& input, const Arguments& arguments) {
   for (const Value& item :
        Truthy(input) ? Iterate(input) : std::vector<Value>{}) {  // none counts as empty
     if (!Charge(sizeof(Value))) break;
-    Value mapped = attribute != nullptr ? DeepAttribute(item, ToText(*attribute).bytes)
+    Value mapped = attribute != nullptr ? DeepAttribute(item, Printed(*attribute).bytes)
                                         : ApplyFilter(filter, item);
     if (fallback != nullptr && Is<Undefined>(mapped)) mapped = *fallback;
     list->items.push_back(std::move(mapped));
@@ -325,11 +328,11 @@ Value Interpreter::Filtered(const std::string& name, const Value& input,
   std::string attribute, test;
   if (by_attribute) {
     if (rest.empty()) return Fail(absl::StrCat(name, " needs an attribute"));
-    attribute = ToText(rest[0]).bytes;
+    attribute = Printed(rest[0]).bytes;
     rest.erase(rest.begin());
   }
   if (!rest.empty()) {
-    test = ToText(rest[0]).bytes;
+    test = Printed(rest[0]).bytes;
     rest.erase(rest.begin());
   }
   List* list = NewList();
@@ -350,12 +353,15 @@ Value Interpreter::ToJsonFilter(const Value& input, const Arguments& arguments) 
   const Value* separators = arguments.Find(SIZE_MAX, "separators");
   if (separators != nullptr && Is<List*>(*separators) &&
       std::get<List*>(*separators)->items.size() == 2) {
-    style.item_separator = ToText(std::get<List*>(*separators)->items[0]).bytes;
-    style.key_separator = ToText(std::get<List*>(*separators)->items[1]).bytes;
+    style.item_separator = Printed(std::get<List*>(*separators)->items[0]).bytes;
+    style.key_separator = Printed(std::get<List*>(*separators)->items[1]).bytes;
   }
+  style.max_bytes = limits_.output_bytes;
   Text out;
-  if (!ToJson(input, style, &out))
-    return Fail(absl::StrCat("a ", TypeName(input), " cannot be written as JSON"));
+  const bool written = ToJson(input, style, &out);
+  Work(out.bytes.size() / 8);
+  if (out.bytes.size() > style.max_bytes) return OutOf("memory");
+  if (!written) return Fail(absl::StrCat("a ", TypeName(input), " cannot be written as JSON"));
   return NewString(std::move(out));
 }
 
@@ -378,7 +384,8 @@ bool Interpreter::ApplyTest(const std::string& name, const Value& value,
   }
   if (name == "callable") return Is<const Callable*>(value);
   if (name == "lower" || name == "upper") {
-    const std::string text = ToText(value).bytes;
+    const std::string text = Printed(value).bytes;
+    if (!Work(text.size() / 16)) return false;
     return ChangeCase(text, name == "upper") == text && ChangeCase(text, name != "upper") != text;
   }
   const bool whole = Is<std::int64_t>(value) || Is<bool>(value);
@@ -395,7 +402,7 @@ bool Interpreter::ApplyTest(const std::string& name, const Value& value,
                ? AsInt(value) % AsInt(other) == 0
                : whole && Is<std::int64_t>(other) && AsInt(other) == -1;
   }
-  if (name == "sameas") return value.index() == other.index() && Equal(value, other);
+  if (name == "sameas") return value.index() == other.index() && Same(value, other);
   static constexpr std::pair<absl::string_view, const char*> kComparisons[] = {
       {"equalto", "=="},    {"eq", "=="},      {"==", "=="}, {"ne", "!="}, {"!=", "!="},
       {"in", "in"},         {"lt", "<"},       {"<", "<"},   {"le", "<="}, {"gt", ">"},

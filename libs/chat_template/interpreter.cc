@@ -57,7 +57,7 @@ absl::StatusOr<Text> Interpreter::Run(const Body& body,
 Value Interpreter::Fail(absl::string_view problem) {
   if (ok()) {
     status_ = MakeError(absl::StatusCode::kInvalidArgument,
-                        absl::StrCat("chat template, line ", line_, ": ", problem),
+                        absl::StrCat("chat template, line ", line_, ": ", Shortened(problem)),
                         {.reason = "TEMPLATE_FAILED"});
   }
   return Undefined{};
@@ -84,6 +84,42 @@ bool Interpreter::Work(std::size_t steps) {
   if (steps_ > limits_.steps) OutOf("steps");
   if (memory_ > limits_.memory_bytes) OutOf("memory");
   return ok();
+}
+
+Text Interpreter::Printed(const Value& value) {
+  Text text = chat_template::ToText(value, limits_.output_bytes);
+  Work(text.bytes.size() / (IsString(value) ? 256 : 8));
+  return text;
+}
+
+bool Interpreter::Same(const Value& a, const Value& b) {
+  const std::size_t before = limits_.steps - std::min(steps_, limits_.steps);
+  std::size_t budget = before;
+  const bool same = Equal(a, b, &budget);
+  if (budget == 0) OutOf("steps");
+  return Work(before - budget) && same;
+}
+
+const Value* Interpreter::FindEntry(const Dict& dict, const Value& key) {
+  if (IsString(key)) {
+    const std::string& bytes = AsText(key).bytes;
+    return Work((dict.entries.size() + bytes.size()) / 16) ? dict.Find(bytes) : nullptr;
+  }
+  for (const auto& [known, value] : dict.entries) {
+    if (Same(known, key)) return &value;
+    if (!ok()) break;
+  }
+  return nullptr;
+}
+
+void Interpreter::SetEntry(Dict* dict, const Value& key, Value value) {
+  const Value* found = FindEntry(*dict, key);
+  if (!ok()) return;
+  if (found == nullptr) {
+    dict->entries.emplace_back(key, std::move(value));
+  } else {
+    *const_cast<Value*>(found) = std::move(value);
+  }
 }
 
 Value Interpreter::NewString(Text text) {
@@ -115,6 +151,7 @@ const Callable* Interpreter::NewCallable(Callable callable) {
 }
 
 void Interpreter::Define(Scope* scope, const std::string& name, Value value) {
+  if (!Work(scope->names.size() / 16)) return;
   for (auto& [known, old] : scope->names) {
     if (known == name) {
       old = std::move(value);
@@ -150,7 +187,7 @@ Interpreter::Flow Interpreter::ExecuteOne(const Statement& statement, Text* out)
       Append(Text(statement.text), out);
       return Flow::kNext;
     case StatementKind::kPrint:
-      Append(ToText(Evaluate(*statement.expression)), out);
+      Append(Printed(Evaluate(*statement.expression)), out);
       return Flow::kNext;
     case StatementKind::kIf:
       for (const Statement::Branch& branch : statement.branches) {
@@ -177,7 +214,7 @@ Interpreter::Flow Interpreter::ExecuteOne(const Statement& statement, Text* out)
       Scope* outer = std::exchange(scope_, NewScope(scope_));
       const Flow flow = Execute(statement.body, &inner);
       scope_ = outer;
-      Append(ToText(ApplyFilter(*statement.expression, NewString(std::move(inner)))), out);
+      Append(Printed(ApplyFilter(*statement.expression, NewString(std::move(inner)))), out);
       return flow;
     }
     case StatementKind::kCallBlock: {
@@ -187,7 +224,7 @@ Interpreter::Flow Interpreter::ExecuteOne(const Statement& statement, Text* out)
       caller.scope = scope_;
       Scope* outer = std::exchange(scope_, NewScope(scope_));
       Define(scope_, "caller", NewCallable(caller));
-      Append(ToText(Evaluate(*statement.expression)), out);
+      Append(Printed(Evaluate(*statement.expression)), out);
       scope_ = outer;
       return Flow::kNext;
     }
@@ -282,7 +319,7 @@ void Interpreter::Assign(const std::vector<Statement::Target>& targets, const Va
       return;
     }
     Charge(sizeof(Value) * 2 + target.attribute.size());
-    return std::get<Dict*>(base)->Set(MakeString(target.attribute), value);
+    return SetEntry(std::get<Dict*>(base), MakeString(target.attribute), value);
   }
   const std::vector<Value> parts = Iterate(value);
   if (!ok()) return;
@@ -293,8 +330,9 @@ void Interpreter::Assign(const std::vector<Statement::Target>& targets, const Va
   for (std::size_t i = 0; i < targets.size(); ++i) Assign({targets[i]}, parts[i]);
 }
 
-Value Interpreter::Lookup(const std::string& name) const {
+Value Interpreter::Lookup(const std::string& name) {
   for (const Scope* scope = scope_; scope != nullptr; scope = scope->parent) {
+    if (!Work(scope->names.size() / 16)) break;
     for (const auto& [known, value] : scope->names) {
       if (known == name) return value;
     }
@@ -350,7 +388,7 @@ Value Interpreter::EvaluateKind(const Expression& expression) {
       Dict* dict = NewDict();
       for (std::size_t i = 0; i < expression.operands.size(); i += 2) {
         const Value key = operand(i);
-        dict->Set(key, operand(i + 1));
+        SetEntry(dict, key, operand(i + 1));
       }
       Charge(expression.operands.size() * sizeof(Value));
       return dict;
@@ -414,7 +452,8 @@ Value Interpreter::Attribute(const Value& base, const std::string& name) {
                              "\" is undefined, so it has no \"", name, "\""));
   }
   if (Is<Dict*>(base)) {
-    const Value* found = std::get<Dict*>(base)->Find(absl::string_view(name));
+    const Dict& dict = *std::get<Dict*>(base);
+    const Value* found = Work(dict.entries.size() / 16) ? dict.Find(name) : nullptr;
     if (found != nullptr) return *found;
   }
   return Undefined{name};
@@ -427,12 +466,10 @@ Value Interpreter::Item(const Value& base, const Value& index) {
         absl::StrCat("\"", std::get<Undefined>(base).name, "\" is undefined, so it has no items"));
   }
   if (Is<Dict*>(base)) {
-    const Dict& dict = *std::get<Dict*>(base);
-    Work(dict.entries.size() / 16);
-    const Value* found = dict.Find(index);
-    return found != nullptr ? *found : Value(Undefined{ToText(index).bytes});
+    const Value* found = FindEntry(*std::get<Dict*>(base), index);
+    return found != nullptr ? *found : Value(Undefined{Printed(index).bytes});
   }
-  if (!Is<std::int64_t>(index) && !Is<bool>(index)) return Undefined{ToText(index).bytes};
+  if (!Is<std::int64_t>(index) && !Is<bool>(index)) return Undefined{Printed(index).bytes};
   std::int64_t at = AsInt(index);
   if (Is<List*>(base)) {
     const std::vector<Value>& items = std::get<List*>(base)->items;
@@ -451,7 +488,7 @@ Value Interpreter::Item(const Value& base, const Value& index) {
     const std::size_t end = begin + CharacterOffset(absl::string_view(text.bytes).substr(begin), 1);
     return NewString(text.Slice(begin, end));
   }
-  return Undefined{ToText(index).bytes};
+  return Undefined{Printed(index).bytes};
 }
 
 Value Interpreter::Slice(const Expression& expression) {
@@ -518,8 +555,8 @@ Value Interpreter::Repeat(const Value& what, std::int64_t times) {
 Value Interpreter::Binary(const std::string& op, const Value& a, const Value& b) {
   if (!ok()) return Undefined{};
   if (op == "~" || (op == "+" && IsString(a) && IsString(b))) {
-    Text text = ToText(a);
-    text.Append(ToText(b));
+    Text text = Printed(a);
+    text.Append(Printed(b));
     return NewString(std::move(text));
   }
   if (op == "+" && Is<List*>(a) && Is<List*>(b)) {
@@ -579,13 +616,16 @@ bool Interpreter::Less(const Value& a, const Value& b) {
   if (IsNumber(a) && IsNumber(b)) {
     return Is<double>(a) || Is<double>(b) ? AsDouble(a) < AsDouble(b) : AsInt(a) < AsInt(b);
   }
-  if (IsString(a) && IsString(b)) return AsText(a).bytes < AsText(b).bytes;
+  if (IsString(a) && IsString(b)) {
+    const std::string &x = AsText(a).bytes, &y = AsText(b).bytes;
+    return Work(std::min(x.size(), y.size()) / 256) && x < y;
+  }
   if (Is<List*>(a) && Is<List*>(b)) {
     const Deeper deeper(&depth_);
     if (depth_ > limits_.depth) OutOf("depth");
     const std::vector<Value>&x = std::get<List*>(a)->items, &y = std::get<List*>(b)->items;
     for (std::size_t i = 0; i < std::min(x.size(), y.size()) && ok(); ++i) {
-      if (!Equal(x[i], y[i])) return Less(x[i], y[i]);
+      if (!Same(x[i], y[i])) return ok() && Less(x[i], y[i]);
     }
     return x.size() < y.size();
   }
@@ -595,8 +635,8 @@ bool Interpreter::Less(const Value& a, const Value& b) {
 
 bool Interpreter::Compare(const std::string& op, const Value& a, const Value& b) {
   if (!ok()) return false;
-  if (op == "==") return Equal(a, b);
-  if (op == "!=") return !Equal(a, b);
+  if (op == "==") return Same(a, b);
+  if (op == "!=") return !Same(a, b);
   if (op == "<") return Less(a, b);
   if (op == ">") return Less(b, a);
   if (op == "<=") return !Less(b, a);
@@ -610,18 +650,16 @@ bool Interpreter::Contains(const Value& container, const Value& item) {
       Fail(absl::StrCat("a ", TypeName(item), " cannot be in a string"));
       return false;
     }
-    Work(AsText(container).bytes.size() / 256);
-    return AsText(container).bytes.find(AsText(item).bytes) != std::string::npos;
+    const std::string &text = AsText(container).bytes, &part = AsText(item).bytes;
+    return Work((text.size() + part.size()) / 256) && FindPart(text, part, 0) != std::string::npos;
   }
   if (Is<Dict*>(container)) {
-    Work(std::get<Dict*>(container)->entries.size() / 16);
-    return std::get<Dict*>(container)->Find(item) != nullptr;
+    return FindEntry(*std::get<Dict*>(container), item) != nullptr;
   }
   if (Is<List*>(container)) {
     const std::vector<Value>& items = std::get<List*>(container)->items;
-    Work(items.size());
     return std::any_of(items.begin(), items.end(),
-                       [&](const Value& one) { return Equal(one, item); });
+                       [&](const Value& one) { return !ok() || Same(one, item); });
   }
   if (!Is<Undefined>(container)) Fail(absl::StrCat("nothing is in a ", TypeName(container)));
   return false;
@@ -675,10 +713,11 @@ Value Interpreter::CallFunction(const Callable& callable, const Arguments& argum
     }
     case Callable::Kind::kRaise: {
       const Value* message = arguments.Find(0, "message");
+      const Text words = message != nullptr ? Printed(*message) : Text();
       if (ok()) {
         status_ = MakeError(absl::StatusCode::kInvalidArgument,
                             absl::StrCat("the model's chat template refuses this conversation: ",
-                                         message != nullptr ? ToText(*message).bytes : ""),
+                                         Shortened(words.bytes)),
                             {.reason = "TEMPLATE_REFUSED", .field = "messages"});
       }
       return Undefined{};
@@ -714,7 +753,7 @@ Value Interpreter::CallFunction(const Callable& callable, const Arguments& argum
       if (!arguments.positional.empty() && Is<Dict*>(arguments.positional[0])) {
         dict->entries = std::get<Dict*>(arguments.positional[0])->entries;
       }
-      for (const auto& [name, value] : arguments.named) dict->Set(MakeString(name), value);
+      for (const auto& [name, value] : arguments.named) SetEntry(dict, MakeString(name), value);
       Charge(dict->entries.size() * 2 * sizeof(Value));
       return dict;
     }
@@ -733,6 +772,7 @@ Value Interpreter::CallMacro(const Callable& callable, const Arguments& argument
     return Fail(absl::StrCat("macro \"", macro.text, "\" takes at most ", macro.parameters.size(),
                              " arguments"));
   }
+  if (!Work(macro.parameters.size() * arguments.named.size() / 16)) return Undefined{};
   const Value caller = Lookup("caller");
   Scope* inner = NewScope(callable.scope);
   Scope* outer = std::exchange(scope_, inner);

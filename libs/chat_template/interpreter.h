@@ -59,6 +59,11 @@ class Interpreter {
   // Counts one step, and `bytes` of new strings or containers; false once a bound is passed.
   bool Charge(std::size_t bytes = 0);
   bool Work(std::size_t steps);  // for scans
+  // What these find counts as steps by its size.
+  Text Printed(const Value& value);
+  bool Same(const Value& a, const Value& b);
+  const Value* FindEntry(const Dict& dict, const Value& key);
+  void SetEntry(Dict* dict, const Value& key, Value value);
   Value NewString(Text text);
 
   // Statements.
@@ -75,7 +80,7 @@ class Interpreter {
   // Expressions.
   Value Evaluate(const Expression& expression);
   Value EvaluateKind(const Expression& expression);
-  Value Lookup(const std::string& name) const;
+  Value Lookup(const std::string& name);
   Value Attribute(const Value& base, const std::string& name);
   Value Item(const Value& base, const Value& index);
   Value Slice(const Expression& expression);
@@ -111,6 +116,8 @@ class Interpreter {
                      bool* known);
   Value ListMethod(List* self, const std::string& name, const Arguments& arguments, bool* known);
   Value DictMethod(Dict* self, const std::string& name, const Arguments& arguments, bool* known);
+  Value Replaced(const Text& text, const Text& from, const Text& to, std::int64_t most);
+  bool WorkOfSearchFromRight(absl::string_view text, absl::string_view part);
   Value Split(const Text& self, const Arguments& arguments, bool from_right);
 
   const RenderLimits limits_;
@@ -130,8 +137,11 @@ class Interpreter {
 
 // Python's str.strip and its like: without `characters` white space goes.
 Text Strip(const Text& text, const std::string* characters, bool left, bool right);
-// Replaces up to `most` occurrences; marks follow.
-Text Replace(const Text& text, const Text& from, const Text& to, std::size_t most);
+// Replaces up to `most` occurrences, and stops once there are over `max_bytes`; marks follow.
+Text Replace(const Text& text, const Text& from, const Text& to, std::size_t most,
+             std::size_t max_bytes);
+// Where `part` begins at or after `from`, else npos, in time linear in both.
+std::size_t FindPart(absl::string_view text, absl::string_view part, std::size_t from);
 std::string ChangeCase(absl::string_view text, bool upper);
 // "title" or "capitalize".
 std::string Capitalise(absl::string_view text, bool every_word);

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/chat_template/value.h"
 
 namespace ragmesh::chat_template {
 namespace {
@@ -271,7 +272,7 @@ class Lexer {
 
 absl::Status BadTemplate(int line, absl::string_view problem) {
   return MakeError(absl::StatusCode::kInvalidArgument,
-                   absl::StrCat("chat template, line ", line, ": ", problem),
+                   absl::StrCat("chat template, line ", line, ": ", Shortened(problem)),
                    {.reason = "BAD_TEMPLATE", .field = "chat_template"});
 }
 

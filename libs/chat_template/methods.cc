@@ -1,7 +1,10 @@
 // Methods of strings, lists and dictionaries, as Python has them.
+#include <string.h>
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <set>
+#include <string>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -33,11 +36,26 @@ std::size_t Before(absl::string_view text, std::size_t end) {
   return at;
 }
 
-bool Strips(absl::string_view character, const std::string* characters) {
-  std::size_t size = 0;
-  if (characters == nullptr) return IsSpace(Decode(character, 0, &size));
-  return characters->find(std::string(character)) != std::string::npos;
-}
+// What Strip takes away: white space when `characters` is null.
+class Stripped {
+ public:
+  explicit Stripped(const std::string* characters) : spaces_(characters == nullptr) {
+    if (spaces_) return;
+    for (std::size_t at = 0, size = 0; at < characters->size(); at += size) {
+      Decode(*characters, at, &size);
+      characters_.insert(characters->substr(at, size));
+    }
+  }
+  bool Has(absl::string_view character) const {
+    std::size_t size = 0;
+    return spaces_ ? IsSpace(Decode(character, 0, &size))
+                   : characters_.find(std::string(character)) != characters_.end();
+  }
+
+ private:
+  const bool spaces_;
+  std::set<std::string> characters_;
+};
 
 template <typename Predicate>
 bool AllCharacters(absl::string_view text, Predicate predicate) {
@@ -67,27 +85,38 @@ bool Matches(const Text& self, const Value& what, bool at_start) {
 }  // namespace
 
 Text Strip(const Text& text, const std::string* characters, bool left, bool right) {
+  const Stripped stripped(characters);
   std::size_t begin = 0, end = text.bytes.size();
   const absl::string_view bytes = text.bytes;
   while (left && begin < end) {
     std::size_t size = 0;
     Decode(bytes, begin, &size);
-    if (!Strips(bytes.substr(begin, size), characters)) break;
+    if (!stripped.Has(bytes.substr(begin, size))) break;
     begin += size;
   }
   while (right && end > begin) {
     const std::size_t at = std::max(Before(bytes, end), begin);
-    if (!Strips(bytes.substr(at, end - at), characters)) break;
+    if (!stripped.Has(bytes.substr(at, end - at))) break;
     end = at;
   }
   return text.Slice(begin, end);
 }
 
-Text Replace(const Text& text, const Text& from, const Text& to, std::size_t most) {
+std::size_t FindPart(absl::string_view text, absl::string_view part, std::size_t from) {
+  if (from > text.size()) return std::string::npos;
+  if (part.empty()) return from;
+  // std::string's search takes time in the product of the two sizes.
+  const void* found = memmem(text.data() + from, text.size() - from, part.data(), part.size());
+  return found == nullptr ? std::string::npos
+                          : static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
+}
+
+Text Replace(const Text& text, const Text& from, const Text& to, std::size_t most,
+             std::size_t max_bytes) {
   Text out;
   std::size_t at = 0;
-  while (most > 0 && at <= text.bytes.size()) {
-    std::size_t found = text.bytes.find(from.bytes, at);
+  while (most > 0 && at <= text.bytes.size() && out.bytes.size() <= max_bytes) {
+    const std::size_t found = FindPart(text.bytes, from.bytes, at);
     if (found == std::string::npos) break;
     out.Append(text.Slice(at, found));
     out.Append(to);
@@ -143,6 +172,18 @@ Value Interpreter::CallMethod(const Value& self, const std::string& name,
   return Undefined{};
 }
 
+Value Interpreter::Replaced(const Text& text, const Text& from, const Text& to, std::int64_t most) {
+  if (!Work((text.bytes.size() + from.bytes.size()) / 64)) return Undefined{};
+  Text out = Replace(text, from, to, most < 0 ? SIZE_MAX : static_cast<std::size_t>(most),
+                     limits_.output_bytes);
+  return out.bytes.size() > limits_.output_bytes ? OutOf("memory") : NewString(std::move(out));
+}
+
+// Searching from the right may look at every byte of `part` for each of `text`.
+bool Interpreter::WorkOfSearchFromRight(absl::string_view text, absl::string_view part) {
+  return Work(text.size() * part.size() / 8192);
+}
+
 Value Interpreter::Split(const Text& self, const Arguments& arguments, bool from_right) {
   const Value *separator = arguments.Find(0, "sep"), *maximum = arguments.Find(1, "maxsplit");
   std::size_t most = SIZE_MAX;
@@ -166,10 +207,11 @@ Value Interpreter::Split(const Text& self, const Arguments& arguments, bool from
       return Fail("split needs a string that is not empty");
     const std::string& by = AsText(*separator).bytes;
     std::size_t begin = 0, end = self.bytes.size();
+    if (from_right && !WorkOfSearchFromRight(self.bytes, by)) return Undefined{};
     while (parts.size() < most && Charge(64)) {
       const std::size_t found =
           from_right ? (end < by.size() ? std::string::npos : self.bytes.rfind(by, end - by.size()))
-                     : self.bytes.find(by, begin);
+                     : FindPart(self.bytes, by, begin);
       if (found == std::string::npos) break;
       parts.push_back(from_right ? self.Slice(found + by.size(), end) : self.Slice(begin, found));
       (from_right ? end : begin) = from_right ? found : found + by.size();
@@ -189,6 +231,7 @@ Value Interpreter::StringMethod(const Text& self, const std::string& name,
   const auto needs_string = [&] { return first != nullptr && IsString(*first); };
   if (name == "strip" || name == "lstrip" || name == "rstrip") {
     const std::string* characters = needs_string() ? &AsText(*first).bytes : nullptr;
+    if (characters != nullptr && !Work(characters->size())) return Undefined{};
     return NewString(Strip(self, characters, name != "rstrip", name != "lstrip"));
   }
   if (name == "split" || name == "rsplit") return Split(self, arguments, name == "rsplit");
@@ -204,6 +247,11 @@ Value Interpreter::StringMethod(const Text& self, const std::string& name,
   if (name == "startswith" || name == "endswith") {
     if (!needs_string() && (first == nullptr || !Is<List*>(*first)))
       return Fail(absl::StrCat(name, " needs a string"));
+    if (Is<List*>(*first)) {
+      for (const Value& part : std::get<List*>(*first)->items) {
+        if (!Work(1 + (IsString(part) ? AsText(part).bytes.size() / 256 : 0))) return Undefined{};
+      }
+    }
     return Matches(self, *first, name == "startswith");
   }
   if (name == "removeprefix" || name == "removesuffix") {
@@ -223,22 +271,24 @@ Value Interpreter::StringMethod(const Text& self, const std::string& name,
     }
     const Value* count = arguments.Find(2, "count");
     const std::int64_t most = count != nullptr && Is<std::int64_t>(*count) ? AsInt(*count) : -1;
-    return NewString(Replace(self, AsText(*first), AsText(arguments.positional[1]),
-                             most < 0 ? SIZE_MAX : static_cast<std::size_t>(most)));
+    return Replaced(self, AsText(*first), AsText(arguments.positional[1]), most);
   }
   if (name == "find" || name == "rfind" || name == "count" || name == "index") {
     if (!needs_string()) return Fail(absl::StrCat(name, " needs a string"));
     const std::string& part = AsText(*first).bytes;
+    if (!Work(part.size() / 64)) return Undefined{};
     if (name == "count") {
       std::int64_t count = 0;
       for (std::size_t at = 0;
-           !part.empty() && (at = self.bytes.find(part, at)) != std::string::npos;
+           !part.empty() && (at = FindPart(self.bytes, part, at)) != std::string::npos;
            at += part.size()) {
         ++count;
       }
       return count;
     }
-    const std::size_t found = name == "rfind" ? self.bytes.rfind(part) : self.bytes.find(part);
+    if (name == "rfind" && !WorkOfSearchFromRight(self.bytes, part)) return Undefined{};
+    const std::size_t found =
+        name == "rfind" ? self.bytes.rfind(part) : FindPart(self.bytes, part, 0);
     if (found == std::string::npos)
       return name == "index" ? Fail("substring not found") : Value(std::int64_t{-1});
     return static_cast<std::int64_t>(
@@ -301,8 +351,7 @@ Value Interpreter::ListMethod(List* self, const std::string& name, const Argumen
     return value;
   }
   if ((name == "index" || name == "count") && first != nullptr) {
-    Work(self->items.size());
-    const auto same = [&](const Value& item) { return Equal(item, *first); };
+    const auto same = [&](const Value& item) { return ok() && Same(item, *first); };
     if (name == "count")
       return std::int64_t{std::count_if(self->items.begin(), self->items.end(), same)};
     const auto found = std::find_if(self->items.begin(), self->items.end(), same);
@@ -324,10 +373,10 @@ Value Interpreter::DictMethod(Dict* self, const std::string& name, const Argumen
   const Value* first = arguments.positional.empty() ? nullptr : &arguments.positional[0];
   const Value fallback = arguments.positional.size() > 1 ? arguments.positional[1] : Value(None{});
   if ((name == "get" || name == "setdefault") && first != nullptr) {
-    if (const Value* found = self->Find(*first); found != nullptr) return *found;
+    if (const Value* found = FindEntry(*self, *first); found != nullptr) return *found;
     if (name == "setdefault") {
       Charge(2 * sizeof(Value));
-      self->Set(*first, fallback);
+      SetEntry(self, *first, fallback);
     }
     return fallback;
   }
@@ -347,7 +396,7 @@ Value Interpreter::DictMethod(Dict* self, const std::string& name, const Argumen
   }
   if (name == "pop" && first != nullptr) {
     for (auto entry = self->entries.begin(); entry != self->entries.end(); ++entry) {
-      if (!Equal(entry->first, *first)) continue;
+      if (!Same(entry->first, *first)) continue;
       Value value = entry->second;
       self->entries.erase(entry);
       return value;
@@ -359,8 +408,8 @@ Value Interpreter::DictMethod(Dict* self, const std::string& name, const Argumen
     if (first != nullptr && Is<Dict*>(*first)) more = std::get<Dict*>(*first)->entries;
     for (const auto& [key, value] : arguments.named) more.emplace_back(MakeString(key), value);
     for (const auto& [key, value] : more) {
-      if (!Charge(2 * sizeof(Value)) || !Work(self->entries.size() / 16)) break;
-      self->Set(key, value);
+      if (!Charge(2 * sizeof(Value))) break;
+      SetEntry(self, key, value);
     }
     return None{};
   }

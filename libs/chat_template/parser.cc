@@ -148,7 +148,9 @@ class Parser {
     if (name == "filter") {
       statement->kind = Statement::Kind::kFilterBlock;
       ExpressionPtr chain;
+      int links = 0;
       do {
+        RAGMESH_RETURN_IF_ERROR(CheckChain(links++));
         RAGMESH_ASSIGN_OR_RETURN(chain, Filter(std::move(chain)));
       } while (Accept("|"));
       statement->expression = std::move(chain);
@@ -229,7 +231,8 @@ class Parser {
       return EndBlock();
     }
     ExpressionPtr chain;
-    while (Accept("|")) {
+    for (int links = 0; Accept("|"); ++links) {
+      RAGMESH_RETURN_IF_ERROR(CheckChain(links));
       RAGMESH_ASSIGN_OR_RETURN(chain, Filter(std::move(chain)));
     }
     statement->condition = std::move(chain);  // filters of the block form
@@ -289,7 +292,8 @@ class Parser {
     const Level level(this);
     if (level_ > kMaxNesting) return Bad("it nests too deeply");
     RAGMESH_ASSIGN_OR_RETURN(ExpressionPtr result, Or());
-    while (AtName("if")) {
+    for (int links = 0; AtName("if"); ++links) {
+      RAGMESH_RETURN_IF_ERROR(CheckChain(links));
       ExpressionPtr choice = Make(Kind::kChoose);
       Take();
       RAGMESH_ASSIGN_OR_RETURN(ExpressionPtr condition, Or());

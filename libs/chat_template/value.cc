@@ -12,10 +12,7 @@ namespace ragmesh::chat_template {
 namespace {
 
 constexpr int kMaxPrintDepth = 64;
-// A container may hold another many times, so a small one can print as a huge one: 2^n for n lines
-// of a template.
-constexpr std::size_t kMaxPrintBytes = 16 << 20;
-constexpr std::size_t kMaxComparisons = 1 << 20;
+constexpr std::size_t kMaxMessageBytes = 300;
 
 bool IsContinuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
@@ -148,11 +145,11 @@ Text Text::Slice(std::size_t begin, std::size_t end) const {
   return slice;
 }
 
-const Value* Dict::Find(const Value& key) const {
-  for (const auto& [known, value] : entries) {
-    if (Equal(known, key)) return &value;
-  }
-  return nullptr;
+absl::string_view Shortened(absl::string_view text) {
+  if (text.size() <= kMaxMessageBytes) return text;
+  std::size_t size = kMaxMessageBytes;
+  while (size > 0 && IsContinuation(text[size])) --size;
+  return text.substr(0, size);
 }
 
 const Value* Dict::Find(absl::string_view key) const {
@@ -160,16 +157,6 @@ const Value* Dict::Find(absl::string_view key) const {
     if (IsString(known) && AsText(known).bytes == key) return &value;
   }
   return nullptr;
-}
-
-void Dict::Set(const Value& key, Value value) {
-  for (auto& [known, old] : entries) {
-    if (Equal(known, key)) {
-      old = std::move(value);
-      return;
-    }
-  }
-  entries.emplace_back(key, std::move(value));
 }
 
 Value MakeString(Text text) { return std::make_shared<const Text>(std::move(text)); }
@@ -203,22 +190,31 @@ bool EqualWithin(const Value& a, const Value& b, int depth, std::size_t* budget)
     return Is<double>(a) || Is<double>(b) ? AsDouble(a) == AsDouble(b) : AsInt(a) == AsInt(b);
   }
   if (a.index() != b.index()) return false;
-  if (IsString(a)) return AsText(a).bytes == AsText(b).bytes;
+  const auto equal = [&](const Value& i, const Value& j) {
+    return EqualWithin(i, j, depth + 1, budget);
+  };
+  if (IsString(a)) {
+    const std::string &x = AsText(a).bytes, &y = AsText(b).bytes;
+    if (x.size() != y.size()) return false;
+    *budget -= std::min(*budget, x.size() / 256);
+    return *budget > 0 && x == y;
+  }
   if (Is<List*>(a)) {
     const List &x = *std::get<List*>(a), &y = *std::get<List*>(b);
-    return x.tuple == y.tuple && std::equal(x.items.begin(), x.items.end(), y.items.begin(),
-                                            y.items.end(), [&](const Value& i, const Value& j) {
-                                              return EqualWithin(i, j, depth + 1, budget);
-                                            });
+    if (&x == &y) return true;
+    return x.tuple == y.tuple &&
+           std::equal(x.items.begin(), x.items.end(), y.items.begin(), y.items.end(), equal);
   }
   if (Is<Dict*>(a)) {
     const Dict &x = *std::get<Dict*>(a), &y = *std::get<Dict*>(b);
-    if (x.is_namespace || y.is_namespace) return &x == &y;
-    return x.entries.size() == y.entries.size() &&
-           std::all_of(x.entries.begin(), x.entries.end(), [&](const auto& entry) {
-             const Value* other = y.Find(entry.first);
-             return other != nullptr && EqualWithin(entry.second, *other, depth + 1, budget);
-           });
+    if (&x == &y) return true;
+    if (x.is_namespace || y.is_namespace || x.entries.size() != y.entries.size()) return false;
+    return std::all_of(x.entries.begin(), x.entries.end(), [&](const auto& entry) {
+      const auto other =
+          std::find_if(y.entries.begin(), y.entries.end(),
+                       [&](const auto& candidate) { return equal(candidate.first, entry.first); });
+      return other != y.entries.end() && equal(entry.second, other->second);
+    });
   }
   if (Is<const Callable*>(a)) return std::get<const Callable*>(a) == std::get<const Callable*>(b);
   return true;  // undefined and none
@@ -226,9 +222,8 @@ bool EqualWithin(const Value& a, const Value& b, int depth, std::size_t* budget)
 
 }  // namespace
 
-bool Equal(const Value& a, const Value& b) {
-  std::size_t budget = kMaxComparisons;
-  return EqualWithin(a, b, 0, &budget);
+bool Equal(const Value& a, const Value& b, std::size_t* budget) {
+  return EqualWithin(a, b, 0, budget);
 }
 
 const char* TypeName(const Value& value) {
@@ -240,8 +235,8 @@ const char* TypeName(const Value& value) {
 namespace {
 
 // Appends what printing `value` gives; strings with quotes when they stand inside something.
-void Print(const Value& value, int depth, Text* out) {
-  if (depth > kMaxPrintDepth || out->bytes.size() > kMaxPrintBytes) {
+void Print(const Value& value, int depth, std::size_t max_bytes, Text* out) {
+  if (depth > kMaxPrintDepth || out->bytes.size() > max_bytes) {
     out->Append("...");
   } else if (Is<None>(value)) {
     out->Append("None");
@@ -257,20 +252,20 @@ void Print(const Value& value, int depth, Text* out) {
   } else if (Is<List*>(value)) {
     const List& list = *std::get<List*>(value);
     out->Append(list.tuple ? "(" : "[");
-    for (std::size_t i = 0; i < list.items.size() && out->bytes.size() <= kMaxPrintBytes; ++i) {
+    for (std::size_t i = 0; i < list.items.size() && out->bytes.size() <= max_bytes; ++i) {
       if (i > 0) out->Append(", ");
-      Print(list.items[i], depth + 1, out);
+      Print(list.items[i], depth + 1, max_bytes, out);
     }
     out->Append(list.tuple ? (list.items.size() == 1 ? ",)" : ")") : "]");
   } else if (Is<Dict*>(value)) {
     out->Append("{");
     bool first = true;
     for (const auto& [key, entry] : std::get<Dict*>(value)->entries) {
-      if (out->bytes.size() > kMaxPrintBytes) break;
+      if (out->bytes.size() > max_bytes) break;
       if (!std::exchange(first, false)) out->Append(", ");
-      Print(key, depth + 1, out);
+      Print(key, depth + 1, max_bytes, out);
       out->Append(": ");
-      Print(entry, depth + 1, out);
+      Print(entry, depth + 1, max_bytes, out);
     }
     out->Append("}");
   } else if (Is<const Callable*>(value)) {
@@ -282,15 +277,15 @@ void Print(const Value& value, int depth, Text* out) {
 
 }  // namespace
 
-Text ToText(const Value& value) {
+Text ToText(const Value& value, std::size_t max_bytes) {
   if (IsString(value)) return AsText(value);
   Text out;
-  Print(value, 0, &out);
+  Print(value, 0, max_bytes, &out);
   return out;
 }
 
 bool ToJson(const Value& value, const JsonStyle& style, Text* out, int depth) {
-  if (depth > kMaxPrintDepth || out->bytes.size() > kMaxPrintBytes) return false;
+  if (depth > kMaxPrintDepth || out->bytes.size() > style.max_bytes) return false;
   const auto new_line = [&](int level) {
     if (style.indent >= 0)
       out->Append("\n" + std::string(static_cast<std::size_t>(style.indent * level), ' '));
@@ -302,7 +297,7 @@ bool ToJson(const Value& value, const JsonStyle& style, Text* out, int depth) {
   } else if (Is<bool>(value)) {
     out->Append(std::get<bool>(value) ? "true" : "false");
   } else if (IsNumber(value)) {
-    out->Append(ToText(value));
+    out->Append(ToText(value, style.max_bytes));
   } else if (IsString(value)) {
     out->Append(Text::Like(AsText(value), JsonString(AsText(value).bytes, style.ensure_ascii)));
   } else if (Is<List*>(value)) {
@@ -316,20 +311,23 @@ bool ToJson(const Value& value, const JsonStyle& style, Text* out, int depth) {
     if (!list.items.empty()) new_line(depth);
     out->Append("]");
   } else if (Is<Dict*>(value) && !std::get<Dict*>(value)->is_namespace) {
-    auto entries = std::get<Dict*>(value)->entries;
+    std::vector<std::pair<Text, const Value*>> entries;
+    for (const auto& [key, entry] : std::get<Dict*>(value)->entries) {
+      if (Is<List*>(key) || Is<Dict*>(key) || Is<const Callable*>(key)) return false;
+      entries.emplace_back(ToText(key, style.max_bytes), &entry);
+    }
     if (style.sort_keys) {
-      std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
-        return ToText(a.first).bytes < ToText(b.first).bytes;
-      });
+      std::stable_sort(entries.begin(), entries.end(),
+                       [](const auto& a, const auto& b) { return a.first.bytes < b.first.bytes; });
     }
     out->Append("{");
     bool first = true;
-    for (const auto& [key, entry] : entries) {
+    for (auto& [key, entry] : entries) {
       if (!std::exchange(first, false)) out->Append(separator);
       new_line(depth + 1);
-      if (!ToJson(MakeString(ToText(key)), style, out, depth + 1)) return false;
+      if (!ToJson(MakeString(std::move(key)), style, out, depth + 1)) return false;
       out->Append(style.key_separator);
-      if (!ToJson(entry, style, out, depth + 1)) return false;
+      if (!ToJson(*entry, style, out, depth + 1)) return false;
     }
     if (!entries.empty()) new_line(depth);
     out->Append("}");

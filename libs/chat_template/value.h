@@ -36,8 +36,13 @@ struct List;
 struct Dict;
 struct Callable;
 
+// Cut, at a character, to what a message has room for.
+absl::string_view Shortened(absl::string_view text);
+
 struct Undefined {
-  std::string name;  // what was looked for
+  Undefined() = default;
+  explicit Undefined(absl::string_view missing) : name(Shortened(missing)) {}
+  std::string name;  // what was looked for; short, since values are copied freely
 };
 struct None {};
 
@@ -54,9 +59,7 @@ struct Dict {
   std::vector<std::pair<Value, Value>> entries;  // in order of insertion
   bool is_namespace = false;
 
-  const Value* Find(const Value& key) const;
   const Value* Find(absl::string_view key) const;
-  void Set(const Value& key, Value value);
 };
 
 template <typename T>
@@ -79,14 +82,15 @@ std::int64_t AsInt(const Value& value);
 double AsDouble(const Value& value);
 
 bool Truthy(const Value& value);
-// False, too, for nests so large that looking further would take too long.
-bool Equal(const Value& a, const Value& b);
+// Takes 1 from `*budget` for each pair of values and each 256 bytes that it compares. False once
+// none is left; two lines of a template can make a value that takes years to compare.
+bool Equal(const Value& a, const Value& b, std::size_t* budget);
 // "int", "str" and so on, for messages.
 const char* TypeName(const Value& value);
 
-// What printing gives: strings bare, containers as Python's repr. Nesting or size past a bound
-// prints as "...".
-Text ToText(const Value& value);
+// What printing gives: strings bare, containers as Python's repr. Nesting past a bound, and what
+// comes after `max_bytes` of a container, print as "...".
+Text ToText(const Value& value, std::size_t max_bytes);
 
 struct JsonStyle {
   int indent = -1;  // negative: on one line
@@ -94,8 +98,9 @@ struct JsonStyle {
   bool sort_keys = false;
   std::string item_separator = ", ";
   std::string key_separator = ": ";
+  std::size_t max_bytes = 8 << 20;  // checked before each value
 };
-// Python's json.dumps. False when `value` holds what JSON cannot, or is too large.
+// Python's json.dumps. False when `value` holds what JSON cannot, or takes over `max_bytes`.
 bool ToJson(const Value& value, const JsonStyle& style, Text* out, int depth = 0);
 
 // Code points: Python's idea of a string's length and indices. `text` may hold any bytes; a stray

@@ -71,6 +71,28 @@ TEST(ChatTemplateTest, RaiseExceptionRefusesWithTheTemplatesWords) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("roles must alternate")));
 }
 
+TEST(ChatTemplateTest, SearchesAndStripsAsPythonDoes) {
+  EXPECT_EQ(Text("{{ 'abcabc'.find('ca') }} {{ 'abcabc'.rfind('abc') }} {{ 'aaaa'.count('aa') }} "
+                 "{{ 'abc'.find('') }} {{ 'abc'.find('x') }} {{ 'a-b-c'.split('-', 1) }} "
+                 "{{ 'a-b-c'.rsplit('-', 1) }} {{ 'bc' in 'abc' }}"),
+            "2 3 2 0 -1 ['a', 'b-c'] ['a-b', 'c'] True");
+  EXPECT_EQ(Text("{{ 'aébéa'.strip('aé') }} {{ 'aba'|replace('a', 'xy') }} "
+                 "{{ 'ab'.replace('', '-') }} {{ 'aaa'.replace('a', 'b', 2) }}"),
+            "b xybxy -a-b- bba");
+}
+
+TEST(ChatTemplateTest, WritesKeysOfJsonThatPythonWrites) {
+  EXPECT_EQ(Text("{{ {'b': 1, 'a': [2], 3: none} | tojson(sort_keys=true) }}"),
+            R"({"3": null, "a": [2], "b": 1})");
+  EXPECT_THAT(Render("{{ {(1, 2): 3} | tojson }}"), HasReason("TEMPLATE_FAILED"));
+}
+
+TEST(ChatTemplateTest, ComparesDictionariesWhateverTheirOrder) {
+  EXPECT_EQ(Text("{{ {'a': 1, 'b': [2]} == {'b': [2], 'a': 1.0} }} {{ {'a': 1} == {'a': 2} }} "
+                 "{{ [{'a': 1}] | unique | length }} {{ {'a': 1} in [{'a': 1}] }}"),
+            "True False 1 True");
+}
+
 class EndlessTemplateTest : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(EndlessTemplateTest, MeetsALimit) {
@@ -93,7 +115,49 @@ INSTANTIATE_TEST_SUITE_P(
         "{% for i in range(100000) %}{{ 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' }}{% endfor %}",
         "{% set ns = namespace(l=[0]) %}{% for i in range(60) %}{% set ns.l = [ns.l, ns.l] %}{% "
         "endfor %}"
-        "{{ ns.l }}"));
+        "{{ ns.l }}",
+        "{% set ns = namespace(l=[0], m=[0]) %}{% for i in range(20) %}"
+        "{% set ns.l = [ns.l, ns.l] %}{% set ns.m = [ns.m, ns.m] %}{% endfor %}"
+        "{% for i in range(9000) %}{% if ns.l == ns.m %}{% endif %}{% endfor %}",
+        "{% set ns = namespace(l=[0], m=[0]) %}{% for i in range(20) %}"
+        "{% set ns.l = [ns.l, ns.l] %}{% set ns.m = [ns.m, ns.m] %}{% endfor %}"
+        "{% for i in range(9000) %}{% if ns.l in [1, ns.m] %}{% endif %}{% endfor %}",
+        "{% set ns = namespace(l=[0]) %}{% for i in range(20) %}{% set ns.l = [ns.l, ns.l] %}"
+        "{% endfor %}{% for i in range(9000) %}{% if ns.l is lower %}{% endif %}{% endfor %}",
+        "{% set ns = namespace(l=[0]) %}{% for i in range(20) %}{% set ns.l = [ns.l, ns.l] %}"
+        "{% endfor %}{{ [ns.l | tojson] }}",
+        "{% set s = 'a' * 1000000 %}{{ s | replace('', s) }}",
+        "{% set s = 'a' * 1000000 %}{{ s.replace('a', s) }}",
+        "{% set s = 'a' * 1000000 %}{{ ([s] * 1000) | sort }}",
+        "{% set s = 'a' * 1000000 %}{{ s.rfind('b' ~ s[:500000]) }}",
+        "{% set s = 'a' * 1000000 %}{% for i in range(9000) %}{% if s.find('x' ~ s) %}{% endif %}"
+        "{% endfor %}",
+        "{% set p = '0.' * 400000 %}{% set l = [] %}{% set _ = l.append(l) %}"
+        "{{ l | map(attribute=p ~ '0') | list | length }}"));
+
+TEST(ChatTemplateTest, NamesOfWhatIsMissingStayShort) {
+  RenderLimits limits;
+  limits.output_bytes = 1 << 20;
+  const auto missing = Render("{{ {}['a' * 1000000].b }}", Json::object(), limits);
+  EXPECT_THAT(missing, HasReason("TEMPLATE_FAILED"));
+  EXPECT_LT(missing.status().message().size(), 1000u);
+  EXPECT_LT(Render("{{ raise_exception('é' * 10000) }}").status().message().size(), 1000u);
+}
+
+TEST(ChatTemplateTest, SearchesForLongPartsAtOnce) {
+  EXPECT_EQ(Text("{{ ('a' * 4000000).find('a' * 2000000 ~ 'b') }}"), "-1");
+}
+
+TEST(ChatTemplateTest, RefusesChainsThatAreTooLong) {
+  const auto chain = [](absl::string_view begin, absl::string_view link, absl::string_view end) {
+    std::string source(begin);
+    for (int i = 0; i < 100'000; ++i) source.append(link.data(), link.size());
+    return Render(source.append(end.data(), end.size()));
+  };
+  EXPECT_THAT(chain("{{ 1", " if 1", " }}"), HasReason("BAD_TEMPLATE"));
+  EXPECT_THAT(chain("{% set x", "|e", " %}{% endset %}"), HasReason("BAD_TEMPLATE"));
+  EXPECT_THAT(chain("{% filter e", "|e", " %}{% endfilter %}"), HasReason("BAD_TEMPLATE"));
+}
 
 TEST(ChatTemplateTest, ValuesThatHoldThemselvesPrintAndGoAway) {
   EXPECT_THAT(Text("{% set l = [] %}{% set _ = l.append(l) %}{{ l | length }}{{ l == l }}"),
