@@ -15,9 +15,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       {"add_generation_prompt", true},
       {"bos_token", "<s>"}};
   ragmesh::chat_template::RenderLimits limits;
-  limits.steps = 20'000;
-  limits.memory_bytes = 8 << 20;
-  limits.output_bytes = 1 << 20;
+  limits.steps = 5'000;
+  limits.memory_bytes = 1 << 20;
+  limits.output_bytes = 1 << 16;
   const auto rendered = (*parsed)->Render(kContext, absl::UnixEpoch(), limits);
   if (rendered.ok() && rendered->text.size() != rendered->foreign.size()) __builtin_trap();
   return 0;

@@ -15,10 +15,10 @@ namespace ragmesh::grammar {
 
 inline Limits FuzzLimits() {
   Limits limits;
-  limits.max_text_bytes = 4096;
-  limits.max_nesting = 20;
-  limits.max_nodes = 2000;
-  limits.max_states = 1000;
+  limits.max_text_bytes = 1024;
+  limits.max_nesting = 16;
+  limits.max_nodes = 600;
+  limits.max_states = 400;
   return limits;
 }
 
@@ -46,23 +46,27 @@ inline std::shared_ptr<Constraint> FuzzConstraint(Grammar::Ptr grammar) {
   Constraint::Options options;
   options.max_configuration_bytes = 20'000;  // so that forgetting happens
   options.max_mask_bytes = 400;
-  options.max_work = 5'000;
+  options.max_work = 2'000;
   options.bounds = {.max_depth = 60, .max_width = 100};
   const auto constraint = Constraint::Create(std::move(grammar), FuzzTokens(), options);
   return constraint.ok() ? *constraint : nullptr;
 }
 
-// The tokens that may come next. Traps unless these are exactly those that a copy accepts; false
-// when finding out took too much work.
-inline bool CheckedMask(const Matcher& matcher, std::vector<std::uint32_t>* allowed) {
+// The tokens that may come next; false when finding out took too much work. With `check`, traps
+// unless these are exactly those that the matcher accepts, which costs as much as 30 masks: an
+// execution asks for it at a few places that its input picks.
+inline bool AllowedTokens(const Matcher& matcher, bool check, std::vector<std::uint32_t>* allowed) {
   std::uint32_t words[1] = {};
   if (!matcher.Mask(words).ok()) return false;
+  Matcher tried = matcher;
   for (std::uint32_t token = 0; token < FuzzTokens()->size(); ++token) {
     const bool masked_in = (words[0] >> token & 1) != 0;
-    Matcher copy = matcher;
-    // A mask may be found with less work than a step, when a cut configuration decides it.
-    if (copy.Accept(token) != masked_in && !copy.gave_up()) __builtin_trap();
     if (masked_in) allowed->push_back(token);
+    if (!check) continue;
+    // A mask may be found with less work than a step, when a cut configuration decides it.
+    const bool accepted = tried.Accept(token);
+    if (accepted != masked_in && !tried.gave_up()) __builtin_trap();
+    if (accepted) tried = matcher;  // what is refused leaves it where it was
   }
   return true;
 }

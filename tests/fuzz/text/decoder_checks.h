@@ -3,6 +3,7 @@
 #define RAGMESH_TESTS_FUZZ_TEXT_DECODER_CHECKS_H_
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -55,6 +56,20 @@ class FuzzInput {
  private:
   absl::string_view rest_;
 };
+
+// The bytes that a vocabulary needs to print `text`, or what stands for its invalid parts, behind a
+// space.
+inline std::vector<std::uint8_t> BytesToPrint(absl::string_view text) {
+  std::array<bool, 256> used{};
+  for (const absl::string_view part : {text, absl::string_view(" \xEF\xBF\xBD")}) {
+    for (const char byte : part) used[static_cast<std::uint8_t>(byte)] = true;
+  }
+  std::vector<std::uint8_t> bytes;
+  for (std::size_t byte = 0; byte < used.size(); ++byte) {
+    if (used[byte]) bytes.push_back(static_cast<std::uint8_t>(byte));
+  }
+  return bytes;
+}
 
 enum class Prints { kTheText, kLess };
 

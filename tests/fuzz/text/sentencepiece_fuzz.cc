@@ -30,18 +30,21 @@ void Run(FuzzInput input) {
   vocabulary.adds_space_prefix = (flags & 8) != 0;
   vocabulary.joins_spaces = (flags & 16) != 0;
   if ((flags & 32) != 0) vocabulary.character_map = input.Bytes(input.Byte());
+  const std::vector<FuzzInput::Piece> pieces = input.Pieces();
+  const absl::string_view text = input.Rest();
   vocabulary.tokens.push_back("<unk>");
   vocabulary.kinds.push_back(TokenKind::kControl);
   vocabulary.scores.push_back(0);
   if (has_unknown) vocabulary.unknown = 0;
   if (has_bytes) {
-    for (const std::string& token : ByteTokens()) {
-      vocabulary.tokens.push_back(token);
+    // All 256 would cost more than the rest of an execution.
+    for (const std::uint8_t byte : BytesToPrint(text)) {
+      vocabulary.tokens.push_back(ByteTokens()[byte]);
       vocabulary.kinds.push_back(TokenKind::kByte);
       vocabulary.scores.push_back(0);
     }
   }
-  for (const FuzzInput::Piece& piece : input.Pieces()) {
+  for (const FuzzInput::Piece& piece : pieces) {
     vocabulary.tokens.push_back(piece.text);
     vocabulary.kinds.push_back(piece.kind);
     vocabulary.scores.push_back(piece.score);
@@ -52,7 +55,6 @@ void Run(FuzzInput input) {
   }
   const auto tokenizer = SentencePieceTokenizer::Create(vocabulary);
   if (!tokenizer.ok()) return;
-  const absl::string_view text = input.Rest();
   // Maps and joined spaces change the text, and U+2581 is a space.
   const bool same = has_bytes && vocabulary.character_map.empty() && !vocabulary.joins_spaces &&
                     text.find("\xE2\x96\x81") == absl::string_view::npos;
