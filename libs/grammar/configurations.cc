@@ -8,8 +8,12 @@ namespace ragmesh::grammar {
 
 using Kind = Automaton::State::Kind;
 
-Configurations::Configurations(const Automaton* automaton, const Bounds& bounds)
-    : automaton_(*automaton), bounds_(bounds), classes_(automaton->classes()) {
+Configurations::Configurations(const Automaton* automaton, const Bounds& bounds,
+                               std::int64_t start_work)
+    : automaton_(*automaton),
+      bounds_(bounds),
+      start_work_(start_work),
+      classes_(automaton->classes()) {
   Begin();
 }
 
@@ -22,6 +26,7 @@ void Configurations::Begin() {
   kernel_.clear();
   flags_ = 0;
   Intern();  // kDead
+  SetBudget(start_work_);
   seen_.Clear();
   kernel_.clear();
   Follow(automaton_.rules[automaton_.root].start, kBottom);
@@ -197,7 +202,8 @@ void Configurations::KeepOnly(absl::Span<ConfigurationId* const> kept) {
   depths_ = {};
   readers_ = {};
   steps_ = {};
-  Begin();
+  Begin();  // which did not exhaust the same budget the first time
+  SetBudget(std::numeric_limits<std::int64_t>::max());
   std::vector<std::uint32_t> renamed = {kBottom, kCutFrame};
   const auto rename = [&](absl::Span<const Item> items) {
     std::vector<Item> result;

@@ -35,8 +35,9 @@ class Configurations {
   // What Step returns besides the configuration: the outermost frame of a cut one has been left.
   static constexpr std::uint32_t kLeftBit = 1u << 31;
 
-  // `automaton` outlives this.
-  Configurations(const Automaton* automaton, const Bounds& bounds);
+  // `automaton` outlives this. Finding start() may take `start_work`, counted as in SetBudget; it
+  // is kDead, and this exhausted(), when that does not do.
+  Configurations(const Automaton* automaton, const Bounds& bounds, std::int64_t start_work);
 
   ConfigurationId start() const { return start_; }
 
@@ -102,6 +103,7 @@ class Configurations {
 
   const Automaton& automaton_;
   const Bounds bounds_;
+  const std::int64_t start_work_;
   const std::size_t classes_;
   ItemLists frames_;                   // callers: where each goes on, and over which frame
   std::vector<std::uint32_t> depths_;  // of frames

@@ -28,7 +28,7 @@ Constraint::Constraint(Grammar::Ptr grammar, std::shared_ptr<const TokenTable> t
     : grammar_(std::move(grammar)),
       tokens_(std::move(tokens)),
       options_(options),
-      configurations_(&grammar_->automaton(), options.bounds),
+      configurations_(&grammar_->automaton(), options.bounds, options.max_work),
       forget_at_bytes_(options.max_configuration_bytes),
       path_(tokens_->longest() + 1) {}
 

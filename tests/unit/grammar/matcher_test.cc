@@ -125,6 +125,17 @@ TEST(MatcherTest, RefusesToWorkWithoutBound) {
   EXPECT_TRUE(matcher.AcceptBytes("a")) << "what is cheap goes on";
 }
 
+TEST(MatcherTest, RefusesToBeginWithoutBound) {
+  // Each rule is called over every frame of those before it.
+  std::string text = "root ::= r0\nr1000 ::= \"b\"\n";
+  for (int i = 0; i < 1000; ++i)
+    absl::StrAppend(&text, "r", i, " ::= r", i + 1, " \"a\" | r", i + 1, "\n");
+  Constraint::Options options;
+  options.max_work = 10'000;
+  EXPECT_THAT(Constraint::Create(Parse(text), *TokenTable::Create({"a"}, {false}), options),
+              HasReason("GRAMMAR_TOO_AMBIGUOUS"));
+}
+
 TEST(MatcherTest, BoundsDepthAndKeepsMasksTrue) {
   Constraint::Options options;
   options.bounds.max_depth = 100;
