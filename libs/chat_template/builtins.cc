@@ -158,8 +158,10 @@ Value Interpreter::StringFilter(const std::string& name, const Value& input,
     Text text = Printed(input);
     static constexpr std::pair<const char*, const char*> kEntities[] = {
         {"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"'", "&#39;"}, {"\"", "&#34;"}};
-    for (const auto& [from, to] : kEntities)
-      text = Replace(text, Text(from), Text(to), SIZE_MAX, SIZE_MAX);
+    for (const auto& [from, to] : kEntities) {
+      text = Replace(text, Text(from), Text(to), SIZE_MAX, limits_.output_bytes);
+      if (text.bytes.size() > limits_.output_bytes) return OutOf("memory");
+    }
     return NewString(std::move(text));
   }
   *known = false;

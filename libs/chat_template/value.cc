@@ -236,7 +236,8 @@ namespace {
 
 // Appends what printing `value` gives; strings with quotes when they stand inside something.
 void Print(const Value& value, int depth, std::size_t max_bytes, Text* out) {
-  if (depth > kMaxPrintDepth || out->bytes.size() > max_bytes) {
+  const bool too_long = depth > 0 && IsString(value) && AsText(value).bytes.size() > max_bytes;
+  if (depth > kMaxPrintDepth || out->bytes.size() > max_bytes || too_long) {
     out->Append("...");
   } else if (Is<None>(value)) {
     out->Append("None");
@@ -286,6 +287,7 @@ Text ToText(const Value& value, std::size_t max_bytes) {
 
 bool ToJson(const Value& value, const JsonStyle& style, Text* out, int depth) {
   if (depth > kMaxPrintDepth || out->bytes.size() > style.max_bytes) return false;
+  if (IsString(value) && AsText(value).bytes.size() > style.max_bytes) return false;
   const auto new_line = [&](int level) {
     if (style.indent >= 0)
       out->Append("\n" + std::string(static_cast<std::size_t>(style.indent * level), ' '));
