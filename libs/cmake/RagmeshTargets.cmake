@@ -57,7 +57,7 @@ endfunction()
 function(ragmesh_cc_fuzz)
   cmake_parse_arguments(ARG "" "NAME;CORPUS" "SRCS;DEPS" ${ARGN})
   if(RAGMESH_FUZZ)
-    add_executable(${ARG_NAME} ${ARG_SRCS})
+    add_executable(${ARG_NAME} ${ARG_SRCS} "${CMAKE_SOURCE_DIR}/tests/fuzz/sanitizer_options.cc")
     target_compile_options(${ARG_NAME} PRIVATE -fsanitize=fuzzer)
     target_link_options(${ARG_NAME} PRIVATE -fsanitize=fuzzer)
     # Beside the program, where ./dev fuzz finds them: the corpus, and the dictionary if there is one.
