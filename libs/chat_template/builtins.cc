@@ -12,10 +12,11 @@
 namespace ragmesh::chat_template {
 namespace {
 
-std::string Option(const Arguments& arguments, std::size_t index, absl::string_view name,
-                   absl::string_view fallback) {
+// A view of `arguments`: a copy for each use of a long string would count as nothing.
+absl::string_view Option(const Arguments& arguments, std::size_t index, absl::string_view name,
+                         absl::string_view fallback) {
   const Value* value = arguments.Find(index, name);
-  return value != nullptr && IsString(*value) ? AsText(*value).bytes : std::string(fallback);
+  return value != nullptr && IsString(*value) ? absl::string_view(AsText(*value).bytes) : fallback;
 }
 
 std::int64_t Number(const Arguments& arguments, std::size_t index, absl::string_view name,
@@ -99,7 +100,7 @@ Value Interpreter::ApplyFilter(const Expression& expression, const Value& input)
   }
   if (name == "round" && IsNumber(value)) {
     const double scale = std::pow(10.0, static_cast<double>(Number(arguments, 0, "precision", 0)));
-    const std::string method = Option(arguments, 1, "method", "common");
+    const absl::string_view method = Option(arguments, 1, "method", "common");
     const double scaled = AsDouble(value) * scale;
     return (method == "floor"  ? std::floor(scaled)
             : method == "ceil" ? std::ceil(scaled)
@@ -115,7 +116,7 @@ Value Interpreter::StringFilter(const std::string& name, const Value& input,
   if (name == "string" || name == "safe")
     return IsString(input) ? input : NewString(Printed(input));
   if (name == "trim") {
-    const std::string characters = Option(arguments, 0, "chars", "");
+    const std::string characters(Option(arguments, 0, "chars", ""));
     if (!Work(characters.size())) return Undefined{};
     return NewString(Strip(Printed(input), characters.empty() ? nullptr : &characters, true, true));
   }
@@ -211,7 +212,7 @@ Value Interpreter::SequenceFilter(const std::string& name, const Value& input,
     if (items.empty()) return Undefined{absl::StrCat("the ", name, " item")};
     return name == "first" ? items.front() : items.back();
   }
-  const std::string attribute = Option(arguments, name == "sort" ? 2 : 1, "attribute", "");
+  const absl::string_view attribute = Option(arguments, name == "sort" ? 2 : 1, "attribute", "");
   if (name == "join") {
     const Value* separator = arguments.Find(0, "d");
     Text out;
@@ -261,7 +262,7 @@ Value Interpreter::SequenceFilter(const std::string& name, const Value& input,
   return list;
 }
 
-void Interpreter::Sort(std::vector<Value>* values, const std::string& attribute, bool reverse,
+void Interpreter::Sort(std::vector<Value>* values, absl::string_view attribute, bool reverse,
                        bool any_case) {
   if (!Work(values->size() * 8)) return;
   std::vector<std::pair<Value, std::size_t>> keys;
@@ -281,13 +282,12 @@ void Interpreter::Sort(std::vector<Value>* values, const std::string& attribute,
 }
 
 // "a.b.0" from the inside of a value, as map(attribute=..) has it.
-Value Interpreter::DeepAttribute(const Value& base, const std::string& path) {
+Value Interpreter::DeepAttribute(const Value& base, absl::string_view path) {
   Value value = base;
   for (const absl::string_view part : absl::StrSplit(path, '.')) {
     if (!Charge(part.size())) break;
     std::int64_t index = 0;
-    value =
-        absl::SimpleAtoi(part, &index) ? Item(value, index) : Attribute(value, std::string(part));
+    value = absl::SimpleAtoi(part, &index) ? Item(value, index) : Attribute(value, part);
   }
   return value;
 }

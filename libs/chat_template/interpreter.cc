@@ -446,7 +446,7 @@ Value Interpreter::EvaluateKind(const Expression& expression) {
   return Undefined{};
 }
 
-Value Interpreter::Attribute(const Value& base, const std::string& name) {
+Value Interpreter::Attribute(const Value& base, absl::string_view name) {
   if (Is<Undefined>(base)) {
     return Fail(absl::StrCat("\"", std::get<Undefined>(base).name,
                              "\" is undefined, so it has no \"", name, "\""));

@@ -81,7 +81,7 @@ class Interpreter {
   Value Evaluate(const Expression& expression);
   Value EvaluateKind(const Expression& expression);
   Value Lookup(const std::string& name);
-  Value Attribute(const Value& base, const std::string& name);
+  Value Attribute(const Value& base, absl::string_view name);
   Value Item(const Value& base, const Value& index);
   Value Slice(const Expression& expression);
   Value Binary(const std::string& op, const Value& a, const Value& b);
@@ -107,8 +107,8 @@ class Interpreter {
   Value Filtered(const std::string& name, const Value& input, const Arguments& arguments);
   bool ApplyTest(const std::string& name, const Value& value, const std::vector<Value>& arguments);
   Value ToJsonFilter(const Value& input, const Arguments& arguments);
-  Value DeepAttribute(const Value& base, const std::string& path);
-  void Sort(std::vector<Value>* values, const std::string& attribute, bool reverse, bool any_case);
+  Value DeepAttribute(const Value& base, absl::string_view path);
+  void Sort(std::vector<Value>* values, absl::string_view attribute, bool reverse, bool any_case);
   // methods.cc; *known is false when the type has no such method.
   Value CallMethod(const Value& self, const std::string& name, const Arguments& arguments,
                    bool* known);
