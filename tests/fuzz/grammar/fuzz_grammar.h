@@ -16,9 +16,9 @@ namespace ragmesh::grammar {
 inline Limits FuzzLimits() {
   Limits limits;
   limits.max_text_bytes = 1024;
-  limits.max_nesting = 16;
-  limits.max_nodes = 600;
-  limits.max_states = 400;
+  limits.max_nesting = 20;
+  limits.max_nodes = 1200;
+  limits.max_states = 800;
   return limits;
 }
 
