@@ -100,12 +100,12 @@ bool Interpreter::Same(const Value& a, const Value& b) {
   return Work(before - budget) && same;
 }
 
-const Value* Interpreter::FindEntry(const Dict& dict, const Value& key) {
+Value* Interpreter::FindEntry(Dict* dict, const Value& key) {
   if (IsString(key)) {
     const std::string& bytes = AsText(key).bytes;
-    return Work((dict.entries.size() + bytes.size()) / 16) ? dict.Find(bytes) : nullptr;
+    return Work((dict->entries.size() + bytes.size()) / 16) ? dict->Find(bytes) : nullptr;
   }
-  for (const auto& [known, value] : dict.entries) {
+  for (auto& [known, value] : dict->entries) {
     if (Same(known, key)) return &value;
     if (!ok()) break;
   }
@@ -113,12 +113,12 @@ const Value* Interpreter::FindEntry(const Dict& dict, const Value& key) {
 }
 
 void Interpreter::SetEntry(Dict* dict, const Value& key, Value value) {
-  const Value* found = FindEntry(*dict, key);
+  Value* const found = FindEntry(dict, key);
   if (!ok()) return;
   if (found == nullptr) {
     dict->entries.emplace_back(key, std::move(value));
   } else {
-    *const_cast<Value*>(found) = std::move(value);
+    *found = std::move(value);
   }
 }
 
@@ -452,8 +452,8 @@ Value Interpreter::Attribute(const Value& base, absl::string_view name) {
                              "\" is undefined, so it has no \"", name, "\""));
   }
   if (Is<Dict*>(base)) {
-    const Dict& dict = *std::get<Dict*>(base);
-    const Value* found = Work(dict.entries.size() / 16) ? dict.Find(name) : nullptr;
+    Dict* const dict = std::get<Dict*>(base);
+    const Value* found = Work(dict->entries.size() / 16) ? dict->Find(name) : nullptr;
     if (found != nullptr) return *found;
   }
   return Undefined{name};
@@ -466,7 +466,7 @@ Value Interpreter::Item(const Value& base, const Value& index) {
         absl::StrCat("\"", std::get<Undefined>(base).name, "\" is undefined, so it has no items"));
   }
   if (Is<Dict*>(base)) {
-    const Value* found = FindEntry(*std::get<Dict*>(base), index);
+    const Value* found = FindEntry(std::get<Dict*>(base), index);
     return found != nullptr ? *found : Value(Undefined{Printed(index).bytes});
   }
   if (!Is<std::int64_t>(index) && !Is<bool>(index)) return Undefined{Printed(index).bytes};
@@ -654,7 +654,7 @@ bool Interpreter::Contains(const Value& container, const Value& item) {
     return Work((text.size() + part.size()) / 256) && FindPart(text, part, 0) != std::string::npos;
   }
   if (Is<Dict*>(container)) {
-    return FindEntry(*std::get<Dict*>(container), item) != nullptr;
+    return FindEntry(std::get<Dict*>(container), item) != nullptr;
   }
   if (Is<List*>(container)) {
     const std::vector<Value>& items = std::get<List*>(container)->items;

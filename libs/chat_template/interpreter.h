@@ -62,7 +62,7 @@ class Interpreter {
   // What these find counts as steps by its size.
   Text Printed(const Value& value);
   bool Same(const Value& a, const Value& b);
-  const Value* FindEntry(const Dict& dict, const Value& key);
+  Value* FindEntry(Dict* dict, const Value& key);
   void SetEntry(Dict* dict, const Value& key, Value value);
   Value NewString(Text text);
 

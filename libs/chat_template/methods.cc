@@ -373,7 +373,7 @@ Value Interpreter::DictMethod(Dict* self, const std::string& name, const Argumen
   const Value* first = arguments.positional.empty() ? nullptr : &arguments.positional[0];
   const Value fallback = arguments.positional.size() > 1 ? arguments.positional[1] : Value(None{});
   if ((name == "get" || name == "setdefault") && first != nullptr) {
-    if (const Value* found = FindEntry(*self, *first); found != nullptr) return *found;
+    if (const Value* found = FindEntry(self, *first); found != nullptr) return *found;
     if (name == "setdefault") {
       Charge(2 * sizeof(Value));
       SetEntry(self, *first, fallback);

@@ -152,8 +152,8 @@ absl::string_view Shortened(absl::string_view text) {
   return text.substr(0, size);
 }
 
-const Value* Dict::Find(absl::string_view key) const {
-  for (const auto& [known, value] : entries) {
+Value* Dict::Find(absl::string_view key) {
+  for (auto& [known, value] : entries) {
     if (IsString(known) && AsText(known).bytes == key) return &value;
   }
   return nullptr;

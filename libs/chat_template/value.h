@@ -59,7 +59,7 @@ struct Dict {
   std::vector<std::pair<Value, Value>> entries;  // in order of insertion
   bool is_namespace = false;
 
-  const Value* Find(absl::string_view key) const;
+  Value* Find(absl::string_view key);  // null when there is none
 };
 
 template <typename T>
