@@ -42,10 +42,11 @@ absl::StatusOr<json> PassageQuality::Compare(const json& request) {
   PassageEngine::Answer judged = reference_, own = reference_;
   if (reuse != Reuse::kOff) {
     RAGMESH_ASSIGN_OR_RETURN(engine, Open(request, reuse, request.value("share", 0.0)));
+    RAGMESH_ASSIGN_OR_RETURN(own, engine->Write(passages, question, tokens, false));
+    // After it, so that what is kept of the prompt is judged too.
     if (!reference_.ids.empty()) {
       RAGMESH_ASSIGN_OR_RETURN(judged, engine->Judge(passages, question, reference_.ids));
     }
-    RAGMESH_ASSIGN_OR_RETURN(own, engine->Write(passages, question, tokens, false));
   }
   Divergence sum;
   for (std::size_t i = 0; i < reference_.ids.size(); ++i)
@@ -56,7 +57,8 @@ absl::StatusOr<json> PassageQuality::Compare(const json& request) {
               {"f1", TokenF1(text, accepted)},
               {"exact", ExactMatch(text, accepted)},
               {"recall", TokenRecall(text, accepted)},
-              {"taken_over", judged.outcome.blended_tokens},
+              {"taken_over", own.outcome.blended_tokens},
+              {"kept", judged.outcome.cached_tokens},
               {"tokens", sum.tokens},
               {"kl", sum.kl},
               {"same_best", sum.same_best}};

@@ -51,7 +51,8 @@ class Figures:
         def percent(field):
             return 100 * statistics.mean(answer[field] for answer in answers)
         self.same_answer, self.f1, self.match, self.recall = map(percent, ("same_text", "f1", "exact", "recall"))
-        self.taken_over = statistics.mean(answer["taken_over"] for answer in answers)
+        self.taken_over, self.kept = (statistics.mean(answer[field] for answer in answers)
+                                      for field in ("taken_over", "kept"))
 
 
 def report(name, ways, table):
@@ -65,6 +66,7 @@ def report(name, ways, table):
                             ("f1", "F1, %"), ("match", "exact match, %"), ("recall", "recall, %")):
             table.row(Row(f"{row_name}_{field}", unit, None), [getattr(figures, field)], [getattr(off, field)])
         table.detail("tokens taken over for each question", [figures.taken_over])
+        table.detail("tokens kept of a prompt that is asked again", [figures.kept])
 
 
 def measure(ours, table):
