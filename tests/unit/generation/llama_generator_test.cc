@@ -190,24 +190,52 @@ TEST_F(LlamaGeneratorTest, AFormatThatIsNotSupportedSaysWhatAndWhere) {
   EXPECT_THAT(std::string(output.status().message()), ::testing::HasSubstr("/properties/a"));
 }
 
+// A passage of some 300 tokens behind other text, and a question.
+GenerateRequest AskOfPassage(const std::string& before) {
+  std::string passage;
+  for (int i = 0; i < 30; ++i)
+    passage += "The lighthouse of Cape " + std::to_string(i) + " was built by hand. ";
+  GenerateRequest request;
+  request.prompt =
+      stages::ChatMessages{{.content = before + passage + "\n\nWho built the lighthouses?",
+                            .passages = {{before.size(), before.size() + passage.size()}}}};
+  request.max_tokens = 12;
+  return request;
+}
+
 TEST_F(LlamaGeneratorTest, PassagesThatMessagesNameAreTakenOver) {
   GeneratorOptions options;
   options.blend_passages = true;
   const auto generator = Load(options);
-  std::string passage;
-  for (int i = 0; i < 30; ++i)
-    passage += "The lighthouse of Cape " + std::to_string(i) + " was built by hand. ";
-  const auto ask = [&](const std::string& before) {
-    GenerateRequest request = Ask(before + passage + "\n\nWho built the lighthouses?", 12);
-    auto& message = std::get<stages::ChatMessages>(request.prompt)[0];
-    message.passages = {{before.size(), before.size() + passage.size()}};
-    return request;
-  };
-  RAGMESH_ASSERT_OK(Run(*generator, ask("Text one:\n")));
-  const auto first = Run(*generator, ask("Something else comes first here.\nText:\n"));
+  RAGMESH_ASSERT_OK(Run(*generator, AskOfPassage("Text one:\n")));
+  const auto first = Run(*generator, AskOfPassage("Something else comes first here.\nText:\n"));
   RAGMESH_ASSERT_OK(first);
   EXPECT_GT(first->result.usage.cached_prompt_tokens, 200u);
   EXPECT_FALSE(first->text.empty());
+}
+
+TEST_F(LlamaGeneratorTest, ALaterGeneratorReadsPassagesFromTheFolder) {
+  const testing::TempDir folder;
+  std::vector<absl::Status> faults;
+  GeneratorOptions options;
+  options.blend_passages = true;
+  options.passage_folder = folder.path().string();
+  options.digest = kSmolLmDigest;
+  options.passages_fault = [&faults](const absl::Status& why) { faults.push_back(why); };
+  const auto first = Run(*Load(options), AskOfPassage("Text:\n"));
+  options.passage_counts = std::make_shared<PassageCounts>();
+  const auto second = Run(*Load(options), AskOfPassage("Text:\n"));
+  RAGMESH_ASSERT_OK(second);
+  EXPECT_EQ(second->ids, first->ids);
+  EXPECT_EQ(options.passage_counts->hits, 1u);
+  options.digest = "of another model";
+  RAGMESH_ASSERT_OK(Run(*Load(options), AskOfPassage("Text:\n")));
+  EXPECT_EQ(options.passage_counts->misses, 1u);
+  EXPECT_TRUE(faults.empty());
+  // A folder that cannot be is told, and nothing else changes.
+  options.passage_folder = "/proc/none";
+  EXPECT_EQ(Run(*Load(options), AskOfPassage("Text:\n"))->ids, first->ids);
+  EXPECT_EQ(faults.size(), 1u);
 }
 
 TEST_F(LlamaGeneratorTest, EqualSeedsGiveEqualSamples) {
