@@ -120,8 +120,23 @@ void Engine::EndAll() {
   });
 }
 
+// Between calls, some more once an engine is in use. False when there is nothing to do, or better
+// things.
+bool Engine::PrepareMemory() {
+  constexpr std::size_t kReadyBytes = std::size_t{64} << 20;
+  KvPool& pool = *memory_->pool;
+  {
+    absl::MutexLock lock(&mutex_);
+    const bool idle = schedule_->running().empty() && schedule_->waiting().empty();
+    if (!idle || stopping_) return false;
+  }
+  return pool.used() && pool.Prepare(kReadyBytes / pool.shape().BlockBytes());
+}
+
 void Engine::Loop() {
   while (true) {
+    while (PrepareMemory()) {
+    }
     Pass pass;
     {
       absl::MutexLock lock(&mutex_);

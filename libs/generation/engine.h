@@ -160,6 +160,7 @@ class Engine {
   bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void EndAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropGivenUp() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool PrepareMemory();
   bool Run(const Pass& pass);
   void Keep(const StreamState& stream);
 

@@ -1,5 +1,6 @@
 #include "libs/generation/kv_cache.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -30,8 +31,16 @@ std::optional<KvPool::Id> KvPool::Take() {
   if (free_.empty()) return std::nullopt;
   const Id id = free_.back();
   free_.pop_back();
+  prepared_ = std::max<std::size_t>(prepared_, id + std::size_t{1});
   holders_[id] = 1;
   return id;
+}
+
+bool KvPool::Prepare(std::size_t ahead) {
+  const std::size_t without = blocks() - prepared_;  // all of them free
+  if (without == 0 || free_.size() - without >= ahead) return false;
+  std::memset(Data(static_cast<Id>(prepared_++)), 0, shape_.BlockBytes());
+  return true;
 }
 
 void KvPool::Release(Id id) {

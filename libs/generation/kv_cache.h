@@ -45,10 +45,14 @@ class KvPool {
   const KvShape& shape() const { return shape_; }
   std::size_t blocks() const { return holders_.size(); }
   std::size_t free_blocks() const { return free_.size(); }
+  bool used() const { return prepared_ > 0; }  // whether a block was ever taken
   std::uint8_t* Data(Id id) const { return arena_.data() + id * shape_.BlockBytes(); }
 
   // A block with one holder; nullopt when all are taken.
   std::optional<Id> Take();
+  // Has the system clear the memory of one more block, unless `ahead` free ones have theirs: it does
+  // so when memory is first written, for longer than a pass takes. False when nothing was done.
+  bool Prepare(std::size_t ahead);
   void Hold(Id id) { ++holders_[id]; }
   void Release(Id id);
   std::size_t holders(Id id) const { return holders_[id]; }
@@ -59,7 +63,8 @@ class KvPool {
   const KvShape shape_;
   const PageArena arena_;
   std::vector<std::uint32_t> holders_;
-  std::vector<Id> free_;
+  std::vector<Id> free_;       // those that were used before at the end, taken first
+  std::size_t prepared_ = 0;  // the first ones: they have memory
 };
 
 // The blocks of one stream, in order of position. A position is valid once written in every layer;
