@@ -43,7 +43,8 @@ class StageWork {
                                                   const stages::GenerateRequest& request,
                                                   std::string* text);
 
-  std::map<std::tuple<ModelKey, bool, bool, std::string>, std::unique_ptr<stages::Generator>> stages_;
+  std::map<std::tuple<ModelKey, bool, bool, std::string>, std::unique_ptr<stages::Generator>>
+      stages_;
   CallContext call_{absl::InfiniteFuture()};
 };
 

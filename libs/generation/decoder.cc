@@ -17,7 +17,7 @@ std::size_t Portion(std::size_t panels, std::size_t panel_bytes, std::size_t cou
   constexpr std::size_t kCacheBytes = 256 << 10;
   const std::size_t share = (panels + 4 * static_cast<std::size_t>(threads) - 1) /
                             (4 * static_cast<std::size_t>(threads));
-  const std::size_t fits = count <= linalg::kMaxTileTokens ? panels : kCacheBytes / panel_bytes;
+  const std::size_t fits = count <= linalg::kTileRows ? panels : kCacheBytes / panel_bytes;
   return std::max<std::size_t>(std::min(share, fits), 1);
 }
 
@@ -40,18 +40,13 @@ void Decoder::Allocate() {
     rotation->cosines.resize(max_rows_ * rotation->frequencies.size());
     rotation->sines.resize(rotation->cosines.size());
   }
-  q8_.resize(max_rows_ * wide);
-  q8_scale_.resize(max_rows_ * (wide / linalg::kRunValues + 1));
-  q8_sum_.resize(q8_scale_.size());
-  q8_total_.resize(2 * q8_scale_.size());
-  scratch_.resize(static_cast<std::size_t>(pool_->threads()));
-  attention_scratch_.resize(scratch_.size());
+  const std::size_t tiles = (max_rows_ + linalg::kTileRows - 1) / linalg::kTileRows;
+  rounded_.resize(tiles * (wide / linalg::kRunValues));
+  attention_scratch_.resize(static_cast<std::size_t>(pool_->threads()));
   for (auto& scratch : attention_scratch_) {
     scratch.resize(
         linalg::AttentionScratchFloats(config_.head_dim) * sizeof(float) / sizeof(CacheLine) + 1);
   }
-  for (auto& scratch : scratch_)
-    scratch.resize(linalg::QuantScratchBytes(wide) / sizeof(CacheLine) + 1);
 }
 
 void Decoder::ForEachRow(std::size_t count, absl::FunctionRef<void(std::size_t)> work) {
@@ -204,9 +199,8 @@ void Decoder::Attend(std::size_t layer, absl::Span<const BatchRow> rows) {
                  head * config_.head_dim, part);
   });
   if (rounds_parts) return;
-  ForEachRow(rows.size(), [&](std::size_t row) {
-    RoundInput(&attended_[row * width], width, row, 0, width);
-  });
+  ForEachRow(rows.size(),
+             [&](std::size_t row) { RoundInput(&attended_[row * width], width, row, 0, width); });
 }
 
 void Decoder::AttendSegment(std::size_t layer, const Segment& segment,
@@ -314,9 +308,8 @@ void Decoder::CapLogits(std::size_t count) {
 void Decoder::RoundInput(const float* input, std::size_t columns, std::size_t row,
                          std::size_t begin, std::size_t count) {
   if (mode_ != ComputeMode::kFast || columns % linalg::kRunValues != 0) return;
-  const std::size_t at = row * columns + begin, run = at / linalg::kRunValues;
-  kernels_->quantize_q8(input, count, &q8_[at], &q8_scale_[run], &q8_sum_[run],
-                        &q8_total_[2 * run]);
+  linalg::Q8Tile* tiles = &rounded_[row / linalg::kTileRows * (columns / linalg::kRunValues)];
+  kernels_->quantize_q8(input, count, row % linalg::kTileRows, tiles + begin / linalg::kRunValues);
 }
 
 bool Decoder::MultipliesRounded(const Matrix& matrix) const {
@@ -333,7 +326,7 @@ void Decoder::Multiply(absl::Span<const Product> products, const float* input, s
     panel_bytes = std::max(panel_bytes, linalg::LayOutPanel(matrix.type, matrix.columns).bytes);
   }
   const std::size_t portion = Portion(total, panel_bytes, count, pool_->threads());
-  pool_->Run((total + portion - 1) / portion, [&](std::size_t item, int thread) {
+  pool_->Run((total + portion - 1) / portion, [&](std::size_t item, int) {
     std::size_t begin = item * portion, left = std::min(portion, total - begin);
     for (const Product& product : products) {
       const std::size_t panels = linalg::PanelCount(product.weights->packed.rows);
@@ -342,7 +335,7 @@ void Decoder::Multiply(absl::Span<const Product> products, const float* input, s
         continue;
       }
       const std::size_t here = std::min(left, panels - begin);
-      MultiplyPanels(product, begin, here, input, count, out, out_stride, thread);
+      MultiplyPanels(product, begin, here, input, count, out, out_stride);
       left -= here;
       begin = 0;
       if (left == 0) return;
@@ -352,15 +345,14 @@ void Decoder::Multiply(absl::Span<const Product> products, const float* input, s
 
 void Decoder::MultiplyPanels(const Product& product, std::size_t begin, std::size_t panels,
                              const float* input, std::size_t count, float* out,
-                             std::size_t out_stride, int thread) {
+                             std::size_t out_stride) {
   linalg::QuantMatrix part = product.weights->packed;
   const std::size_t row = begin * linalg::kPanelRows;
   part.data += begin * linalg::LayOutPanel(part.type, part.columns).bytes;
   part.rows = std::min(panels * linalg::kPanelRows, part.rows - row);
   float* to = out + product.offset + row;
   if (MultipliesRounded(*product.weights)) {
-    kernels_->mul_q8(part, {q8_.data(), q8_scale_.data(), q8_sum_.data(), q8_total_.data(), count},
-                     to, out_stride, scratch_[static_cast<std::size_t>(thread)].data());
+    kernels_->mul_q8(part, {rounded_.data(), count}, to, out_stride);
   } else {
     kernels_->mul_f32(part, input, count, to, out_stride);
   }

@@ -164,8 +164,7 @@ class Decoder {
                 float* out, std::size_t out_stride);
   // Panels `begin` and on of one product.
   void MultiplyPanels(const Product& product, std::size_t begin, std::size_t panels,
-                      const float* input, std::size_t count, float* out, std::size_t out_stride,
-                      int thread);
+                      const float* input, std::size_t count, float* out, std::size_t out_stride);
   void ForEachRow(std::size_t count, absl::FunctionRef<void(std::size_t)> work);
 
   std::shared_ptr<const gguf::File> file_;
@@ -187,9 +186,7 @@ class Decoder {
 
   // Work space, a row per batch row.
   std::vector<float> stream_, normed_, qkv_, attended_, projected_, hidden_, logits_;
-  std::vector<std::int8_t> q8_;
-  std::vector<float> q8_scale_, q8_sum_;
-  std::vector<std::int32_t> q8_total_;
+  std::vector<linalg::Q8Tile> rounded_;  // the input of the next product
   std::vector<Segment> segments_;
   bool one_segment_each_ = false;  // of the streams of a pass
   std::vector<std::uint32_t> positions_;
@@ -197,7 +194,7 @@ class Decoder {
   struct alignas(64) CacheLine {
     std::byte bytes[64];
   };
-  std::vector<std::vector<CacheLine>> scratch_, attention_scratch_;
+  std::vector<std::vector<CacheLine>> attention_scratch_;
 };
 
 }  // namespace ragmesh::generation

@@ -50,8 +50,9 @@ class KvPool {
 
   // A block with one holder; nullopt when all are taken.
   std::optional<Id> Take();
-  // Has the system clear the memory of one more block, unless `ahead` free ones have theirs: it does
-  // so when memory is first written, for longer than a pass takes. False when nothing was done.
+  // Has the system clear the memory of one more block, unless `ahead` free ones have theirs: it
+  // does so when memory is first written, for longer than a pass takes. False when nothing was
+  // done.
   bool Prepare(std::size_t ahead);
   void Hold(Id id) { ++holders_[id]; }
   void Release(Id id);
@@ -63,7 +64,7 @@ class KvPool {
   const KvShape shape_;
   const PageArena arena_;
   std::vector<std::uint32_t> holders_;
-  std::vector<Id> free_;       // those that were used before at the end, taken first
+  std::vector<Id> free_;      // those that were used before at the end, taken first
   std::size_t prepared_ = 0;  // the first ones: they have memory
 };
 

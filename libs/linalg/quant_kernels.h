@@ -17,23 +17,34 @@
 
 namespace ragmesh::linalg {
 
-// Activations rounded to 8 bits in runs of 32: x[i] ~ scale[i / 32] * q[i], |q| <= 127. `sum` is
-// scale times the sum of the run's q, `total` the sums of q of both halves of the run. Row r begins
-// at q + r * columns, scale + r * columns / 32, sum likewise, total + r * columns / 16.
+// Activation rows that a kernel takes in one go.
+inline constexpr std::size_t kTileRows = 8;
+
+// A run of 32 columns of eight activation rows, rounded to 8 bits: x ~ scale * q, |q| <= 127. What
+// a product needs of a row stands in two lines, at the same place for all.
+struct alignas(64) Q8Tile {
+  struct Sums {
+    float scale;
+    float sum;           // scale times the sum of q
+    std::int32_t whole;  // minus the sum of q
+    std::int32_t first;  // minus that of the first half
+  };
+  std::int8_t q[kTileRows][kRunValues];
+  Sums of[kTileRows];
+};
+
+// Run i of row r is in tile r / 8 * columns / 32 + i, at r % 8.
 struct Q8Rows {
-  const std::int8_t* q = nullptr;
-  const float* scale = nullptr;
-  const float* sum = nullptr;
-  const std::int32_t* total = nullptr;
+  const Q8Tile* tiles = nullptr;
   std::size_t rows = 0;
 };
 
 struct QuantKernels {
   const char* name;
 
-  // Rounds one row of activations; `columns` is a multiple of 32.
-  void (*quantize_q8)(const float* x, std::size_t columns, std::int8_t* q, float* scale, float* sum,
-                      std::int32_t* total);
+  // Rounds `columns` activations, a multiple of 32, into the places of row `slot` of as many tiles
+  // as there are runs.
+  void (*quantize_q8)(const float* x, std::size_t columns, std::size_t slot, Q8Tile* tiles);
 
   // out[a * out_stride + r] = weight row r . activation row a, for `count` activation rows of
   // `columns` floats. Sums run by run, column by column within a run, by fused multiply-adds; every
@@ -42,10 +53,8 @@ struct QuantKernels {
                   std::size_t out_stride);
 
   // The same with rounded activations. Weights must be quantised. Integer inside a run, f32 fused
-  // multiply-adds from run to run in order; every table gives the same bits. `scratch` holds
-  // QuantScratchBytes(columns), 64-byte aligned.
-  void (*mul_q8)(const QuantMatrix& weights, const Q8Rows& x, float* out, std::size_t out_stride,
-                 void* scratch);
+  // multiply-adds from run to run in order; every table gives the same bits.
+  void (*mul_q8)(const QuantMatrix& weights, const Q8Rows& x, float* out, std::size_t out_stride);
 
   // Softmax attention; sums are f32. Results of a query do not depend on the others.
   void (*attend)(const KvAttention& work);
@@ -68,14 +77,6 @@ struct QuantKernels {
 
   KvType kv_type = KvType::kF16;  // of 16 bits, the one that `attend` is fastest with
 };
-
-// Activation rows that a kernel takes in one go.
-inline constexpr std::size_t kMaxTileTokens = 8;
-
-// Work space one call of mul_q8 needs.
-inline std::size_t QuantScratchBytes(std::size_t columns) {
-  return kMaxTileTokens * (columns / 16) * sizeof(std::int32_t);
-}
 
 const QuantKernels& ScalarQuantKernels();
 // nullptr where the processor or the build lacks it.

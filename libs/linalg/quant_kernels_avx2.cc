@@ -61,7 +61,7 @@ struct Simd {
   static RAGMESH_AVX2_INLINE Ints LoadInts(const std::uint8_t* bytes) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes));
   }
-  static RAGMESH_AVX2_INLINE Ints AddInts(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
+  static RAGMESH_AVX2_INLINE Ints SubInts(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
   static RAGMESH_AVX2_INLINE Ints And(Ints a, int byte) {
     return _mm256_and_si256(a, _mm256_set1_epi8(static_cast<char>(byte)));
   }
@@ -89,12 +89,16 @@ struct Simd {
       return _mm256_maddubs_epi16(_mm256_abs_epi8(u), _mm256_sign_epi8(v, u));
     return _mm256_maddubs_epi16(u, v);
   }
+  template <int kFactor>
+  static RAGMESH_AVX2_INLINE Ints Multiple(std::int32_t number) {
+    if constexpr (kFactor == 0) return _mm256_setzero_si256();
+    constexpr int kShift = std::countr_zero(static_cast<unsigned>(kFactor));
+    return _mm256_slli_epi32(_mm256_set1_epi32(number), kShift);
+  }
   template <std::size_t kBits, int kGroups>
-  static RAGMESH_AVX2_INLINE Ints Dot(std::int32_t start, const Ints* u, const std::int8_t* x) {
-    if constexpr (kGroups == 8)
-      return AddInts(Dot<kBits, 4>(start, u, x), Dot<kBits, 4>(0, u + 4, x + 16));
+  static RAGMESH_AVX2_INLINE Ints Dot(Ints total, const Ints* u, const std::int8_t* x) {
+    if constexpr (kGroups == 8) return Dot<kBits, 4>(Dot<kBits, 4>(total, u, x), u + 4, x + 16);
     const Ints ones = _mm256_set1_epi16(1);
-    Ints total = _mm256_set1_epi32(start);
     if constexpr (kBits <= 5) {  // four groups fit 16 bits
       const Ints a = _mm256_add_epi16(Pairs<kBits>(u[0], x), Pairs<kBits>(u[1], x + 4));
       const Ints b = _mm256_add_epi16(Pairs<kBits>(u[2], x + 8), Pairs<kBits>(u[3], x + 12));
@@ -198,10 +202,9 @@ struct Simd {
   }
 };
 
-RAGMESH_AVX2 void QuantizeQ8(const float* x, std::size_t columns, std::int8_t* q, float* scale,
-                             float* sum, std::int32_t* total) {
+RAGMESH_AVX2 void QuantizeQ8(const float* x, std::size_t columns, std::size_t slot, Q8Tile* tiles) {
   const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
-  for (std::size_t run = 0; run < columns / kRunValues; ++run, x += kRunValues, q += kRunValues) {
+  for (std::size_t run = 0; run < columns / kRunValues; ++run, x += kRunValues) {
     __m256 v[4];
     __m256 largest = _mm256_setzero_ps();
     for (int i = 0; i < 4; ++i) {
@@ -223,17 +226,16 @@ RAGMESH_AVX2 void QuantizeQ8(const float* x, std::size_t columns, std::int8_t* q
     const __m256i bytes =
         _mm256_packs_epi16(_mm256_packs_epi32(n[0], n[1]), _mm256_packs_epi32(n[2], n[3]));
     _mm256_storeu_si256(
-        reinterpret_cast<__m256i*>(q),
+        reinterpret_cast<__m256i*>(tiles[run].q[slot]),
         _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
     const __m256i sums =
         _mm256_hadd_epi32(_mm256_add_epi32(n[0], n[1]), _mm256_add_epi32(n[2], n[3]));
     const __m256i both = _mm256_hadd_epi32(sums, sums);
-    for (int h = 0; h < 2; ++h) {
-      total[2 * run + h] = h == 0 ? _mm256_extract_epi32(both, 0) + _mm256_extract_epi32(both, 4)
-                                  : _mm256_extract_epi32(both, 1) + _mm256_extract_epi32(both, 5);
-    }
-    scale[run] = top / 127.0f;
-    sum[run] = scale[run] * static_cast<float>(total[2 * run] + total[2 * run + 1]);
+    const int first = _mm256_extract_epi32(both, 0) + _mm256_extract_epi32(both, 4),
+              second = _mm256_extract_epi32(both, 1) + _mm256_extract_epi32(both, 5);
+    const float scale = top / 127.0f;
+    tiles[run].of[slot] = {scale, scale * static_cast<float>(first + second), -(first + second),
+                           -first};
   }
 }
 

@@ -51,8 +51,7 @@ RAGMESH_VNNI_INLINE __m128i RoundSixteen(const float* x, __m512 inverse) {
 
 // As the scalar table does, bit for bit.
 __attribute__((target(RAGMESH_VNNI_FEATURES))) void QuantizeQ8(const float* x, std::size_t columns,
-                                                               std::int8_t* q, float* scale,
-                                                               float* sum, std::int32_t* total) {
+                                                               std::size_t slot, Q8Tile* tiles) {
   const std::size_t runs = columns / kRunValues;
   const __m128 most = _mm_set1_ps(127);
   std::size_t run = 0;
@@ -61,41 +60,44 @@ __attribute__((target(RAGMESH_VNNI_FEATURES))) void QuantizeQ8(const float* x, s
     const __m128 largest = _mm512_castps512_ps128(all);
     const __mmask8 some = _mm_cmp_ps_mask(largest, _mm_setzero_ps(), _CMP_GT_OQ);
     const __m512 inverses = _mm512_broadcast_f32x4(_mm_maskz_div_ps(some, most, largest));
-    __m128i bytes[2 * kRuns];
-#pragma GCC unroll 4
-    for (std::size_t r = 0; r < kRuns; ++r) {
-      const __m512 inverse =
-          _mm512_permutexvar_ps(_mm512_set1_epi32(static_cast<int>(r)), inverses);
-      const float* from = x + (run + r) * kRunValues;
-      bytes[2 * r] = RoundSixteen(from, inverse);
-      bytes[2 * r + 1] = RoundSixteen(from + 16, inverse);
-    }
     // Sums of four bytes, then of the four lanes that make a half run.
     __m512i sums[2];
 #pragma GCC unroll 2
     for (std::size_t i = 0; i < 2; ++i) {
-      const __m512i four = _mm512_inserti32x4(
-          _mm512_inserti32x4(
-              _mm512_inserti32x4(_mm512_castsi128_si512(bytes[4 * i]), bytes[4 * i + 1], 1),
-              bytes[4 * i + 2], 2),
-          bytes[4 * i + 3], 3);
-      _mm512_storeu_si512(q + (run + 2 * i) * kRunValues, four);
-      __m512i lanes = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), four);
+      __m256i bytes[2];
+#pragma GCC unroll 2
+      for (std::size_t j = 0; j < 2; ++j) {
+        const std::size_t r = 2 * i + j;
+        const __m512 inverse =
+            _mm512_permutexvar_ps(_mm512_set1_epi32(static_cast<int>(r)), inverses);
+        const float* from = x + (run + r) * kRunValues;
+        bytes[j] = _mm256_inserti128_si256(_mm256_castsi128_si256(RoundSixteen(from, inverse)),
+                                           RoundSixteen(from + 16, inverse), 1);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(tiles[run + r].q[slot]), bytes[j]);
+      }
+      const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(bytes[0]), bytes[1], 1);
+      __m512i lanes = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), both);
       lanes = _mm512_add_epi32(lanes, _mm512_shuffle_epi32(lanes, _MM_PERM_BADC));
       sums[i] = _mm512_add_epi32(lanes, _mm512_shuffle_epi32(lanes, _MM_PERM_CDAB));
     }
-    const __m256i totals = _mm512_castsi512_si256(_mm512_permutex2var_epi32(
-        sums[0], _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0), sums[1]));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(total + 2 * run), totals);
-    const __m128 scales = _mm_div_ps(largest, most);
-    _mm_storeu_ps(scale + run, scales);
-    const __m256i both = _mm256_hadd_epi32(totals, totals);  // of runs: 0, 1, -, -, 2, 3, -, -
-    const __m128i whole =
-        _mm_unpacklo_epi64(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
-    _mm_storeu_ps(sum + run, _mm_mul_ps(scales, _mm_cvtepi32_ps(whole)));
+    const __m512i firsts = _mm512_setr_epi32(0, 8, 16, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+                  seconds = _mm512_setr_epi32(4, 12, 20, 28, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    const __m128i first =
+                      _mm512_castsi512_si128(_mm512_permutex2var_epi32(sums[0], firsts, sums[1])),
+                  second =
+                      _mm512_castsi512_si128(_mm512_permutex2var_epi32(sums[0], seconds, sums[1]));
+    const __m128i whole = _mm_add_epi32(first, second);
+    __m128 scale = _mm_div_ps(largest, most), sum = _mm_mul_ps(scale, _mm_cvtepi32_ps(whole)),
+           minus_whole = _mm_castsi128_ps(_mm_sub_epi32(_mm_setzero_si128(), whole)),
+           minus_first = _mm_castsi128_ps(_mm_sub_epi32(_mm_setzero_si128(), first));
+    _MM_TRANSPOSE4_PS(scale, sum, minus_whole, minus_first);
+    const __m128 of[kRuns] = {scale, sum, minus_whole, minus_first};  // now one for each run
+#pragma GCC unroll 4
+    for (std::size_t r = 0; r < kRuns; ++r)
+      _mm_storeu_ps(reinterpret_cast<float*>(&tiles[run + r].of[slot]), of[r]);
   }
-  Avx2QuantKernels()->quantize_q8(x + run * kRunValues, (runs - run) * kRunValues,
-                                  q + run * kRunValues, scale + run, sum + run, total + 2 * run);
+  Avx2QuantKernels()->quantize_q8(x + run * kRunValues, (runs - run) * kRunValues, slot,
+                                  tiles + run);
 }
 
 }  // namespace

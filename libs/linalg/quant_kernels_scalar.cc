@@ -11,22 +11,23 @@
 namespace ragmesh::linalg {
 namespace {
 
-void QuantizeQ8(const float* x, std::size_t columns, std::int8_t* q, float* scale, float* sum,
-                std::int32_t* total) {
-  for (std::size_t r = 0; r < columns / kRunValues; ++r, x += kRunValues, q += kRunValues) {
+void QuantizeQ8(const float* x, std::size_t columns, std::size_t slot, Q8Tile* tiles) {
+  for (std::size_t r = 0; r < columns / kRunValues; ++r, x += kRunValues) {
     float largest = 0;
     for (std::size_t i = 0; i < kRunValues; ++i) largest = std::max(largest, std::fabs(x[i]));
     const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
-    total[2 * r] = total[2 * r + 1] = 0;
+    std::int32_t total[2] = {0, 0};
     for (std::size_t i = 0; i < kRunValues; ++i) {
       // Values that are not finite come only from broken weights; they round to something in range.
       const float rounded = std::nearbyint(x[i] * inverse);
-      q[i] = static_cast<std::int8_t>(rounded >= -127.0f ? (rounded <= 127.0f ? rounded : 127.0f)
-                                                         : -127.0f);
-      total[2 * r + i / 16] += q[i];
+      const auto q = static_cast<std::int8_t>(
+          rounded >= -127.0f ? (rounded <= 127.0f ? rounded : 127.0f) : -127.0f);
+      tiles[r].q[slot][i] = q;
+      total[i / 16] += q;
     }
-    scale[r] = largest / 127.0f;
-    sum[r] = scale[r] * static_cast<float>(total[2 * r] + total[2 * r + 1]);
+    const std::int32_t whole = total[0] + total[1];
+    const float scale = largest / 127.0f;
+    tiles[r].of[slot] = {scale, scale * static_cast<float>(whole), -whole, -total[0]};
   }
 }
 
@@ -120,7 +121,7 @@ void MulF32(const QuantMatrix& weights, const float* x, std::size_t count, float
   }
 }
 
-void MulQ8(const QuantMatrix& weights, const Q8Rows& x, float* out, std::size_t out_stride, void*) {
+void MulQ8(const QuantMatrix& weights, const Q8Rows& x, float* out, std::size_t out_stride) {
   const std::size_t runs = weights.columns / kRunValues;
   for (std::size_t r = 0; r < weights.rows; ++r) {
     const PanelRow row(weights, r);
@@ -132,18 +133,18 @@ void MulQ8(const QuantMatrix& weights, const Q8Rows& x, float* out, std::size_t 
       const float scale = halves ? HalfToFloat(run.d) : run.Scale(0);
       const float offset = halves ? -HalfToFloat(run.m) : run.Offset(0);
       for (std::size_t a = 0; a < x.rows; ++a) {
-        const std::size_t at = a * runs + i;
-        const std::int8_t* q = x.q + at * kRunValues;
+        const Q8Tile& tile = x.tiles[a / kTileRows * runs + i];
+        const std::int8_t* q = tile.q[a % kTileRows];
+        const Q8Tile::Sums& of = tile.of[a % kTileRows];
         std::int32_t product = 0;
         for (std::size_t j = 0; j < kRunValues; ++j)
           product += (halves ? run.multiple[j / 16] : 1) * run.q[j] * q[j];
         float& total = out[a * out_stride + r];
-        total = std::fma(static_cast<float>(product), scale * x.scale[at], total);
+        total = std::fma(static_cast<float>(product), scale * of.scale, total);
         if (!HasOffsets(weights.type)) continue;
         const std::int32_t minimums =
-            run.minimum[0] * x.total[2 * at] + run.minimum[1] * x.total[2 * at + 1];
-        total = std::fma(offset, halves ? static_cast<float>(minimums) * x.scale[at] : x.sum[at],
-                         total);
+            -run.minimum[0] * of.first + run.minimum[1] * (of.first - of.whole);
+        total = std::fma(offset, halves ? static_cast<float>(minimums) * of.scale : of.sum, total);
       }
     }
   }

@@ -3,14 +3,15 @@
 // operations below, includes this and hands out MulF32<Simd> and MulQ8<Simd>.
 //
 //   kWidth          lanes, a divisor of 16
-//   kTokens         activation rows in a tile: what the registers hold
+//   kTokens         activation rows that are multiplied together, as registers allow: 4 or 8
 //   kSignedBytes    eight-bit quants and levels are multiplied signed, so that no bias is to be
 //   taken
 //                   off; else levels are 128 too large
 //   Ints, Floats    vectors of kWidth lanes of 4 bytes
-//   LoadInts, AddInts, And, Or, Xor (with a byte in all places), ShiftRight<n> (left where
+//   LoadInts, SubInts, And, Or, Xor (with a byte in all places), ShiftRight<n> (left where
 //   negative;
 //                   what crosses from byte to byte is masked off afterwards)
+//   Multiple<n>     n times a number in all lanes; n is 0 or a power of two
 //   Dot<bits, groups>    start + the dot products of the four bytes of each lane with four of `x`,
 //                   of 4 or 8 groups in turn
 //   Levels          what the numbers of levels stand for
@@ -146,38 +147,26 @@ class PanelRows {
   const std::uint8_t *d_, *m_, *multiples_, *minimums_, *lines_;
 };
 
-// The activations of a tile.
-struct TokenRows {
-  const std::int8_t* q;
-  const float* scale;
-  const float* sum;
-  const std::int32_t* total;
-  // Where sums of products begin, for quants that are stored with a bias: minus the bias times the
-  // sum of the activations; of each half run for types with halves, else of each run.
-  const std::int32_t* start;
-  std::size_t columns;
-  bool fresh;  // the weights are read for the first time, from memory
-};
-
 // How far ahead weights are asked for, past what the processor foresees by itself: it stops at the
 // end of a page of 4 KB.
 constexpr std::size_t kPrefetchBytes = 4096;
 
-template <typename S, QuantType kType, std::size_t kCount>
+// Rows kSlot and on of the tiles.
+template <typename S, QuantType kType, std::size_t kSlot, std::size_t kCount>
 RAGMESH_SIMD_TARGET void MulQ8Tile(const std::uint8_t* panel, const PanelLayout& layout,
-                                   std::size_t first, const TokenRows& x, float* out,
-                                   std::size_t out_stride, std::size_t lanes) {
+                                   std::size_t first, std::size_t runs, const Q8Tile* tiles,
+                                   bool fresh, float* out, std::size_t out_stride,
+                                   std::size_t lanes) {
   using Floats = typename S::Floats;
   using Ints = typename S::Ints;
   const PanelRows<S, kType> rows(panel, layout, first);
-  const std::size_t runs = x.columns / kRunValues;
   Floats total[kCount];
 #pragma GCC unroll 8
   for (std::size_t a = 0; a < kCount; ++a) total[a] = S::Zero();
   std::size_t asked = 0;  // bytes of a panel: scales and quants of the next one are one stretch
   for (std::size_t run = 0; run < runs; ++run) {
     const std::uint8_t* lines = rows.Lines(run);
-    for (; x.fresh && asked * runs < layout.bytes * (run + 1); asked += 64)
+    for (; fresh && asked * runs < layout.bytes * (run + 1); asked += 64)
       __builtin_prefetch(panel + kPrefetchBytes + asked);
     Ints u[kGroups];
     Unpack<S, kType>(lines, u);
@@ -194,27 +183,28 @@ RAGMESH_SIMD_TARGET void MulQ8Tile(const std::uint8_t* panel, const PanelLayout&
     }
 #pragma GCC unroll 8
     for (std::size_t a = 0; a < kCount; ++a) {
-      const std::size_t at = a * runs + run;
-      const std::int8_t* q = x.q + at * kRunValues;
+      const std::int8_t* q = tiles[run].q[kSlot + a];
+      const Q8Tile::Sums& of = tiles[run].of[kSlot + a];
       constexpr std::size_t kBits = DotBits(kType);
-      const auto start = [&x](std::size_t i) { return DotBias<S>(kType) == 0 ? 0 : x.start[i]; };
+      const Ints whole = S::template Multiple<DotBias<S>(kType)>(of.whole);
       Floats product;
       if constexpr (HasHalves(kType)) {
-        const Ints low = S::template Dot<kBits, 4>(start(2 * at), u, q);
-        const Ints high = S::template Dot<kBits, 4>(start(2 * at + 1), u + 4, q + 16);
+        const Ints half = S::template Multiple<DotBias<S>(kType)>(of.first);
+        const Ints low = S::template Dot<kBits, 4>(half, u, q);
+        const Ints high = S::template Dot<kBits, 4>(S::SubInts(whole, half), u + 4, q + 16);
         // Below 2^24 each and together, so exact.
         product = S::Fma(S::ToFloats(low), multiple[0], S::Mul(S::ToFloats(high), multiple[1]));
       } else {
-        product = S::ToFloats(S::template Dot<kBits, kGroups>(start(at), u, q));
+        product = S::ToFloats(S::template Dot<kBits, kGroups>(whole, u, q));
       }
-      total[a] = S::Fma(product, S::Mul(scale, S::Set(x.scale[at])), total[a]);
+      total[a] = S::Fma(product, S::Mul(scale, S::Set(of.scale)), total[a]);
       if constexpr (HasHalves(kType) && HasOffsets(kType)) {
-        const Floats first = S::Set(static_cast<float>(x.total[2 * at])),
-                     second = S::Set(static_cast<float>(x.total[2 * at + 1]));
+        const Floats first = S::Set(static_cast<float>(-of.first)),
+                     second = S::Set(static_cast<float>(of.first - of.whole));
         const Floats minimums = S::Fma(minimum[0], first, S::Mul(minimum[1], second));
-        total[a] = S::Fma(offset, S::Mul(minimums, S::Set(x.scale[at])), total[a]);
+        total[a] = S::Fma(offset, S::Mul(minimums, S::Set(of.scale)), total[a]);
       } else if constexpr (HasOffsets(kType)) {
-        total[a] = S::Fma(offset, S::Set(x.sum[at]), total[a]);
+        total[a] = S::Fma(offset, S::Set(of.sum), total[a]);
       }
     }
   }
@@ -222,69 +212,66 @@ RAGMESH_SIMD_TARGET void MulQ8Tile(const std::uint8_t* panel, const PanelLayout&
   for (std::size_t a = 0; a < kCount; ++a) S::Store(out + a * out_stride, total[a], lanes);
 }
 
-// Calls the tile of `count` tokens.
-template <typename S, QuantType kType, std::size_t kCount, typename... Args>
+// Calls the tile of `count` rows.
+template <typename S, QuantType kType, std::size_t kSlot, std::size_t kCount, typename... Args>
 RAGMESH_SIMD_INLINE void MulQ8Count(std::size_t count, Args&&... args) {
-  if (count == kCount) return MulQ8Tile<S, kType, kCount>(std::forward<Args>(args)...);
-  if constexpr (kCount > 1) MulQ8Count<S, kType, kCount - 1>(count, std::forward<Args>(args)...);
+  if (count == kCount) return MulQ8Tile<S, kType, kSlot, kCount>(std::forward<Args>(args)...);
+  if constexpr (kCount > 1)
+    MulQ8Count<S, kType, kSlot, kCount - 1>(count, std::forward<Args>(args)...);
+}
+
+// Rows kSlot and on of the tiles that begin with row `begin`, as many as there are.
+template <typename S, QuantType kType, std::size_t kSlot>
+RAGMESH_SIMD_INLINE void MulQ8Slots(const QuantMatrix& weights, const PanelLayout& layout,
+                                    const Q8Rows& x, std::size_t begin, float* out,
+                                    std::size_t out_stride) {
+  const std::size_t a = begin + kSlot, runs = weights.columns / kRunValues;
+  if (a >= x.rows) return;
+  const std::size_t count = std::min(S::kTokens, x.rows - a);
+  for (std::size_t row = 0; row < weights.rows; row += S::kWidth) {
+    MulQ8Count<S, kType, kSlot, S::kTokens>(
+        count, weights.data + row / kPanelRows * layout.bytes, layout, row % kPanelRows, runs,
+        x.tiles + begin / kTileRows * runs, a == 0, out + a * out_stride + row, out_stride,
+        std::min(S::kWidth, weights.rows - row));
+  }
+  if constexpr (kSlot + S::kTokens < kTileRows)
+    MulQ8Slots<S, kType, kSlot + S::kTokens>(weights, layout, x, begin, out, out_stride);
 }
 
 template <typename S, QuantType kType>
 RAGMESH_SIMD_TARGET void MulQ8Of(const QuantMatrix& weights, const Q8Rows& x, float* out,
-                                 std::size_t out_stride, void* scratch) {
+                                 std::size_t out_stride) {
   const PanelLayout layout = LayOutPanel(kType, weights.columns);
-  const std::size_t runs = weights.columns / kRunValues;
-  auto* starts = static_cast<std::int32_t*>(scratch);
-  for (std::size_t a = 0; a < x.rows; a += S::kTokens) {
-    const std::size_t count = std::min(S::kTokens, x.rows - a);
-    if constexpr (DotBias<S>(kType) != 0) {
-      const std::int32_t* totals = x.total + 2 * a * runs;
-      for (std::size_t i = 0; i < count * runs * (HasHalves(kType) ? 2 : 1); ++i) {
-        starts[i] = -DotBias<S>(kType) *
-                    (HasHalves(kType) ? totals[i] : totals[2 * i] + totals[2 * i + 1]);
-      }
-    }
-    const TokenRows tokens = {x.q + a * weights.columns,
-                              x.scale + a * runs,
-                              x.sum + a * runs,
-                              x.total + 2 * a * runs,
-                              starts,
-                              weights.columns,
-                              a == 0};
-    for (std::size_t row = 0; row < weights.rows; row += S::kWidth) {
-      MulQ8Count<S, kType, S::kTokens>(count, weights.data + row / kPanelRows * layout.bytes,
-                                       layout, row % kPanelRows, tokens, out + a * out_stride + row,
-                                       out_stride, std::min(S::kWidth, weights.rows - row));
-    }
-  }
+  for (std::size_t begin = 0; begin < x.rows; begin += kTileRows)
+    MulQ8Slots<S, kType, 0>(weights, layout, x, begin, out, out_stride);
 }
 
 template <typename S>
 RAGMESH_SIMD_TARGET void MulQ8(const QuantMatrix& weights, const Q8Rows& x, float* out,
-                               std::size_t out_stride, void* scratch) {
+                               std::size_t out_stride) {
   switch (weights.type) {
     case QuantType::kQ4_0:
-      return MulQ8Of<S, QuantType::kQ4_0>(weights, x, out, out_stride, scratch);
+      return MulQ8Of<S, QuantType::kQ4_0>(weights, x, out, out_stride);
     case QuantType::kQ4_1:
-      return MulQ8Of<S, QuantType::kQ4_1>(weights, x, out, out_stride, scratch);
+      return MulQ8Of<S, QuantType::kQ4_1>(weights, x, out, out_stride);
     case QuantType::kQ5_0:
-      return MulQ8Of<S, QuantType::kQ5_0>(weights, x, out, out_stride, scratch);
+      return MulQ8Of<S, QuantType::kQ5_0>(weights, x, out, out_stride);
     case QuantType::kQ5_1:
-      return MulQ8Of<S, QuantType::kQ5_1>(weights, x, out, out_stride, scratch);
+      return MulQ8Of<S, QuantType::kQ5_1>(weights, x, out, out_stride);
     case QuantType::kQ8_0:
-      return MulQ8Of<S, QuantType::kQ8_0>(weights, x, out, out_stride, scratch);
+      return MulQ8Of<S, QuantType::kQ8_0>(weights, x, out, out_stride);
     case QuantType::kIQ4_NL:
-      return MulQ8Of<S, QuantType::kIQ4_NL>(weights, x, out, out_stride, scratch);
+      return MulQ8Of<S, QuantType::kIQ4_NL>(weights, x, out, out_stride);
     case QuantType::kQ2_K:
-      return MulQ8Of<S, QuantType::kQ2_K>(weights, x, out, out_stride, scratch);
+      return MulQ8Of<S, QuantType::kQ2_K>(weights, x, out, out_stride);
     case QuantType::kQ3_K:
-      return MulQ8Of<S, QuantType::kQ3_K>(weights, x, out, out_stride, scratch);
+      return MulQ8Of<S, QuantType::kQ3_K>(weights, x, out, out_stride);
     case QuantType::kQ4_K:
-      return MulQ8Of<S, QuantType::kQ4_K>(weights, x, out, out_stride, scratch);
+      return MulQ8Of<S, QuantType::kQ4_K>(weights, x, out, out_stride);
     case QuantType::kQ5_K:
-      return MulQ8Of<S, QuantType::kQ5_K>(weights, x, out, out_stride, scratch);
+      return MulQ8Of<S, QuantType::kQ5_K>(weights, x, out, out_stride);
     case QuantType::kQ6_K:
-      return MulQ8Of<S, QuantType::kQ6_K>(weights, x, out, out_stride, scratch);
+      return MulQ8Of<S, QuantType::kQ6_K>(weights, x, out, out_stride);
     case QuantType::kF32:
     case QuantType::kF16:
     case QuantType::kBF16:

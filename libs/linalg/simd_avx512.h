@@ -27,7 +27,7 @@ namespace ragmesh::linalg {
 
 // Sixteen lanes; products of bytes with VNNI.
 struct Avx512Simd {
-  static constexpr std::size_t kWidth = 16, kTokens = kMaxTileTokens, kQueries = kMaxTileQueries,
+  static constexpr std::size_t kWidth = 16, kTokens = kTileRows, kQueries = kMaxTileQueries,
                                kSums = 24;
   static constexpr bool kSignedBytes = false;
   using Ints = __m512i;
@@ -36,7 +36,7 @@ struct Avx512Simd {
   static RAGMESH_VNNI_INLINE Ints LoadInts(const std::uint8_t* bytes) {
     return _mm512_loadu_si512(bytes);
   }
-  static RAGMESH_VNNI_INLINE Ints AddInts(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
+  static RAGMESH_VNNI_INLINE Ints SubInts(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
   static RAGMESH_VNNI_INLINE Ints And(Ints a, int byte) {
     return _mm512_and_si512(a, _mm512_set1_epi8(static_cast<char>(byte)));
   }
@@ -51,9 +51,14 @@ struct Avx512Simd {
         _mm_loadu_si128(reinterpret_cast<const __m128i*>(kIq4Levels)), _mm_set1_epi8(-128));
     return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(levels), numbers);
   }
+  template <int kFactor>
+  static RAGMESH_VNNI_INLINE Ints Multiple(std::int32_t number) {
+    if constexpr (kFactor == 0) return _mm512_setzero_si512();
+    constexpr unsigned kShift = std::countr_zero(static_cast<unsigned>(kFactor));
+    return _mm512_slli_epi32(_mm512_set1_epi32(number), kShift);
+  }
   template <std::size_t kBits, int kGroups>
-  static RAGMESH_VNNI_INLINE Ints Dot(std::int32_t start, const Ints* u, const std::int8_t* x) {
-    Ints total = _mm512_set1_epi32(start);
+  static RAGMESH_VNNI_INLINE Ints Dot(Ints total, const Ints* u, const std::int8_t* x) {
 #pragma GCC unroll 8
     for (int g = 0; g < kGroups; ++g) {
       std::int32_t four;

@@ -103,15 +103,15 @@ struct Packed {
 
 struct Rounded {
   Rounded(const std::vector<float>& x, std::size_t columns, const QuantKernels& table)
-      : q(x.size()), scale(x.size() / 32), sum(x.size() / 32), total(x.size() / 16) {
-    for (std::size_t at = 0; at < x.size(); at += columns) {
-      table.quantize_q8(&x[at], columns, &q[at], &scale[at / 32], &sum[at / 32], &total[at / 16]);
+      : tiles((x.size() / columns + kTileRows - 1) / kTileRows * (columns / 32)) {
+    const std::size_t count = x.size() / columns;
+    for (std::size_t row = 0; row < count; ++row) {
+      table.quantize_q8(&x[row * columns], columns, row % kTileRows,
+                        &tiles[row / kTileRows * (columns / 32)]);
     }
-    rows = {q.data(), scale.data(), sum.data(), total.data(), x.size() / columns};
+    rows = {tiles.data(), count};
   }
-  std::vector<std::int8_t> q;
-  std::vector<float> scale, sum;
-  std::vector<std::int32_t> total;
+  std::vector<Q8Tile> tiles;
   Q8Rows rows;
 };
 
@@ -119,7 +119,6 @@ class QuantKernelsTest : public ::testing::TestWithParam<Case> {
  protected:
   const QuantKernels& scalar_ = ScalarQuantKernels();
   std::mt19937 random_{20240607};
-  std::vector<Line> scratch_ = std::vector<Line>(QuantScratchBytes(2048) / sizeof(Line) + 1);
 };
 
 TEST_P(QuantKernelsTest, RoundedProductsAreThoseOfTheFilesValues) {
@@ -128,12 +127,13 @@ TEST_P(QuantKernelsTest, RoundedProductsAreThoseOfTheFilesValues) {
   const Packed packed(type, columns, 3, &random_);
   const Rounded x(RandomFloats(columns, &random_), columns, scalar_);
   std::vector<float> actual(3), expanded(columns);
-  scalar_.mul_q8(packed.matrix, x.rows, actual.data(), 3, scratch_.data());
+  scalar_.mul_q8(packed.matrix, x.rows, actual.data(), 3);
   for (std::size_t r = 0; r < 3; ++r) {
     ExpandRow(type, packed.file.data() + r * RowBytes(type, columns), columns, expanded.data());
     double expected = 0, magnitude = 0;
     for (std::size_t i = 0; i < columns; ++i) {
-      const double product = static_cast<double>(expanded[i]) * x.scale[i / 32] * x.q[i];
+      const double product = static_cast<double>(expanded[i]) * x.tiles[i / 32].of[0].scale *
+                             x.tiles[i / 32].q[0][i % 32];
       expected += product;
       magnitude += std::fabs(product);
     }
@@ -150,8 +150,8 @@ TEST_P(QuantKernelsTest, RoundedProductsHaveTheSameBitsInEveryTableForAnyBatch) 
     for (const std::size_t count : {1, 2, 3, 4, 5, 6, 7, 8, 9, 17}) {
       const Rounded x(RandomFloats(count * columns, &random_), columns, scalar_);
       std::vector<float> expected(count * kRows), actual(count * kRows);
-      scalar_.mul_q8(packed.matrix, x.rows, expected.data(), kRows, scratch_.data());
-      table->mul_q8(packed.matrix, x.rows, actual.data(), kRows, scratch_.data());
+      scalar_.mul_q8(packed.matrix, x.rows, expected.data(), kRows);
+      table->mul_q8(packed.matrix, x.rows, actual.data(), kRows);
       EXPECT_EQ(actual, expected) << table->name << ", " << count << " activation rows";
     }
   }
@@ -161,12 +161,11 @@ TEST_P(QuantKernelsTest, EveryTableRoundsActivationsAlike) {
   const auto [type, columns] = GetParam();
   if (columns % 32 != 0) GTEST_SKIP() << "skipped: only whole runs are rounded";
   for (const QuantKernels* table : OtherTables()) {
-    const std::vector<float> x = RandomFloats(columns, &random_);
+    std::vector<float> x = RandomFloats(11 * columns, &random_);
+    x[3] = NAN, x[columns + 5] = INFINITY, x[2 * columns - 1] = -1e-42f;
     const Rounded expected(x, columns, scalar_), actual(x, columns, *table);
-    EXPECT_EQ(actual.q, expected.q);
-    EXPECT_EQ(actual.scale, expected.scale);
-    EXPECT_EQ(actual.sum, expected.sum);
-    EXPECT_EQ(actual.total, expected.total);
+    for (std::size_t i = 0; i < expected.tiles.size(); ++i)
+      EXPECT_EQ(std::memcmp(&actual.tiles[i], &expected.tiles[i], sizeof(Q8Tile)), 0) << i;
   }
 }
 
