@@ -87,6 +87,7 @@ struct FlagSet::State {
   std::vector<std::pair<std::string, std::unique_ptr<FlagSet>>> children;
   // A switch's text is read after the parse, so that its errors name the flag.
   std::vector<std::pair<std::unique_ptr<std::string>, Apply>> switches;
+  std::vector<std::function<absl::Status()>> checks;
   bool help = false;
   bool version = false;
 
@@ -145,7 +146,7 @@ struct FlagSet::State {
         nearest.empty() ? SeeHelp() : absl::StrCat("Did you mean ", nearest, "? ", SeeHelp()));
   }
 
-  // After CLI11's parse: help, unknown arguments and switches of this command, then of the
+  // After CLI11's parse: help, unknown arguments, switches and checks of this command, then of the
   // subcommand given.
   absl::Status Finish(const FlagSet& self, Parsed& parsed) const {
     if (help || version) {
@@ -157,6 +158,7 @@ struct FlagSet::State {
     for (const auto& [text, apply] : switches) {
       if (!text->empty()) RAGMESH_RETURN_IF_ERROR(apply({*text}));
     }
+    for (const auto& check : checks) RAGMESH_RETURN_IF_ERROR(check());
     for (const auto& [name, child] : children) {
       if (!app->got_subcommand(name)) continue;
       absl::StrAppend(&parsed.command, parsed.command.empty() ? "" : " ", name);
@@ -273,6 +275,10 @@ void FlagSet::StringList(const std::string& name, std::vector<std::string>* targ
   state_->Add(name, "A,B,...", help, apply, [target] { return absl::StrJoin(*target, ","); })
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+void FlagSet::Check(std::function<absl::Status()> check) {
+  state_->checks.push_back(std::move(check));
 }
 
 void FlagSet::Positional(const std::string& name, std::string* target, bool required,

@@ -11,6 +11,7 @@
 #define RAGMESH_LIBS_FLAGS_FLAG_SET_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -70,6 +71,10 @@ class FlagSet {
   // "a,b" or the flag several times.
   void StringList(const std::string& name, std::vector<std::string>* target,
                   const std::string& help);
+
+  // What no flag can tell by itself, such as one that another needs: asked once all flags are read,
+  // in order of declaration, and not for --help. Its error is Parse's.
+  void Check(std::function<absl::Status()> check);
 
   // An argument without a flag, in the order declared. The last one may be a list.
   void Positional(const std::string& name, std::string* target, bool required,

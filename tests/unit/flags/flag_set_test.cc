@@ -220,6 +220,18 @@ TEST_F(SubcommandTest, SaysWhatIsMissingOrMistyped) {
   EXPECT_THAT(GetErrorDetail(parsed.status())->next_step, HasSubstr("Did you mean ask?"));
 }
 
+TEST_F(SubcommandTest, ChecksOfACommandRunOnceItsFlagsAreReadAndOnlyWhenItIsGiven) {
+  FlagSet& tune = flags_.Subcommand("tune", "Tunes.");
+  std::string how;
+  tune.String("how", &how, "How.");
+  tune.Check([&how] { return how == "well" ? absl::OkStatus() : InvalidField("--how", "is bad"); });
+  EXPECT_THAT(Parse({"tune", "--how=well"}), IsOk());
+  EXPECT_THAT(Parse({"tune", "--how=so"}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--how is bad")));
+  EXPECT_THAT(Parse({"tune", "--help"}), IsOk());
+  EXPECT_THAT(Parse({"ask", "what is this?"}), IsOk());
+}
+
 TEST_F(SubcommandTest, HelpListsCommandsAndEachHasItsOwn) {
   EXPECT_THAT(Parse({"--help"})->text,
               AllOf(HasSubstr("ask     Asks a question"), HasSubstr("COMMAND")));
