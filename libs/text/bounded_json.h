@@ -21,6 +21,12 @@ struct JsonLimits {
 absl::StatusOr<nlohmann::json> ParseBoundedJson(absl::string_view bytes, absl::string_view what,
                                                 const JsonLimits& limits);
 
+// The same, with the members of objects in the order in which they came. Its time is linear in the
+// bytes, which that of nlohmann's own parser for ordered objects is not.
+absl::StatusOr<nlohmann::ordered_json> ParseOrderedJson(absl::string_view bytes,
+                                                        absl::string_view what,
+                                                        const JsonLimits& limits);
+
 }  // namespace ragmesh::text
 
 #endif  // RAGMESH_LIBS_TEXT_BOUNDED_JSON_H_
