@@ -39,9 +39,8 @@ class GeneratorClient final : public stages::Generator {
     return result;
   }
 
-  absl::StatusOr<std::vector<std::uint32_t>> Tokenize(
-      const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt,
-      const CallContext& call) override {
+  absl::StatusOr<std::vector<std::uint32_t>> Tokenize(const stages::Prompt& prompt,
+                                                      const CallContext& call) override {
     v1::TokenizeRequest message;
     v1::TokenizeResponse response;
     wire::ToProto(prompt, message.mutable_prompt());

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "absl/status/status.h"
 #include "libs/generation/engine.h"
 #include "libs/generation/text_assembler.h"
+#include "libs/generation/tool_call_reader.h"
 #include "libs/generation/vocabulary.h"
 #include "libs/stages/generator.h"
 
@@ -21,14 +23,22 @@ namespace ragmesh::generation {
 class Choice {
  public:
   using OnToken = absl::FunctionRef<absl::Status(const stages::TokenEvent&)>;
+  // How calls are read, and the control tokens that stand in them as the reader takes them.
+  struct Tools {
+    ToolCallReader reader;
+    const std::map<std::uint32_t, std::string>& controls;
+  };
 
+  // `tools` is null for texts without calls.
   Choice(std::uint32_t index, std::uint64_t seed, std::unique_ptr<Engine::Stream> stream,
-         const Vocabulary& vocabulary, std::vector<std::string> stops, bool drops_first_space)
+         const Vocabulary& vocabulary, std::vector<std::string> stops, bool drops_first_space,
+         std::unique_ptr<Tools> tools)
       : index_(index),
         seed_(seed),
         stream_(std::move(stream)),
         vocabulary_(vocabulary),
-        assembler_(std::move(stops), drops_first_space) {}
+        assembler_(std::move(stops), drops_first_space),
+        tools_(std::move(tools)) {}
 
   // Waits for the next token and hands on what may be shown with it. Errors of the stream and of
   // `on_token` as they are.
@@ -46,6 +56,8 @@ class Choice {
 
  private:
   absl::string_view Text(std::uint32_t id) const;
+  // What is left when no more tokens come.
+  absl::Status SendRest(OnToken on_token);
   absl::Status Send(stages::TokenEvent event, OnToken on_token);
   void End();
 
@@ -54,6 +66,7 @@ class Choice {
   std::unique_ptr<Engine::Stream> stream_;
   const Vocabulary& vocabulary_;
   TextAssembler assembler_;
+  std::unique_ptr<Tools> tools_;
   std::deque<stages::TokenLogprobs> logprobs_;  // of tokens whose text is held back
   std::uint32_t tokens_ = 0;
   Engine::Outcome outcome_;

@@ -22,8 +22,41 @@ constexpr std::size_t kMaxStops = 16;
 constexpr std::size_t kMaxStopBytes = 256;
 constexpr std::size_t kMaxStreams = 64;
 
+// Of the prompt; none of a raw one.
+const std::vector<stages::Tool>& ToolsOf(const stages::GenerateRequest& request) {
+  static const std::vector<stages::Tool> kNone;
+  const auto* chat = std::get_if<stages::ChatPrompt>(&request.prompt);
+  return chat == nullptr ? kNone : chat->tools;
+}
+
+absl::Status CheckToolsOf(const stages::GenerateRequest& request) {
+  const std::vector<stages::Tool>& tools = ToolsOf(request);
+  RAGMESH_RETURN_IF_ERROR(stages::CheckTools(tools, ""));
+  RAGMESH_RETURN_IF_ERROR(stages::CheckToolChoice(request.tool_choice, tools));
+  if (tools.empty() || request.tool_choice.mode == stages::ToolChoice::Mode::kNone ||
+      request.format.kind == stages::OutputFormat::Kind::kText) {
+    return absl::OkStatus();
+  }
+  return InvalidField("format", "stands beside tools, whose calls have a form of their own",
+                      "Leave one of them out, or set tool_choice to none.");
+}
+
+// Letters and digits at random: ids of one conversation differ, whatever its seeds.
+std::string NewCallId() {
+  constexpr char kLetters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  std::random_device device;
+  std::uint64_t bits = std::uint64_t{device()} << 32 | device();
+  std::string id(kCallIdBytes, '0');
+  for (char& letter : id) {
+    letter = kLetters[bits % (sizeof(kLetters) - 1)];
+    bits /= sizeof(kLetters) - 1;
+  }
+  return id;
+}
+
 absl::Status CheckRequest(const stages::GenerateRequest& request, std::size_t vocabulary) {
   RAGMESH_RETURN_IF_ERROR(stages::CheckSampling(request.sampling, "sampling."));
+  RAGMESH_RETURN_IF_ERROR(CheckToolsOf(request));
   for (const stages::LogitBias& entry : request.sampling.logit_bias) {
     if (entry.token_id < vocabulary) continue;
     return InvalidField("sampling.logit_bias",
@@ -89,9 +122,11 @@ class LlamaGenerator final : public stages::Generator {
     auto generator = std::unique_ptr<LlamaGenerator>(new LlamaGenerator(options));
     RAGMESH_ASSIGN_OR_RETURN(std::shared_ptr<const gguf::File> file,
                              gguf::File::Open(options.path));
-    RAGMESH_ASSIGN_OR_RETURN(generator->prompts_,
-                             PromptReader::Create(*file, options.max_prompt_bytes));
-    generator->formats_ = std::make_unique<OutputFormats>(generator->prompts_->vocabulary());
+    RAGMESH_ASSIGN_OR_RETURN(
+        generator->prompts_,
+        PromptReader::Create(*file, options.max_prompt_bytes, options.chat_template));
+    generator->formats_ = std::make_unique<OutputFormats>(generator->prompts_->vocabulary(),
+                                                          generator->prompts_->tool_controls());
     const int threads = options.threads > 0 ? options.threads : AvailableCpus();
     generator->pool_ = std::make_unique<ComputePool>(threads);
     Engine::Options engine;
@@ -144,9 +179,8 @@ class LlamaGenerator final : public stages::Generator {
     return Summarise(choices, prompt_tokens);
   }
 
-  absl::StatusOr<std::vector<std::uint32_t>> Tokenize(
-      const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt,
-      const CallContext& call) override {
+  absl::StatusOr<std::vector<std::uint32_t>> Tokenize(const stages::Prompt& prompt,
+                                                      const CallContext& call) override {
     RAGMESH_RETURN_IF_ERROR(call.Check());
     return prompts_->Read(prompt);
   }
@@ -168,7 +202,8 @@ class LlamaGenerator final : public stages::Generator {
         {"max_stop_strings", kMaxStops},       {"kv_bytes", options_.kv_bytes}};
     info.features = {{"threads", absl::StrCat(pool_->threads())},
                      {"waiting", absl::StrCat(engine_->waiting())},
-                     {"running", absl::StrCat(engine_->running())}};
+                     {"running", absl::StrCat(engine_->running())},
+                     {"tools", prompts_->tool_format().ok() ? "yes" : "no"}};
     return info;
   }
 
@@ -197,12 +232,33 @@ class LlamaGenerator final : public stages::Generator {
     work.seed = request.sampling.seed.has_value() ? *request.sampling.seed : RandomSeed();
     work.top_logprobs = request.top_logprobs;
     work.tenant = request.tenant;
-    RAGMESH_ASSIGN_OR_RETURN(work.constraint, formats_->Find(request.format));
+    RAGMESH_ASSIGN_OR_RETURN(work.constraint, FindConstraint(request));
     if (work.constraint != nullptr && request.ignore_eos)
       return InvalidField("ignore_eos", "stands beside a format, which has an end");
     work.breakers = Breakers(request.sampling);
     (request.ignore_eos ? work.forbidden : work.end_ids) = prompts_->vocabulary().end_ids;
     return work;
+  }
+
+  absl::StatusOr<OutputFormats::ConstraintPtr> FindConstraint(
+      const stages::GenerateRequest& request) const {
+    const std::vector<stages::Tool>& tools = ToolsOf(request);
+    if (tools.empty() || request.format.kind != stages::OutputFormat::Kind::kText)
+      return formats_->Find(request.format);
+    RAGMESH_RETURN_IF_ERROR(prompts_->tool_format().status());
+    return formats_->FindTools(*prompts_->tool_format(), tools, request.tool_choice);
+  }
+
+  // Null for texts without calls.
+  std::unique_ptr<Choice::Tools> ReadTools(const stages::GenerateRequest& request) const {
+    const std::vector<stages::Tool>& tools = ToolsOf(request);
+    if (tools.empty() || request.tool_choice.mode == stages::ToolChoice::Mode::kNone)
+      return nullptr;
+    std::vector<std::string> names;
+    for (const stages::Tool& tool : tools) names.push_back(tool.name);
+    return std::make_unique<Choice::Tools>(
+        Choice::Tools{ToolCallReader(*prompts_->tool_format(), std::move(names), NewCallId),
+                      prompts_->tool_controls()});
   }
 
   static std::uint64_t RandomSeed() {
@@ -220,7 +276,8 @@ class LlamaGenerator final : public stages::Generator {
                              engine_->Submit(std::move(own), call));
     const Vocabulary& vocabulary = prompts_->vocabulary();
     choices->emplace_back(index, seed, std::move(stream), vocabulary, request.stop,
-                          vocabulary.tokenizer->AddsSpaceAfter(work.prompt.back()));
+                          vocabulary.tokenizer->AddsSpaceAfter(work.prompt.back()),
+                          ReadTools(request));
     return absl::OkStatus();
   }
 
@@ -315,8 +372,8 @@ class AbsentGenerator final : public stages::Generator {
       const CallContext&) override {
     return Refusal();
   }
-  absl::StatusOr<std::vector<std::uint32_t>> Tokenize(
-      const std::variant<stages::ChatMessages, stages::RawPrompt>&, const CallContext&) override {
+  absl::StatusOr<std::vector<std::uint32_t>> Tokenize(const stages::Prompt&,
+                                                      const CallContext&) override {
     return Refusal();
   }
   absl::StatusOr<stages::StageInfo> Info(const CallContext&) override {

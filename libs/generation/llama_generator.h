@@ -42,6 +42,7 @@ struct GeneratorOptions {
   std::string
       kernel;  // "": the best of this machine; "scalar", "avx2", "avx512-vnni", "avx512-bf16"
   std::size_t max_prompt_bytes = 4 << 20;
+  std::string chat_template;  // Jinja, in place of the model's own; empty: its own
 };
 
 // Loads `options.path`; errors name what is wrong with the file or an option.

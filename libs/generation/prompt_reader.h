@@ -2,7 +2,9 @@
 #ifndef RAGMESH_LIBS_GENERATION_PROMPT_READER_H_
 #define RAGMESH_LIBS_GENERATION_PROMPT_READER_H_
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "libs/chat_template/chat_template.h"
 #include "libs/generation/engine.h"
+#include "libs/generation/tool_format.h"
 #include "libs/generation/vocabulary.h"
 #include "libs/gguf/gguf.h"
 #include "libs/stages/generator.h"
@@ -20,27 +23,41 @@ namespace ragmesh::generation {
 class PromptReader {
  public:
   // A file whose template is outside the supported subset still serves raw prompts; chat prompts
-  // then report why.
-  static absl::StatusOr<std::unique_ptr<const PromptReader>> Create(const gguf::File& file,
-                                                                    std::size_t max_prompt_bytes);
+  // then report why. `chat_template` is used in place of the file's own, unless empty.
+  static absl::StatusOr<std::unique_ptr<const PromptReader>> Create(
+      const gguf::File& file, std::size_t max_prompt_bytes, absl::string_view chat_template = "");
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
+
+  // How the model writes calls of tools, or FAILED_PRECONDITION / NO_TOOL_FORMAT.
+  const absl::StatusOr<ToolFormat>& tool_format() const { return tool_format_; }
+  // Control tokens that it spells, behind their marks, by id; empty without a format.
+  const std::map<std::uint32_t, std::string>& tool_controls() const { return tool_controls_; }
 
   // Words in message content never become control tokens. INVALID_ARGUMENT when the template
   // refuses the messages; RESOURCE_EXHAUSTED / LIMIT_EXCEEDED over the bound on bytes.
   // `passages`, unless null, gets the tokens of passages that the messages name, in order; those
   // that the template has changed are left out.
   absl::StatusOr<std::vector<std::uint32_t>> Read(
-      const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt,
-      std::vector<Engine::TokenRange>* passages = nullptr) const;
+      const stages::Prompt& prompt, std::vector<Engine::TokenRange>* passages = nullptr) const;
 
  private:
   PromptReader() = default;
-  absl::StatusOr<chat_template::Rendered> Render(const stages::ChatMessages& messages) const;
+  using Template = absl::StatusOr<std::shared_ptr<const chat_template::ChatTemplate>>;
+
+  static Template ParseTemplate(absl::string_view source);
+  void ReadTemplates(const gguf::File& file, absl::string_view given);
+  std::string Spelling(std::optional<std::uint32_t> id) const;
+  absl::StatusOr<ToolFormat> LookForTools() const;
+  void LookForControls(const ToolFormat& format);
+  absl::StatusOr<chat_template::Rendered> Render(const stages::ChatPrompt& chat) const;
 
   Vocabulary vocabulary_;
   std::size_t max_prompt_bytes_ = 0;
-  absl::StatusOr<std::unique_ptr<const chat_template::ChatTemplate>> template_ = nullptr;
+  Template template_ = nullptr;
+  Template tool_template_ = nullptr;  // of conversations with tools, mostly the same
+  absl::StatusOr<ToolFormat> tool_format_ = ToolFormat();
+  std::map<std::uint32_t, std::string> tool_controls_;
 };
 
 }  // namespace ragmesh::generation

@@ -10,8 +10,8 @@
 
 namespace ragmesh::grammar {
 
-absl::StatusOr<Grammar::Ptr> Grammar::Compile(const Rules& rules, RuleId root,
-                                              const Limits& limits) {
+absl::StatusOr<Grammar::Ptr> Grammar::FromRules(const Rules& rules, RuleId root,
+                                                const Limits& limits) {
   RAGMESH_ASSIGN_OR_RETURN(Automaton automaton, CompileAutomaton(rules, root, limits));
   return Ptr(new Grammar(std::move(automaton)));
 }
@@ -19,7 +19,7 @@ absl::StatusOr<Grammar::Ptr> Grammar::Compile(const Rules& rules, RuleId root,
 absl::StatusOr<Grammar::Ptr> Grammar::ParseGbnf(absl::string_view text, const Limits& limits) {
   Rules rules(limits.max_nodes);
   RAGMESH_ASSIGN_OR_RETURN(const RuleId root, ReadGbnf(text, limits, &rules));
-  return Compile(rules, root, limits);
+  return FromRules(rules, root, limits);
 }
 
 absl::StatusOr<Grammar::Ptr> Grammar::FromJsonSchema(absl::string_view schema,
@@ -27,7 +27,7 @@ absl::StatusOr<Grammar::Ptr> Grammar::FromJsonSchema(absl::string_view schema,
   RAGMESH_ASSIGN_OR_RETURN(const nlohmann::ordered_json parsed, ParseSchemaText(schema, limits));
   Rules rules(limits.max_nodes);
   RAGMESH_ASSIGN_OR_RETURN(const RuleId root, ReadJsonSchema(parsed, limits, &rules));
-  return Compile(rules, root, limits);
+  return FromRules(rules, root, limits);
 }
 
 Grammar::Ptr Grammar::AnyJson() {
@@ -35,7 +35,7 @@ Grammar::Ptr Grammar::AnyJson() {
   Rules rules(limits.max_nodes);
   JsonRules json(&rules);
   const RuleId root = rules.Add("JSON", json.Object());
-  absl::StatusOr<Ptr> grammar = Compile(rules, root, limits);
+  absl::StatusOr<Ptr> grammar = FromRules(rules, root, limits);
   RAGMESH_CHECK(grammar.ok(), "the rules of JSON compile");
   return *std::move(grammar);
 }

@@ -45,6 +45,10 @@ class Grammar {
   // is supported; INVALID_ARGUMENT / BAD_SCHEMA a value that no schema may have.
   static absl::StatusOr<Ptr> FromJsonSchema(absl::string_view schema, const Limits& limits = {});
 
+  // What `root` matches, for those who put rules together themselves. Errors as of
+  // CompileAutomaton, and LIMIT_EXCEEDED when there were too many nodes.
+  static absl::StatusOr<Ptr> FromRules(const Rules& rules, RuleId root, const Limits& limits = {});
+
   // JSON mode: any JSON object.
   static Ptr AnyJson();
 
@@ -52,7 +56,6 @@ class Grammar {
 
  private:
   explicit Grammar(Automaton automaton) : automaton_(std::move(automaton)) {}
-  static absl::StatusOr<Ptr> Compile(const Rules& rules, RuleId root, const Limits& limits);
 
   const Automaton automaton_;
 };

@@ -6,15 +6,17 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/text/bounded_json.h"
 
 namespace ragmesh::remote_generation {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;  // schemas keep the order of their properties
 using stages::ChatRole;
 
 constexpr std::size_t kMaxStops = 16;
 constexpr std::size_t kMaxPromptBytes = 4 << 20;
+constexpr text::JsonLimits kSchemaLimits{.max_bytes = 256 << 10, .max_depth = 128};
 
 // A field that not every server takes.
 struct Extra {
@@ -69,14 +71,15 @@ void AddFormat(const stages::OutputFormat& format, std::vector<Extra>* extras) {
       return;
     case Kind::kJsonSchema: {
       // Not JSON: the server says so.
-      const json schema = json::parse(format.text, nullptr, /*allow_exceptions=*/false);
+      const auto schema = text::ParseOrderedJson(format.text, "json_schema", kSchemaLimits);
       extras->push_back(
           {"json_schema",
            "response_format",
            {{"type", "json_schema"},
-            {"json_schema", {{"name", "answer"}, {"strict", true}, {"schema", schema}}}},
+            {"json_schema",
+             {{"name", "answer"}, {"strict", true}, {"schema", schema.value_or(nullptr)}}}},
            true,
-           schema.is_discarded() ? 0u : unsigned{kAllServers}});
+           schema.ok() ? unsigned{kAllServers} : 0u});
       return;
     }
     case Kind::kGrammar:
@@ -153,6 +156,30 @@ absl::Status CheckSeed(std::uint64_t seed, ServerKind kind) {
                       absl::StrCat("must be at most ", most, " for a server of this kind"));
 }
 
+json ToolChoiceJson(const stages::ToolChoice& choice) {
+  if (!choice.name.empty()) return {{"type", "function"}, {"function", {{"name", choice.name}}}};
+  switch (choice.mode) {
+    case stages::ToolChoice::Mode::kNone:
+      return "none";
+    case stages::ToolChoice::Mode::kRequired:
+      return "required";
+    case stages::ToolChoice::Mode::kAuto:
+      break;
+  }
+  return "auto";
+}
+
+absl::Status AddTools(const std::vector<stages::Tool>& tools, const stages::ToolChoice& choice,
+                      json* body) {
+  RAGMESH_RETURN_IF_ERROR(stages::CheckTools(tools, ""));
+  RAGMESH_RETURN_IF_ERROR(stages::CheckToolChoice(choice, tools));
+  if (tools.empty()) return absl::OkStatus();
+  RAGMESH_ASSIGN_OR_RETURN((*body)["tools"], ToolsJson(tools));
+  (*body)["tool_choice"] = ToolChoiceJson(choice);
+  (*body)["parallel_tool_calls"] = !choice.single;
+  return absl::OkStatus();
+}
+
 absl::Status AddPrompt(const stages::GenerateRequest& request, const RawPlan& raw, json* body) {
   std::size_t bytes = 0;
   if (const auto* text = std::get_if<stages::RawPrompt>(&request.prompt)) {
@@ -164,10 +191,14 @@ absl::Status AddPrompt(const stages::GenerateRequest& request, const RawPlan& ra
       (*body)["prompt"] = text->text;
     }
   } else {
-    const auto& messages = std::get<stages::ChatMessages>(request.prompt);
-    if (messages.empty()) return InvalidField("messages", "must not be empty");
-    for (const stages::ChatMessage& message : messages) bytes += message.content.size();
-    (*body)["messages"] = MessagesJson(messages);
+    const auto& chat = std::get<stages::ChatPrompt>(request.prompt);
+    if (chat.messages.empty()) return InvalidField("messages", "must not be empty");
+    for (const stages::ChatMessage& message : chat.messages) {
+      bytes += message.content.size();
+      for (const stages::ToolCall& call : message.tool_calls) bytes += call.arguments.size();
+    }
+    (*body)["messages"] = MessagesJson(chat.messages);
+    RAGMESH_RETURN_IF_ERROR(AddTools(chat.tools, request.tool_choice, body));
   }
   if (bytes <= kMaxPromptBytes) return absl::OkStatus();
   return LimitExceeded("prompt", static_cast<long long>(bytes),
@@ -178,8 +209,35 @@ absl::Status AddPrompt(const stages::GenerateRequest& request, const RawPlan& ra
 
 json MessagesJson(const stages::ChatMessages& messages) {
   json list = json::array();
-  for (const stages::ChatMessage& message : messages)
-    list.push_back({{"role", RoleName(message.role)}, {"content", message.content}});
+  for (const stages::ChatMessage& message : messages) {
+    json turn = {{"role", RoleName(message.role)}, {"content", message.content}};
+    for (const stages::ToolCall& call : message.tool_calls) {
+      const std::string arguments = call.arguments.empty() ? "{}" : call.arguments;
+      turn["tool_calls"].push_back({{"id", call.id},
+                                    {"type", "function"},
+                                    {"function", {{"name", call.name}, {"arguments", arguments}}}});
+    }
+    if (message.role == ChatRole::kTool) turn["tool_call_id"] = message.tool_call_id;
+    list.push_back(std::move(turn));
+  }
+  return list;
+}
+
+absl::StatusOr<json> ToolsJson(const std::vector<stages::Tool>& tools) {
+  json list = json::array();
+  for (std::size_t i = 0; i < tools.size(); ++i) {
+    const stages::Tool& tool = tools[i];
+    json function = {{"name", tool.name}, {"description", tool.description}};
+    function["parameters"] = {{"type", "object"}, {"properties", json::object()}};
+    if (!tool.parameters.empty()) {
+      RAGMESH_ASSIGN_OR_RETURN(
+          function["parameters"],
+          text::ParseOrderedJson(tool.parameters, absl::StrCat("tools[", i, "].parameters"),
+                                 kSchemaLimits));
+    }
+    if (tool.strict) function["strict"] = true;
+    list.push_back({{"type", "function"}, {"function", std::move(function)}});
+  }
   return list;
 }
 

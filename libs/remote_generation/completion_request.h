@@ -14,11 +14,15 @@
 
 namespace ragmesh::remote_generation {
 
-// [{"role": .., "content": ..}, ..]
-nlohmann::json MessagesJson(const stages::ChatMessages& messages);
+// [{"role": .., "content": ..}, ..], with "tool_calls" and "tool_call_id" where there are any.
+nlohmann::ordered_json MessagesJson(const stages::ChatMessages& messages);
+
+// [{"type": "function", "function": {..}}, ..]. INVALID_ARGUMENT that names the field for
+// parameters that are no JSON.
+absl::StatusOr<nlohmann::ordered_json> ToolsJson(const std::vector<stages::Tool>& tools);
 
 // `value` as text; what is not UTF-8 becomes U+FFFD.
-std::string Dump(const nlohmann::json& value);
+std::string Dump(const nlohmann::ordered_json& value);
 
 // Room for the answer to a raw prompt without max_tokens, and its text as ids where that is how the
 // server keeps special tokens in it from being read; unset: the text itself.

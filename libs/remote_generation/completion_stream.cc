@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
 
 #include "absl/strings/ascii.h"
 #include "absl/time/clock.h"
@@ -57,9 +59,24 @@ const json* TextOf(const json& choice) {
   return Member(choice, "text");
 }
 
+// The calls that a choice adds to; null when it adds to none.
+const json* CallsOf(const json& choice) {
+  const json* const delta = Member(choice, "delta");
+  return delta == nullptr ? nullptr : Member(*delta, "tool_calls");
+}
+
+// Empty when it is absent; nullopt when it is no string.
+std::optional<std::string> Text(const json& object, const char* name) {
+  const json* const value = Member(object, name);
+  if (value == nullptr) return "";
+  if (!value->is_string()) return std::nullopt;
+  return value->get<std::string>();
+}
+
 absl::StatusOr<stages::FinishReason> FinishReasonOf(const json& reason) {
   if (reason == "stop") return stages::FinishReason::kStop;
   if (reason == "length") return stages::FinishReason::kLength;
+  if (reason == "tool_calls") return stages::FinishReason::kToolCalls;
   if (reason == "content_filter") {
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      "the model server's filter ended the answer",
@@ -94,22 +111,56 @@ absl::Status CompletionStream::TakeEvent(
     result_.usage = ReadUsage(*usage);
   const json* const choice = FirstChoice(*event);
   if (choice == nullptr) return absl::OkStatus();
-  if (const json* text = TextOf(*choice); text != nullptr) {
-    if (!text->is_string()) return BadAnswer("has a text that is no string");
-    const auto& piece = text->get_ref<const std::string&>();
-    text_bytes_ += piece.size();
-    if (text_bytes_ > kMaxTextBytes) return BadAnswer("has over 16 MiB of text");
-    if (!piece.empty()) {
-      if (first_text_ == absl::InfinitePast()) first_text_ = absl::Now();
-      RAGMESH_RETURN_IF_ERROR(on_token({piece, {}}));
-    }
-  }
+  RAGMESH_RETURN_IF_ERROR(TakeContent(*choice, on_token));
   if (const json* reason = Member(*choice, "finish_reason"); reason != nullptr) {
     RAGMESH_ASSIGN_OR_RETURN(result_.finish_reason, FinishReasonOf(*reason));
+    // Some servers stop where a call that was asked for by name ends.
+    if (called_ && result_.finish_reason == stages::FinishReason::kStop)
+      result_.finish_reason = stages::FinishReason::kToolCalls;
     finished_ = true;
     // vLLM's own; a number there is an end token.
     if (const json* stop = Member(*choice, "stop_reason"); stop != nullptr && stop->is_string())
       result_.stop_sequence = stop->get<std::string>();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CompletionStream::TakeContent(const json& choice, OnToken on_token) {
+  stages::TokenEvent event;
+  if (const json* text = TextOf(choice); text != nullptr) {
+    if (!text->is_string()) return BadAnswer("has a text that is no string");
+    event.text = text->get<std::string>();
+    text_bytes_ += event.text.size();
+  }
+  if (const json* calls = CallsOf(choice); calls != nullptr)
+    RAGMESH_RETURN_IF_ERROR(ReadCalls(*calls, &event));
+  if (text_bytes_ > kMaxTextBytes) return BadAnswer("has over 16 MiB of text");
+  if (event.text.empty() && event.tool_calls.empty()) return absl::OkStatus();
+  if (first_text_ == absl::InfinitePast()) first_text_ = absl::Now();
+  return on_token(event);
+}
+
+absl::Status CompletionStream::ReadCalls(const json& list, stages::TokenEvent* event) {
+  if (!list.is_array()) return BadAnswer("has calls that are no list");
+  for (const json& entry : list) {
+    stages::ToolCallDelta delta{.index = Count(entry, "index")};
+    if (delta.index >= stages::kMaxToolCalls) return BadAnswer("has over 128 calls");
+    const json* const function = Member(entry, "function");
+    std::optional<std::string> id = Text(entry, "id"), name = "", arguments = "";
+    if (function != nullptr) {
+      name = Text(*function, "name");
+      arguments = Text(*function, "arguments");
+    }
+    const bool fits = id.has_value() && name.has_value() && arguments.has_value() &&
+                      id->size() <= stages::kMaxToolCallIdBytes &&
+                      (name->empty() || stages::IsToolName(*name));
+    if (!fits) return BadAnswer("has a call that is malformed");
+    delta.id = *std::move(id);
+    delta.name = *std::move(name);
+    delta.arguments = *std::move(arguments);
+    text_bytes_ += delta.arguments.size();
+    event->tool_calls.push_back(std::move(delta));
+    called_ = true;
   }
   return absl::OkStatus();
 }

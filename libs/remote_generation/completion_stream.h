@@ -3,6 +3,7 @@
 #define RAGMESH_LIBS_REMOTE_GENERATION_COMPLETION_STREAM_H_
 
 #include <cstddef>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "absl/functional/function_ref.h"
@@ -16,8 +17,8 @@
 namespace ragmesh::remote_generation {
 
 // Takes the pieces of one body. Of each event the first choice counts: its text is handed on as one
-// token event without ids, which the server does not tell. Text that a reasoning model thinks
-// (reasoning_content) is not part of the answer.
+// token event without ids, which the server does not tell; and so are its calls of tools. Text that
+// a reasoning model thinks (reasoning_content) is not part of the answer.
 class CompletionStream {
  public:
   // `key_file` for errors, see ServerError.
@@ -40,13 +41,18 @@ class CompletionStream {
   absl::Time first_text() const { return first_text_; }
 
  private:
-  absl::Status TakeEvent(absl::string_view data,
-                         absl::FunctionRef<absl::Status(const stages::TokenEvent&)> on_token);
+  using OnToken = absl::FunctionRef<absl::Status(const stages::TokenEvent&)>;
+
+  absl::Status TakeEvent(absl::string_view data, OnToken on_token);
+  // Text and calls of a choice.
+  absl::Status TakeContent(const nlohmann::json& choice, OnToken on_token);
+  absl::Status ReadCalls(const nlohmann::json& list, stages::TokenEvent* event);
 
   const std::string key_file_;
   EventStream events_;
   stages::GenerateResult result_;
   bool finished_ = false;  // a finish reason came
+  bool called_ = false;    // a call came
   bool done_ = false;
   std::size_t text_bytes_ = 0;
   absl::Time first_text_ = absl::InfinitePast();

@@ -16,12 +16,20 @@ namespace ragmesh::remote_generation {
 namespace {
 
 using nlohmann::json;
-using Prompt = std::variant<stages::ChatMessages, stages::RawPrompt>;
+using Request = nlohmann::ordered_json;
 
 constexpr std::size_t kMaxReplyBytes = 32 << 20;  // a token id and its comma per byte of a prompt
 
 // Below what the least of the servers takes, so that the seed reported is the seed used.
 std::uint64_t RandomSeed() { return std::random_device()() & 0x7fffffff; }
+
+// What a server is to render.
+absl::StatusOr<Request> ChatJson(const stages::ChatPrompt& chat) {
+  Request request = {{"messages", MessagesJson(chat.messages)}};
+  if (chat.tools.empty()) return request;
+  RAGMESH_ASSIGN_OR_RETURN(request["tools"], ToolsJson(chat.tools));
+  return request;
+}
 
 absl::StatusOr<json> ParseReply(absl::string_view body) {
   auto parsed =
@@ -117,7 +125,7 @@ absl::StatusOr<stages::GenerateResult> RemoteGenerator::Generate(
   const std::uint64_t seed = request.sampling.seed.value_or(RandomSeed());
   RAGMESH_ASSIGN_OR_RETURN(const RawPlan raw, PlanRaw(request, facts, call));
   RAGMESH_ASSIGN_OR_RETURN(const std::string body, CompletionBody(request, facts, seed, raw));
-  const bool chat = std::holds_alternative<stages::ChatMessages>(request.prompt);
+  const bool chat = std::holds_alternative<stages::ChatPrompt>(request.prompt);
   RAGMESH_ASSIGN_OR_RETURN(
       stages::GenerateResult result,
       Stream(urls_.api + (chat ? "/chat/completions" : "/completions"), body, on_token, call));
@@ -145,7 +153,7 @@ absl::StatusOr<stages::GenerateResult> RemoteGenerator::Stream(
   return result;
 }
 
-absl::StatusOr<std::vector<std::uint32_t>> RemoteGenerator::TokenizeAt(const json& request,
+absl::StatusOr<std::vector<std::uint32_t>> RemoteGenerator::TokenizeAt(const Request& request,
                                                                        const CallContext& call) {
   const std::string body = Dump(request);
   RAGMESH_ASSIGN_OR_RETURN(const std::string answer, Fetch(urls_.root + "/tokenize", &body, call));
@@ -162,25 +170,27 @@ absl::StatusOr<std::vector<std::uint32_t>> RemoteGenerator::TokenizeAt(const jso
   return ids;
 }
 
-absl::StatusOr<std::vector<std::uint32_t>> RemoteGenerator::Tokenize(const Prompt& prompt,
+absl::StatusOr<std::vector<std::uint32_t>> RemoteGenerator::Tokenize(const stages::Prompt& prompt,
                                                                      const CallContext& call) {
   RAGMESH_ASSIGN_OR_RETURN(const ServerFacts facts, Facts(call));
   const auto* raw = std::get_if<stages::RawPrompt>(&prompt);
-  const auto* chat = std::get_if<stages::ChatMessages>(&prompt);
+  const auto* chat = std::get_if<stages::ChatPrompt>(&prompt);
   switch (facts.kind) {
-    case kVllm:
+    case kVllm: {
       if (raw != nullptr) return TokenizeAt({{"model", facts.model}, {"prompt", raw->text}}, call);
-      return TokenizeAt({{"model", facts.model},
-                         {"messages", MessagesJson(*chat)},
-                         {"add_generation_prompt", true}},
-                        call);
+      RAGMESH_ASSIGN_OR_RETURN(Request chat_request, ChatJson(*chat));
+      chat_request["model"] = facts.model;
+      chat_request["add_generation_prompt"] = true;
+      return TokenizeAt(chat_request, call);
+    }
     case kLlamaServer: {
       if (raw != nullptr) {
         return TokenizeAt(
             {{"content", raw->text}, {"add_special", true}, {"parse_special", raw->parse_special}},
             call);
       }
-      const std::string body = Dump({{"messages", MessagesJson(*chat)}});
+      RAGMESH_ASSIGN_OR_RETURN(const Request chat_request, ChatJson(*chat));
+      const std::string body = Dump(chat_request);
       RAGMESH_ASSIGN_OR_RETURN(const std::string answer,
                                Fetch(urls_.root + "/apply-template", &body, call));
       RAGMESH_ASSIGN_OR_RETURN(const json reply, ParseReply(answer));

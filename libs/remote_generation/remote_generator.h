@@ -44,9 +44,8 @@ class RemoteGenerator final : public stages::Generator {
       const CallContext& call) override;
 
   // UNIMPLEMENTED / NO_REMOTE_TOKENIZER for servers other than llama-server and vLLM.
-  absl::StatusOr<std::vector<std::uint32_t>> Tokenize(
-      const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt,
-      const CallContext& call) override;
+  absl::StatusOr<std::vector<std::uint32_t>> Tokenize(const stages::Prompt& prompt,
+                                                      const CallContext& call) override;
 
   // What was learned of the server last, without asking it; ready once anything was. The digest of
   // its weights is not known and stays empty.
@@ -68,7 +67,7 @@ class RemoteGenerator final : public stages::Generator {
   // The whole body of a 200 answer; errors as ServerError.
   absl::StatusOr<std::string> Fetch(const std::string& url, const std::string* json,
                                     const CallContext& call);
-  absl::StatusOr<std::vector<std::uint32_t>> TokenizeAt(const nlohmann::json& request,
+  absl::StatusOr<std::vector<std::uint32_t>> TokenizeAt(const nlohmann::ordered_json& request,
                                                         const CallContext& call);
 
   const Options options_;

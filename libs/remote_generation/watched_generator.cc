@@ -53,8 +53,8 @@ absl::StatusOr<stages::GenerateResult> WatchedGenerator::Generate(
   return local_->Generate(request, on_token, call);
 }
 
-absl::StatusOr<std::vector<std::uint32_t>> WatchedGenerator::Tokenize(
-    const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt, const CallContext& call) {
+absl::StatusOr<std::vector<std::uint32_t>> WatchedGenerator::Tokenize(const stages::Prompt& prompt,
+                                                                      const CallContext& call) {
   if (!UsesLocal()) {
     auto ids = remote_->Tokenize(prompt, call);
     if (ids.ok() || !TakesOver(ids.status(), call)) return ids;

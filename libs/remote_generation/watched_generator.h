@@ -36,9 +36,8 @@ class WatchedGenerator final : public stages::Generator {
       const stages::GenerateRequest& request,
       absl::FunctionRef<absl::Status(const stages::TokenEvent&)> on_token,
       const CallContext& call) override;
-  absl::StatusOr<std::vector<std::uint32_t>> Tokenize(
-      const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt,
-      const CallContext& call) override;
+  absl::StatusOr<std::vector<std::uint32_t>> Tokenize(const stages::Prompt& prompt,
+                                                      const CallContext& call) override;
 
   // Of the one that takes calls now; features "backend" ("remote" or "engine") and, when the
   // circuit is open, "remote" with the reason.

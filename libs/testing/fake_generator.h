@@ -24,17 +24,18 @@ class FakeGenerator final : public stages::Generator {
   std::atomic<int> tokens_made = 0;
   std::string last_prompt;
   stages::Sampling last_sampling;
+  stages::GenerateRequest last_request;
+  std::vector<stages::ToolCallDelta> calls;  // written behind what it says
 
-  static std::string Text(const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt) {
+  static std::string Text(const stages::Prompt& prompt) {
     if (const auto* raw = std::get_if<stages::RawPrompt>(&prompt)) return raw->text;
     std::string all;
-    for (const auto& message : std::get<stages::ChatMessages>(prompt))
+    for (const auto& message : std::get<stages::ChatPrompt>(prompt).messages)
       absl::StrAppend(&all, message.content, "\n");
     return all;
   }
 
-  static std::vector<std::uint32_t> Ids(
-      const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt) {
+  static std::vector<std::uint32_t> Ids(const stages::Prompt& prompt) {
     std::vector<std::uint32_t> ids(1, 0);
     for (const char c : Text(prompt)) {
       if (c == ' ' || c == '\n') ids.push_back(0);
@@ -49,6 +50,7 @@ class FakeGenerator final : public stages::Generator {
     RAGMESH_RETURN_IF_ERROR(fault.Check(call));
     last_prompt = Text(request.prompt);
     last_sampling = request.sampling;
+    last_request = request;
     stages::GenerateResult result;
     result.other_choices.resize(request.choices - 1);
     result.usage.prompt_tokens = static_cast<std::uint32_t>(Ids(request.prompt).size());
@@ -72,12 +74,17 @@ class FakeGenerator final : public stages::Generator {
         RAGMESH_RETURN_IF_ERROR(on_token(event));
       at = end;
     }
+    for (const stages::ToolCallDelta& delta : calls) {
+      stages::TokenEvent event{.text = "", .token_ids = {1}};
+      event.tool_calls = {delta};
+      RAGMESH_RETURN_IF_ERROR(on_token(event));
+      result.finish_reason = stages::FinishReason::kToolCalls;
+    }
     return result;
   }
 
-  absl::StatusOr<std::vector<std::uint32_t>> Tokenize(
-      const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt,
-      const CallContext& call) override {
+  absl::StatusOr<std::vector<std::uint32_t>> Tokenize(const stages::Prompt& prompt,
+                                                      const CallContext& call) override {
     RAGMESH_RETURN_IF_ERROR(fault.Check(call));
     if (is_server) return absl::UnimplementedError("no tokenizer");
     return Ids(prompt);

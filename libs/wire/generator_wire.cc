@@ -7,6 +7,7 @@
 
 #include "libs/base/status_macros.h"
 #include "libs/wire/sampling_wire.h"
+#include "libs/wire/tools_wire.h"
 
 namespace ragmesh::wire {
 namespace {
@@ -66,7 +67,7 @@ absl::StatusOr<std::vector<stages::ByteRange>> PassagesFrom(const v1::ChatMessag
   return passages;
 }
 
-absl::StatusOr<stages::ChatMessages> ChatFrom(const v1::ChatPrompt& chat, const Field& field) {
+absl::StatusOr<stages::ChatPrompt> ChatFrom(const v1::ChatPrompt& chat, const Field& field) {
   RAGMESH_RETURN_IF_ERROR(
       CheckCount(chat.messages_size(), 1, kMaxMessages, "messages", Field(field, "messages")));
   stages::ChatMessages messages;
@@ -78,19 +79,35 @@ absl::StatusOr<stages::ChatMessages> ChatFrom(const v1::ChatPrompt& chat, const 
     RAGMESH_RETURN_IF_ERROR(CheckBytes(message.content, 0, kMaxMessageBytes, Field(at, "content")));
     RAGMESH_ASSIGN_OR_RETURN(message.passages,
                              PassagesFrom(chat.messages(i), Field(at, "passages")));
+    RAGMESH_RETURN_IF_ERROR(MessageToolsFromProto(chat.messages(i), at, &message));
     messages.push_back(std::move(message));
   }
-  return messages;
+  RAGMESH_ASSIGN_OR_RETURN(std::vector<stages::Tool> tools, ToolsFromProto(chat, field));
+  return stages::ChatPrompt(std::move(messages), std::move(tools));
 }
 
 v1::FinishReason ReasonTo(stages::FinishReason reason) {
-  return reason == stages::FinishReason::kLength ? v1::FINISH_REASON_LENGTH
-                                                 : v1::FINISH_REASON_STOP;
+  switch (reason) {
+    case stages::FinishReason::kLength:
+      return v1::FINISH_REASON_LENGTH;
+    case stages::FinishReason::kToolCalls:
+      return v1::FINISH_REASON_TOOL_CALLS;
+    case stages::FinishReason::kStop:
+    case stages::FinishReason::kCancelled:
+      break;
+  }
+  return v1::FINISH_REASON_STOP;
 }
 
 stages::FinishReason ReasonFrom(v1::FinishReason reason) {
-  return reason == v1::FINISH_REASON_LENGTH ? stages::FinishReason::kLength
-                                            : stages::FinishReason::kStop;
+  switch (reason) {
+    case v1::FINISH_REASON_LENGTH:
+      return stages::FinishReason::kLength;
+    case v1::FINISH_REASON_TOOL_CALLS:
+      return stages::FinishReason::kToolCalls;
+    default:
+      return stages::FinishReason::kStop;
+  }
 }
 
 void SetSeconds(double seconds, google::protobuf::Duration* out) {
@@ -115,10 +132,13 @@ void ToProto(const Prompt& prompt, v1::Prompt* out) {
     return;
   }
   auto* chat = out->mutable_chat();
-  for (const stages::ChatMessage& message : std::get<stages::ChatMessages>(prompt)) {
+  const auto& from = std::get<stages::ChatPrompt>(prompt);
+  for (const stages::Tool& tool : from.tools) ToProto(tool, chat->add_tools());
+  for (const stages::ChatMessage& message : from.messages) {
     auto* added = chat->add_messages();
     added->set_role(RoleTo(message.role));
     added->set_content(message.content);
+    MessageToolsToProto(message, added);
     for (const stages::ByteRange& range : message.passages) {
       auto* passage = added->add_passages();
       passage->set_begin(range.begin);
@@ -151,6 +171,7 @@ void ToProto(const stages::GenerateRequest& request, v1::GenerateRequest* out) {
   out->set_choices(request.choices);
   if (request.top_logprobs.has_value()) out->set_top_logprobs(*request.top_logprobs);
   FormatToProto(request.format, out);
+  ToolChoiceToProto(request.tool_choice, out);
   out->set_tenant(request.tenant);
 }
 
@@ -173,6 +194,7 @@ absl::StatusOr<stages::GenerateRequest> FromProto(const v1::GenerateRequest& in,
   RAGMESH_ASSIGN_OR_RETURN(request.top_logprobs,
                            TopLogprobsFromProto(in, Field(field, "top_logprobs")));
   RAGMESH_ASSIGN_OR_RETURN(request.format, FormatFromProto(in, field));
+  RAGMESH_ASSIGN_OR_RETURN(request.tool_choice, ToolChoiceFromProto(in, field));
   RAGMESH_RETURN_IF_ERROR(CheckBytes(in.tenant(), 0, kMaxTenantBytes, Field(field, "tenant")));
   request.tenant = in.tenant();
   return request;
@@ -184,6 +206,7 @@ void ToProto(const stages::TokenEvent& event, v1::TokenEvent* out) {
   out->set_choice(event.choice);
   for (const stages::TokenLogprobs& logprobs : event.logprobs)
     LogprobsToProto(logprobs, out->add_logprobs());
+  for (const stages::ToolCallDelta& delta : event.tool_calls) ToProto(delta, out->add_tool_calls());
 }
 
 stages::TokenEvent FromProto(const v1::TokenEvent& event) {
@@ -192,6 +215,8 @@ stages::TokenEvent FromProto(const v1::TokenEvent& event) {
                          .choice = event.choice()};
   for (const v1::TokenLogprobs& logprobs : event.logprobs())
     out.logprobs.push_back(LogprobsFromProto(logprobs));
+  for (const common::v1::ToolCallDelta& delta : event.tool_calls())
+    out.tool_calls.push_back(FromProto(delta));
   return out;
 }
 

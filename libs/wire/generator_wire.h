@@ -12,7 +12,7 @@
 
 namespace ragmesh::wire {
 
-using Prompt = std::variant<stages::ChatMessages, stages::RawPrompt>;
+using Prompt = stages::Prompt;
 
 void ToProto(const Prompt& prompt, generator::v1::Prompt* out);
 absl::StatusOr<Prompt> FromProto(const generator::v1::Prompt& prompt, const Field& field);

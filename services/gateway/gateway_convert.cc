@@ -11,6 +11,7 @@
 #include "libs/wire/common_wire.h"
 #include "libs/wire/filter_wire.h"
 #include "libs/wire/sampling_wire.h"
+#include "libs/wire/tools_wire.h"
 
 namespace ragmesh::services {
 namespace {
@@ -148,6 +149,21 @@ absl::Status TakeFilter(const Request& request, std::optional<stages::Filter>* o
   const Field root;
   RAGMESH_ASSIGN_OR_RETURN(*out, wire::FromProto(request.filter(), Field(root, "filter")));
   return absl::OkStatus();
+}
+
+absl::StatusOr<stages::ChatRole> RoleFrom(gateway_v1::Role role, const Field& field) {
+  switch (role) {
+    case gateway_v1::ROLE_SYSTEM:
+      return stages::ChatRole::kSystem;
+    case gateway_v1::ROLE_USER:
+      return stages::ChatRole::kUser;
+    case gateway_v1::ROLE_ASSISTANT:
+      return stages::ChatRole::kAssistant;
+    case gateway_v1::ROLE_TOOL:
+      return stages::ChatRole::kTool;
+    default:
+      return field.Invalid("must be system, user, assistant or tool");
+  }
 }
 
 }  // namespace
@@ -372,8 +388,16 @@ void ToProto(const stages::Usage& usage, gateway_v1::Usage* out) {
 }
 
 gateway_v1::FinishReason ToProto(stages::FinishReason reason) {
-  return reason == stages::FinishReason::kLength ? gateway_v1::FINISH_REASON_LENGTH
-                                                 : gateway_v1::FINISH_REASON_STOP;
+  switch (reason) {
+    case stages::FinishReason::kLength:
+      return gateway_v1::FINISH_REASON_LENGTH;
+    case stages::FinishReason::kToolCalls:
+      return gateway_v1::FINISH_REASON_TOOL_CALLS;
+    case stages::FinishReason::kStop:
+    case stages::FinishReason::kCancelled:
+      break;
+  }
+  return gateway_v1::FINISH_REASON_STOP;
 }
 
 void ToProto(const pipeline::AskEvent& event, gateway_v1::AskResponse* out) {
@@ -415,22 +439,16 @@ absl::StatusOr<stages::GenerateRequest> FromProto(const gateway_v1::ChatRequest&
     const gateway_v1::ChatMessage& message = request.messages(i);
     RAGMESH_RETURN_IF_ERROR(
         wire::CheckBytes(message.content(), 0, 1 << 20, Field(field, "content")));
-    switch (message.role()) {
-      case gateway_v1::ROLE_SYSTEM:
-        messages.push_back({stages::ChatRole::kSystem, message.content()});
-        break;
-      case gateway_v1::ROLE_USER:
-        messages.push_back({stages::ChatRole::kUser, message.content()});
-        break;
-      case gateway_v1::ROLE_ASSISTANT:
-        messages.push_back({stages::ChatRole::kAssistant, message.content()});
-        break;
-      default:
-        return Field(field, "role").Invalid("must be system, user or assistant");
-    }
+    stages::ChatMessage to;
+    to.content = message.content();
+    RAGMESH_ASSIGN_OR_RETURN(to.role, RoleFrom(message.role(), Field(field, "role")));
+    RAGMESH_RETURN_IF_ERROR(wire::MessageToolsFromProto(message, field, &to));
+    messages.push_back(std::move(to));
   }
   stages::GenerateRequest out;
-  out.prompt = std::move(messages);
+  RAGMESH_ASSIGN_OR_RETURN(std::vector<stages::Tool> tools, wire::ToolsFromProto(request, root));
+  out.prompt = stages::ChatPrompt(std::move(messages), std::move(tools));
+  RAGMESH_ASSIGN_OR_RETURN(out.tool_choice, wire::ToolChoiceFromProto(request, root));
   out.max_tokens = request.max_tokens();
   RAGMESH_ASSIGN_OR_RETURN(out.sampling, wire::SamplingFromProto(request, ""));
   RAGMESH_ASSIGN_OR_RETURN(out.choices, wire::ChoicesFromProto(request, Field(root, "choices")));
@@ -451,6 +469,8 @@ void ToProto(const stages::TokenEvent& event, gateway_v1::TextDelta* out) {
   out->set_choice(event.choice);
   for (const stages::TokenLogprobs& logprobs : event.logprobs)
     wire::LogprobsToProto(logprobs, out->add_logprobs());
+  for (const stages::ToolCallDelta& delta : event.tool_calls)
+    wire::ToProto(delta, out->add_tool_calls());
 }
 
 void ToProto(const pipeline::StageStatus& status, gateway_v1::StageStatus* out) {

@@ -263,17 +263,18 @@ grpc::ServerWriteReactor<v1::ChatResponse>* GatewayService::Chat(
                 const CallContext& call) -> absl::Status {
         RAGMESH_ASSIGN_OR_RETURN(const auto caller, CallerOf(*context));
         RAGMESH_ASSIGN_OR_RETURN(const stages::GenerateRequest wanted, FromProto(*request));
-        RAGMESH_ASSIGN_OR_RETURN(const auto result,
-                                 gateway_.Chat(
-                                     caller, wanted,
-                                     [&](const stages::TokenEvent& token) {
-                                       if (token.text.empty() && token.logprobs.empty())
-                                         return absl::OkStatus();
-                                       v1::ChatResponse response;
-                                       ToProto(token, response.mutable_token());
-                                       return writer.Write(std::move(response));
-                                     },
-                                     call));
+        RAGMESH_ASSIGN_OR_RETURN(const auto result, gateway_.Chat(
+                                                        caller, wanted,
+                                                        [&](const stages::TokenEvent& token) {
+                                                          if (token.text.empty() &&
+                                                              token.logprobs.empty() &&
+                                                              token.tool_calls.empty())
+                                                            return absl::OkStatus();
+                                                          v1::ChatResponse response;
+                                                          ToProto(token, response.mutable_token());
+                                                          return writer.Write(std::move(response));
+                                                        },
+                                                        call));
         v1::ChatResponse usage;
         ToProto(result.usage, usage.mutable_usage());
         RAGMESH_RETURN_IF_ERROR(writer.Write(std::move(usage)));

@@ -5,6 +5,7 @@
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/generation/llama_generator.h"
+#include "libs/remote_generation/http_client.h"
 #include "libs/remote_generation/watched_generator.h"
 #include "services/generator/passage_metrics.h"
 
@@ -38,6 +39,10 @@ absl::StatusOr<std::shared_ptr<stages::Generator>> MakeEngine(
       if (log != nullptr) log->Warning("passages_not_kept", {{"reason", why}});
     };
   }
+  if (!config.chat_template.empty()) {
+    RAGMESH_ASSIGN_OR_RETURN(const auto file, MappedFile::Open(config.chat_template));
+    options.chat_template = std::string(file->bytes());
+  }
   options.packed_folder = installed.packed_folder;
   options.not_shared = models.WarnOfPrivateWeights(config.model);
   // The names are those of the encoders' tables; where decoders have none of that name, the best of
@@ -46,24 +51,6 @@ absl::StatusOr<std::shared_ptr<stages::Generator>> MakeEngine(
   RAGMESH_ASSIGN_OR_RETURN(std::shared_ptr<stages::Generator> generator,
                            generation::LoadGenerator(options));
   return generator;
-}
-
-absl::Status CheckPassages(const GeneratorConfig& config) {
-  if (config.passage_folder.empty() || config.passages == "blend") return absl::OkStatus();
-  return InvalidField("--generator_passage_folder", "is for --generator_passages=blend alone",
-                      "Set --generator_passages=blend, or leave it out.");
-}
-
-absl::Status CheckBackend(const GeneratorConfig& config) {
-  if (config.backend == "openai") {
-    if (!config.url.empty()) return absl::OkStatus();
-    return InvalidField("--generator_url", "is missing",
-                        "Name the model server: --generator_url=http://HOST:PORT.");
-  }
-  if (config.url.empty() && config.fallback == "none") return absl::OkStatus();
-  return InvalidField(config.url.empty() ? "--generator_fallback" : "--generator_url",
-                      "is for --generator_backend=openai alone",
-                      "Set --generator_backend=openai, or leave it out.");
 }
 
 // One line when the server's health changes, not one a probe.
@@ -142,6 +129,8 @@ void GeneratorConfig::Declare(flags::FlagSet& flags) {
               "Most that files in that folder take; the least recently used make room.");
   flags.Choice("generator_mode", &mode, {"fast", "exact"},
                "fast: activations rounded to 8 bits. exact: 32-bit, the reference.");
+  flags.String("generator_chat_template", &chat_template,
+               "File with the Jinja template of conversations; empty: the model's own.");
   flags.Group("Model server");
   flags.Choice("generator_backend", &backend, {"engine", "openai"},
                "engine: this process writes. openai: a server with OpenAI's HTTP API does.");
@@ -161,14 +150,29 @@ void GeneratorConfig::Declare(flags::FlagSet& flags) {
                  "Longest wait for the server's next byte, its queue included.");
   flags.Duration("generator_probe_interval", &probe_interval, {absl::Seconds(1), absl::Hours(1)},
                  "Between two probes of the server; each has it write one token.");
+  flags.Check([this] { return Check(); });
+}
+
+absl::Status GeneratorConfig::Check() const {
+  if (!passage_folder.empty() && passages != "blend") {
+    return InvalidField("--generator_passage_folder", "is for --generator_passages=blend alone",
+                        "Set --generator_passages=blend, or leave it out.");
+  }
+  if (backend == "openai") {
+    if (!url.empty()) return remote_generation::CheckServerUrl("--generator_url", url).status();
+    return InvalidField("--generator_url", "is missing, which --generator_backend=openai needs",
+                        "Name the model server: --generator_url=http://HOST:PORT.");
+  }
+  if (url.empty() && fallback == "none") return absl::OkStatus();
+  return InvalidField(url.empty() ? "--generator_fallback" : "--generator_url",
+                      "is for --generator_backend=openai alone",
+                      "Set --generator_backend=openai, or leave it out.");
 }
 
 absl::StatusOr<MadeGenerator> MakeGenerator(const GeneratorConfig& config,
                                             const ModelOptions& models, const std::string& kernel,
                                             int threads, OnGeneratorReadiness on_readiness,
                                             metrics::Registry& registry, const CallContext& call) {
-  RAGMESH_RETURN_IF_ERROR(CheckBackend(config));
-  RAGMESH_RETURN_IF_ERROR(CheckPassages(config));
   std::shared_ptr<stages::Generator> engine;
   if (config.backend == "engine" || config.fallback == "engine") {
     auto made = MakeEngine(config, models, kernel, threads, registry, call);

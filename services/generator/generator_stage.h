@@ -26,6 +26,7 @@ struct GeneratorConfig {
   std::string passage_folder;
   std::int64_t passage_disk_bytes = std::int64_t{1} << 30;
   std::string mode = "fast";
+  std::string chat_template;  // file; empty: the model's own
 
   std::string backend = "engine";  // or "openai"
   std::string url;                 // of the model server; the rest is for backend "openai" alone
@@ -36,7 +37,10 @@ struct GeneratorConfig {
   absl::Duration silence_timeout = absl::Seconds(60);
   absl::Duration probe_interval = absl::Seconds(10);
 
+  // Has `flags` check what goes together, too, for as long as they are parsed.
   void Declare(flags::FlagSet& flags);
+  // INVALID_ARGUMENT / INVALID_FIELD names a flag that is missing, malformed or out of place.
+  absl::Status Check() const;
 };
 
 // What backend "openai" tells after each probe: OK while the stage can do its work, by the server
@@ -51,7 +55,7 @@ struct MadeGenerator {
 
 // `kernel` as for --kernel. `models.log` gets a line when the model server's health changes.
 // `registry` is borrowed until the generator is gone. FAILED_PRECONDITION / MODEL_NOT_INSTALLED
-// without the model of backend "engine"; INVALID_FIELD for flags that do not go together.
+// without the model of backend "engine". `config` has been checked.
 absl::StatusOr<MadeGenerator> MakeGenerator(const GeneratorConfig& config,
                                             const ModelOptions& models, const std::string& kernel,
                                             int threads, OnGeneratorReadiness on_readiness,

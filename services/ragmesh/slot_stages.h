@@ -95,9 +95,8 @@ class SlotGenerator final : public SlotStage<stages::Generator> {
       const CallContext& call) override {
     return Forward(&stages::Generator::Generate, request, on_token, call);
   }
-  absl::StatusOr<std::vector<std::uint32_t>> Tokenize(
-      const std::variant<stages::ChatMessages, stages::RawPrompt>& prompt,
-      const CallContext& call) override {
+  absl::StatusOr<std::vector<std::uint32_t>> Tokenize(const stages::Prompt& prompt,
+                                                      const CallContext& call) override {
     return Forward(&stages::Generator::Tokenize, prompt, call);
   }
 };

@@ -13,9 +13,11 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "libs/stages/generator.h"
 
 namespace ragmesh::wire {
 
+bool Same(const stages::ChatPrompt& a, const stages::ChatPrompt& b);
 template <typename T>
 bool Same(const std::shared_ptr<const T>& a, const std::shared_ptr<const T>& b);
 template <typename T>
@@ -67,6 +69,11 @@ bool Same(const std::variant<T...>& a, const std::variant<T...>& b) {
                return Same(value, std::get<std::decay_t<decltype(value)>>(b));
              },
              a);
+}
+
+// No aggregate.
+inline bool Same(const stages::ChatPrompt& a, const stages::ChatPrompt& b) {
+  return Same(a.messages, b.messages) && Same(a.tools, b.tools);
 }
 
 }  // namespace ragmesh::wire

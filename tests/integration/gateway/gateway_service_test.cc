@@ -252,6 +252,41 @@ TEST_F(GatewayServiceTest, ChatMixesChoicesWithLogprobsAndEndsEach) {
   EXPECT_EQ(mesh_.generator.last_sampling.logit_bias[0].token_id, 7u);
 }
 
+TEST_F(GatewayServiceTest, ChatTakesToolsAndStreamsCalls) {
+  mesh_.generator.calls = {{0, "id1", "get_time", ""}, {0, "", "", "{}"}};
+  v1::ChatRequest request;
+  request.add_messages()->set_role(v1::ROLE_USER);
+  auto* called = request.add_messages();
+  called->set_role(v1::ROLE_ASSISTANT);
+  called->add_tool_calls()->set_name("get_time");
+  auto* answered = request.add_messages();
+  answered->set_role(v1::ROLE_TOOL);
+  answered->set_tool_call_id("id0");
+  request.add_tools()->set_name("get_time");
+  request.set_tool_name("get_time");
+  grpc::ClientContext context;
+  auto reader = stub_->Chat(&context, request);
+  v1::ChatResponse event;
+  std::string names, arguments;
+  v1::FinishReason reason = v1::FINISH_REASON_UNSPECIFIED;
+  while (reader->Read(&event)) {
+    for (const auto& call : event.token().tool_calls()) {
+      names += call.name();
+      arguments += call.arguments();
+    }
+    if (event.has_done()) reason = event.done().finish_reason();
+  }
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(names, "get_time");
+  EXPECT_EQ(arguments, "{}");
+  EXPECT_EQ(reason, v1::FINISH_REASON_TOOL_CALLS);
+  const auto& chat = std::get<stages::ChatPrompt>(mesh_.generator.last_request.prompt);
+  EXPECT_EQ(chat.tools.size(), 1u);
+  EXPECT_EQ(chat.messages[1].tool_calls.size(), 1u);
+  EXPECT_EQ(chat.messages[2].role, stages::ChatRole::kTool);
+  EXPECT_EQ(mesh_.generator.last_request.tool_choice.name, "get_time");
+}
+
 TEST_F(GatewayServiceTest, ChatRefusesSamplingOutOfRangeByName) {
   v1::ChatRequest request;
   request.add_messages()->set_role(v1::ROLE_USER);

@@ -58,9 +58,8 @@ class GeneratorStageTest : public ::testing::Test {
     mutex_.Await(absl::Condition(&ready));
   }
   // What the flag at fault is; empty when all go together.
-  std::string FlagAtFault() {
-    const auto made = Make();
-    const auto detail = GetErrorDetail(made.status());
+  std::string FlagAtFault() const {
+    const auto detail = GetErrorDetail(config_.Check());
     return detail.has_value() ? detail->field : "";
   }
 
@@ -144,6 +143,16 @@ TEST(PassageMetricsTest, EveryScrapeShowsWhatHasHappenedSinceTheLast) {
   const std::string shown = registry.Expose();
   EXPECT_THAT(shown, HasSubstr("ragmesh_generator_passage_reads_total{result=\"hit\"} 5"));
   EXPECT_THAT(shown, HasSubstr("ragmesh_generator_passage_disk_bytes 500"));
+}
+
+TEST_F(GeneratorStageTest, AModelServerWithoutItsUrlIsRefusedAtTheCommandLine) {
+  config_ = GeneratorConfig();
+  flags::FlagSet flags("generator", "Writes.");
+  config_.Declare(flags);
+  const char* const arguments[] = {"generator", "--generator_backend=openai"};
+  const auto parsed = flags.Parse(2, arguments);
+  EXPECT_THAT(parsed.status().message(), HasSubstr("--generator_url is missing"));
+  EXPECT_THAT(GetErrorDetail(parsed.status())->next_step, HasSubstr("--generator_url=http://"));
 }
 
 TEST_F(GeneratorStageTest, ItsFlagsAreDeclared) {

@@ -206,6 +206,30 @@ TEST_F(LlamaServerTest, TakesEveryFieldOfSamplingThatItIsSent) {
   RAGMESH_EXPECT_OK(Generate(request));
 }
 
+TEST_F(LlamaServerTest, ARequiredCallComesWithValidArguments) {
+  stages::GenerateRequest request = Ask("Time?", 200);
+  std::get<stages::ChatPrompt>(request.prompt).tools = {
+      {"get_time", "Tells the time.",
+       R"({"type":"object","properties":{"hours":{"enum":[12,24]}},"required":["hours"]})"}};
+  request.tool_choice = {.mode = stages::ToolChoice::Mode::kRequired, .single = true};
+  std::string name, arguments;
+  const auto result = generator_->Generate(
+      request,
+      [&](const stages::TokenEvent& event) {
+        for (const stages::ToolCallDelta& delta : event.tool_calls) {
+          name += delta.name;
+          arguments += delta.arguments;
+        }
+        return absl::OkStatus();
+      },
+      Within(absl::Minutes(1)));
+  RAGMESH_ASSERT_OK(result);
+  EXPECT_EQ(result->finish_reason, stages::FinishReason::kToolCalls);
+  EXPECT_EQ(name, "get_time");
+  const auto read = nlohmann::json::parse(arguments, nullptr, /*allow_exceptions=*/false);
+  EXPECT_TRUE(read.is_object() && (read["hours"] == 12 || read["hours"] == 24)) << arguments;
+}
+
 TEST_F(LlamaServerTest, ATokenOfBiasMinusHundredIsNeverChosen) {
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto ids,
                                generator_->Tokenize(stages::RawPrompt{"Once upon a time,", false},

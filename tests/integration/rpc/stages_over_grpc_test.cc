@@ -232,6 +232,56 @@ TEST_F(StagesOverGrpcTest, GeneratorStreamsTokensThenTheSummary) {
   EXPECT_EQ(result->usage.completion_tokens, 4u);
 }
 
+TEST_F(StagesOverGrpcTest, ToolsAndCallsTravelWhole) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectGenerator(server_.peer()));
+  server_.generator->calls = {{0, "id1", "get_time", ""}, {0, "", "", "{\"a\":1}"}};
+  stages::GenerateRequest request;
+  request.prompt = stages::ChatPrompt(
+      {{stages::ChatRole::kUser, "Time?"},
+       {.role = stages::ChatRole::kAssistant, .tool_calls = {{"c1", "get_time", "{}"}}},
+       {.role = stages::ChatRole::kTool, .content = "noon", .tool_call_id = "c1"}},
+      {{"get_time", "Tells.", R"({"type":"object"})", true}});
+  request.tool_choice = {
+      .mode = stages::ToolChoice::Mode::kRequired, .name = "get_time", .single = true};
+  std::vector<stages::ToolCallDelta> calls;
+  const auto result = client->Generate(
+      request,
+      [&](const stages::TokenEvent& event) {
+        calls.insert(calls.end(), event.tool_calls.begin(), event.tool_calls.end());
+        return absl::OkStatus();
+      },
+      Soon());
+  RAGMESH_ASSERT_OK(result);
+  EXPECT_EQ(result->finish_reason, stages::FinishReason::kToolCalls);
+  EXPECT_EQ(calls, server_.generator->calls);
+  const stages::GenerateRequest& arrived = server_.generator->last_request;
+  const auto& chat = std::get<stages::ChatPrompt>(arrived.prompt);
+  EXPECT_EQ(chat.tools, std::get<stages::ChatPrompt>(request.prompt).tools);
+  EXPECT_EQ(arrived.tool_choice, request.tool_choice);
+  ASSERT_EQ(chat.messages[1].tool_calls.size(), 1u);
+  EXPECT_EQ(chat.messages[1].tool_calls[0].id, "c1");
+  EXPECT_EQ(chat.messages[2].tool_call_id, "c1");
+}
+
+TEST_F(StagesOverGrpcTest, ToolsThatCannotBeAreRefusedByName) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectGenerator(server_.peer()));
+  const auto field = [&](stages::ChatPrompt prompt) {
+    return FieldOf(
+        client
+            ->Generate(
+                {.prompt = std::move(prompt)}, [](auto&) { return absl::OkStatus(); }, Soon())
+            .status());
+  };
+  const stages::ChatMessage user{stages::ChatRole::kUser, "a"};
+  EXPECT_EQ(field({{user}, {{"a b"}}}), "prompt.chat.tools[0].name");
+  EXPECT_EQ(field({{{.role = stages::ChatRole::kUser, .tool_calls = {{"1", "f", "{}"}}}}}),
+            "prompt.chat.messages[0].tool_calls");
+  EXPECT_EQ(field({{user, {.role = stages::ChatRole::kAssistant, .tool_calls = {{"1", "", ""}}}}}),
+            "prompt.chat.messages[1].tool_calls[0].name");
+  EXPECT_EQ(field({{{.role = stages::ChatRole::kUser, .tool_call_id = "1"}}}),
+            "prompt.chat.messages[0].tool_call_id");
+}
+
 TEST_F(StagesOverGrpcTest, GeneratorNamesTheBadMessage) {
   RAGMESH_ASSERT_OK_AND_ASSIGN(auto client, clients::ConnectGenerator(server_.peer()));
   stages::GenerateRequest request{.prompt = stages::ChatMessages{{.content = "a"}},

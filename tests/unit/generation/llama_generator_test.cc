@@ -31,6 +31,7 @@ struct Output {
   std::vector<std::uint32_t> ids;
   std::vector<std::vector<std::uint32_t>> choices;  // ids of each
   std::vector<stages::TokenLogprobs> logprobs;
+  std::vector<stages::ToolCall> calls;
   stages::GenerateResult result;
 };
 
@@ -59,6 +60,12 @@ class LlamaGeneratorTest : public ::testing::Test {
         request,
         [&](const TokenEvent& event) {
           output.text += event.text;
+          for (const stages::ToolCallDelta& delta : event.tool_calls) {
+            output.calls.resize(std::max<std::size_t>(output.calls.size(), delta.index + 1));
+            output.calls[delta.index].id += delta.id;
+            output.calls[delta.index].name += delta.name;
+            output.calls[delta.index].arguments += delta.arguments;
+          }
           output.ids.insert(output.ids.end(), event.token_ids.begin(), event.token_ids.end());
           output.choices.resize(std::max<std::size_t>(output.choices.size(), event.choice + 1));
           auto& choice = output.choices[event.choice];
@@ -188,6 +195,176 @@ TEST_F(LlamaGeneratorTest, AFormatThatIsNotSupportedSaysWhatAndWhere) {
   EXPECT_EQ(output.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(output.status().message()), ::testing::HasSubstr("multipleOf"));
   EXPECT_THAT(std::string(output.status().message()), ::testing::HasSubstr("/properties/a"));
+}
+
+// The model with the template of one that knows tools: both have ChatML.
+class ToolCallsTest : public LlamaGeneratorTest {
+ protected:
+  void SetUp() override {
+    LlamaGeneratorTest::SetUp();
+    if (IsSkipped()) return;
+    const auto folder = testing::TestData("tokenizers/gguf-vocab/templates");
+    RAGMESH_SKIP_WITHOUT(folder, "tokenizers/gguf-vocab/templates of the test data");
+    GeneratorOptions options;
+    options.chat_template = testing::ReadFileOrDie(*folder / "Qwen-Qwen2.5-7B-Instruct.jinja");
+    generator_ = Load(options);
+  }
+
+  static GenerateRequest AskWithTools(const std::string& question, std::uint32_t max_tokens) {
+    GenerateRequest request;
+    request.prompt =
+        stages::ChatPrompt({{stages::ChatRole::kUser, question}},
+                           {{"get_weather", "Weather of a city.",
+                             R"({"type": "object", "required": ["city", "days"], "properties": {
+              "city": {"type": "string", "maxLength": 20},
+              "days": {"type": "integer", "minimum": 1, "maximum": 9},
+              "unit": {"enum": ["C", "F"]}}, "additionalProperties": false})"},
+                            {"get_time", "The time.", ""}});
+    request.max_tokens = max_tokens;
+    return request;
+  }
+
+  static void ExpectValid(const stages::ToolCall& call) {
+    EXPECT_EQ(call.id.size(), 9u);
+    const auto arguments = nlohmann::json::parse(call.arguments);
+    if (call.name == "get_time") {
+      EXPECT_TRUE(arguments.empty());
+      return;
+    }
+    ASSERT_EQ(call.name, "get_weather");
+    EXPECT_TRUE(arguments["city"].is_string()) << call.arguments;
+    EXPECT_GE(arguments["days"].get<int>(), 1) << call.arguments;
+    EXPECT_LE(arguments["days"].get<int>(), 9) << call.arguments;
+    for (const auto& [name, value] : arguments.items()) {
+      EXPECT_TRUE(name == "city" || name == "days" ||
+                  (name == "unit" && (value == "C" || value == "F")))
+          << call.arguments;
+    }
+  }
+
+  std::unique_ptr<stages::Generator> generator_;
+};
+
+TEST_F(ToolCallsTest, ARequiredCallHasArgumentsThatAreValid) {
+  GenerateRequest request = AskWithTools("What is the weather in Paris for three days?", 200);
+  request.tool_choice = {.mode = stages::ToolChoice::Mode::kRequired, .single = true};
+  for (const std::uint64_t seed : {1, 2, 3, 4}) {
+    request.sampling = {.temperature = seed == 1 ? 0.0 : 1.5, .seed = seed};
+    const auto output = Run(*generator_, request);
+    RAGMESH_ASSERT_OK(output);
+    EXPECT_EQ(output->result.finish_reason, FinishReason::kToolCalls);
+    EXPECT_EQ(output->text, "");
+    ASSERT_EQ(output->calls.size(), 1u);
+    ExpectValid(output->calls[0]);
+  }
+}
+
+TEST_F(ToolCallsTest, ANamedToolIsTheOneThatIsCalled) {
+  GenerateRequest request = AskWithTools("What is the weather in Paris?", 100);
+  request.tool_choice = {
+      .mode = stages::ToolChoice::Mode::kRequired, .name = "get_time", .single = true};
+  const auto output = Run(*generator_, request);
+  RAGMESH_ASSERT_OK(output);
+  ASSERT_EQ(output->calls.size(), 1u);
+  EXPECT_EQ(output->calls[0].name, "get_time");
+}
+
+TEST_F(ToolCallsTest, AFreeChoiceIsTextOrValidCalls) {
+  for (const char* question : {"Hello!", "Call get_weather for Oslo, one day."}) {
+    GenerateRequest request = AskWithTools(question, 150);
+    const auto output = Run(*generator_, request);
+    RAGMESH_ASSERT_OK(output);
+    EXPECT_EQ(output->text.find("<tool_call>"), std::string::npos) << output->text;
+    EXPECT_EQ(output->calls.empty(), output->result.finish_reason != FinishReason::kToolCalls);
+    if (output->result.finish_reason != FinishReason::kToolCalls) continue;
+    for (const stages::ToolCall& call : output->calls) ExpectValid(call);
+  }
+}
+
+TEST_F(ToolCallsTest, NoToolIsCalledWhenNoneMayBe) {
+  GenerateRequest request = AskWithTools("Call get_weather for Oslo, one day.", 60);
+  request.tool_choice.mode = stages::ToolChoice::Mode::kNone;
+  const auto output = Run(*generator_, request);
+  RAGMESH_ASSERT_OK(output);
+  EXPECT_TRUE(output->calls.empty());
+  EXPECT_NE(output->text, "");
+}
+
+TEST_F(ToolCallsTest, ToolsCallsAndResultsStandInThePrompt) {
+  const CallContext call(absl::InfiniteFuture());
+  stages::ChatPrompt prompt({{stages::ChatRole::kUser, "Cold?"}});
+  const auto count = [&] { return generator_->Tokenize(prompt, call)->size(); };
+  const std::size_t bare = count();
+  prompt.tools = std::get<stages::ChatPrompt>(AskWithTools("", 1).prompt).tools;
+  const std::size_t with_tools = count();
+  EXPECT_GT(with_tools, bare + 50);
+  prompt.messages.push_back(
+      {.role = stages::ChatRole::kAssistant,
+       .tool_calls = {{"c1", "get_weather", R"({"city": "Oslo", "days": 1})"}}});
+  prompt.messages.push_back(
+      {.role = stages::ChatRole::kTool, .content = "-3 degrees", .tool_call_id = "c1"});
+  EXPECT_GT(count(), with_tools + 20);
+  prompt.messages[1].tool_calls[0].arguments = "[1]";
+  const auto refused = generator_->Tokenize(prompt, call);
+  EXPECT_EQ(GetErrorDetail(refused.status())->field, "messages[1].tool_calls[0].arguments");
+}
+
+TEST_F(ToolCallsTest, WhatCannotBeNamesTheField) {
+  const auto field = [&](GenerateRequest request) {
+    const auto output = Run(*generator_, request);
+    return output.ok() ? "" : GetErrorDetail(output.status())->field;
+  };
+  GenerateRequest request = AskWithTools("Hello!", 10);
+  request.format.kind = stages::OutputFormat::Kind::kJsonObject;
+  EXPECT_EQ(field(request), "format");
+  request.tool_choice.mode = stages::ToolChoice::Mode::kNone;
+  EXPECT_EQ(field(request), "");
+  request = AskWithTools("Hello!", 10);
+  request.tool_choice = {.mode = stages::ToolChoice::Mode::kRequired, .name = "other"};
+  EXPECT_EQ(field(request), "tool_choice");
+  request = AskWithTools("Hello!", 10);
+  std::get<stages::ChatPrompt>(request.prompt).tools[0].parameters = R"({"type": 5})";
+  EXPECT_EQ(field(request), "tools[0].parameters");
+}
+
+TEST_F(ToolCallsTest, ControlTokensOfAFormAreWrittenAndReadAndNeverShown) {
+  // Mistral's form, with control tokens that this model has.
+  GeneratorOptions options;
+  options.chat_template =
+      "{% if tools %}{{ '<|im_start|>system\n' + (tools | tojson) + '<|im_end|>\n' }}{% endif %}"
+      "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content }}"
+      "{% for c in m.tool_calls or [] %}{{ '<file_sep>' + c.function.name + '<gh_stars>' + "
+      "(c.function.arguments | tojson) }}{% endfor %}{{ '<|im_end|>\n' }}{% endfor %}"
+      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+  generator_ = Load(options);
+  GenerateRequest request = AskWithTools("What is the weather in Paris for three days?", 200);
+  request.tool_choice = {.mode = stages::ToolChoice::Mode::kRequired, .single = true};
+  const auto output = Run(*generator_, request);
+  RAGMESH_ASSERT_OK(output);
+  EXPECT_EQ(output->text, "");
+  EXPECT_EQ(output->result.finish_reason, FinishReason::kToolCalls);
+  ASSERT_EQ(output->calls.size(), 1u);
+  ExpectValid(output->calls[0]);
+  // A control token came, which is no text.
+  EXPECT_LT(output->ids.front(), 17u);
+  request.tool_choice.mode = stages::ToolChoice::Mode::kNone;
+  request.max_tokens = 24;
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const Output none, Run(*generator_, request));
+  EXPECT_TRUE(none.calls.empty());
+}
+
+TEST_F(LlamaGeneratorTest, AModelWhoseTemplateKnowsNoToolsSaysSo) {
+  const auto generator = Load();
+  GenerateRequest request = Ask("Hello!", 8);
+  std::get<stages::ChatPrompt>(request.prompt).tools = {{"get_time", "", ""}};
+  const auto output = Run(*generator, request);
+  EXPECT_THAT(output, StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(output, HasReason("NO_TOOL_FORMAT"));
+  EXPECT_EQ(GetErrorDetail(output.status())->field, "tools");
+  EXPECT_NE(GetErrorDetail(output.status())->next_step, "");
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto info,
+                               generator->Info(CallContext(absl::InfiniteFuture())));
+  EXPECT_EQ(info.features.at("tools"), "no");
 }
 
 // A passage of some 300 tokens behind other text, and a question.

@@ -45,6 +45,35 @@ TEST(CompletionRequestTest, AsksForAStreamWithUsage) {
                                           R"({"role":"user","content":"Why?"}])"));
 }
 
+TEST(CompletionRequestTest, PassesOnToolsAndCalls) {
+  GenerateRequest request;
+  request.prompt = stages::ChatPrompt(
+      {{stages::ChatRole::kUser, "Cold?"},
+       {.role = stages::ChatRole::kAssistant, .tool_calls = {{"c1", "get", R"({"b":1,"a":2})"}}},
+       {.role = stages::ChatRole::kTool, .content = "-3", .tool_call_id = "c1"}},
+      {{"get", "Gets.", R"({"type":"object","properties":{"z":{},"a":{}}})", true}, {"put"}});
+  request.tool_choice = {.mode = stages::ToolChoice::Mode::kRequired, .name = "put"};
+  const auto text = CompletionBody(request, kPlain, 7, {});
+  RAGMESH_ASSERT_OK(text);
+  EXPECT_THAT(*text, ::testing::HasSubstr(R"("properties":{"z":{},"a":{}})"));
+  const json body = json::parse(*text);
+  EXPECT_EQ(body["messages"][1]["tool_calls"], json::parse(R"([{"id":"c1","type":"function",
+                             "function":{"name":"get","arguments":"{\"b\":1,\"a\":2}"}}])"));
+  EXPECT_EQ(body["messages"][2]["tool_call_id"], "c1");
+  EXPECT_EQ(body["tools"][0]["function"]["strict"], true);
+  EXPECT_EQ(body["tools"][1]["function"]["parameters"]["type"], "object");
+  EXPECT_EQ(body["tool_choice"], json::parse(R"({"type":"function","function":{"name":"put"}})"));
+  EXPECT_EQ(body["parallel_tool_calls"], true);
+  request.tool_choice = {.mode = stages::ToolChoice::Mode::kNone, .single = true};
+  EXPECT_EQ(Body(request, kPlain)["tool_choice"], "none");
+  EXPECT_EQ(Body(request, kPlain)["parallel_tool_calls"], false);
+  std::get<stages::ChatPrompt>(request.prompt).tools[1].parameters = "{";
+  EXPECT_EQ(FieldOf(request, kPlain), "tools[1].parameters");
+  std::get<stages::ChatPrompt>(request.prompt).tools[1].name = "a b";
+  EXPECT_EQ(FieldOf(request, kPlain), "tools[1].name");
+  EXPECT_FALSE(Body(Chat(), kPlain).contains("tools"));
+}
+
 TEST(CompletionRequestTest, PassesOnWhatEveryServerTakes) {
   GenerateRequest request = Chat();
   request.sampling.temperature = 0.5;

@@ -20,17 +20,19 @@ using ragmesh::testing::StatusIs;
 class CompletionStreamTest : public ::testing::Test {
  protected:
   absl::Status Add(const std::string& data) {
-    return stream_.Add(absl::StrCat("data: ", data, "\n\n"),
-                       [this](const stages::TokenEvent& event) {
-                         text_ += event.text;
-                         ++events_;
-                         return absl::OkStatus();
-                       });
+    return stream_.Add(
+        absl::StrCat("data: ", data, "\n\n"), [this](const stages::TokenEvent& event) {
+          text_ += event.text;
+          ++events_;
+          calls_.insert(calls_.end(), event.tool_calls.begin(), event.tool_calls.end());
+          return absl::OkStatus();
+        });
   }
 
   CompletionStream stream_;
   std::string text_;
   int events_ = 0;
+  std::vector<stages::ToolCallDelta> calls_;
 };
 
 TEST_F(CompletionStreamTest, ReadsAChat) {
@@ -67,6 +69,38 @@ TEST_F(CompletionStreamTest, TellsWhichStopStringMatchedWhereTheServerDoes) {
 TEST_F(CompletionStreamTest, LeavesOutWhatAModelThinks) {
   RAGMESH_ASSERT_OK(Add(R"({"choices":[{"delta":{"reasoning_content":"hm"}}]})"));
   EXPECT_EQ(events_, 0);
+}
+
+std::string Calls(const std::string& list) {
+  return absl::StrCat(R"({"choices":[{"delta":{"content":null,"tool_calls":)", list, "}}]}");
+}
+
+TEST_F(CompletionStreamTest, HandsOnCallsAsTheyCome) {
+  RAGMESH_ASSERT_OK(Add(Calls(
+      R"([{"index":0,"id":"c1","type":"function","function":{"name":"f","arguments":""}}])")));
+  RAGMESH_ASSERT_OK(Add(Calls(R"([{"index":0,"function":{"arguments":"{\"a\":"}}])")));
+  RAGMESH_ASSERT_OK(Add(Calls(R"([{"index":0,"function":{"arguments":"1}"}},)"
+                              R"({"index":1,"id":"c2","function":{"name":"g"}}])")));
+  RAGMESH_ASSERT_OK(Add(Finish("tool_calls")));
+  EXPECT_THAT(calls_, ::testing::ElementsAre(stages::ToolCallDelta{0, "c1", "f", ""},
+                                             stages::ToolCallDelta{0, "", "", "{\"a\":"},
+                                             stages::ToolCallDelta{0, "", "", "1}"},
+                                             stages::ToolCallDelta{1, "c2", "g", ""}));
+  EXPECT_EQ(stream_.Finish()->finish_reason, stages::FinishReason::kToolCalls);
+}
+
+TEST_F(CompletionStreamTest, AStopBehindACallIsTheCalls) {
+  RAGMESH_ASSERT_OK(Add(Calls(R"([{"index":0,"id":"c1","function":{"name":"f"}}])")));
+  RAGMESH_ASSERT_OK(Add(Finish("stop")));
+  EXPECT_EQ(stream_.Finish()->finish_reason, stages::FinishReason::kToolCalls);
+}
+
+TEST_F(CompletionStreamTest, RefusesCallsThatAreNone) {
+  for (const char* list :
+       {"{}", R"([{"index":128,"function":{"name":"f"}}])", R"([{"id":7}])",
+        R"([{"function":{"name":"a b"}}])", R"([{"function":{"arguments":{}}}])"}) {
+    EXPECT_THAT(Add(Calls(list)), HasReason("REMOTE_BAD_ANSWER")) << list;
+  }
 }
 
 TEST_F(CompletionStreamTest, AStreamWithoutItsEndIsCut) {
