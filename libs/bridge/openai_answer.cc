@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "libs/bridge/transcode.h"
+#include "libs/stages/tools.h"
 
 namespace ragmesh::bridge {
 namespace {
@@ -40,6 +41,7 @@ std::string PercentEncode(absl::string_view text) {
 }
 
 const char* FinishName(v1::FinishReason reason) {
+  if (reason == v1::FINISH_REASON_TOOL_CALLS) return "tool_calls";
   return reason == v1::FINISH_REASON_LENGTH ? "length" : "stop";
 }
 
@@ -69,6 +71,27 @@ std::string OpenAiAnswer::First() {
   return chunks;
 }
 
+OpenAiAnswer::Json OpenAiAnswer::Calls(const v1::TextDelta& token, Choice* choice) {
+  Json list = Json::array();
+  for (const auto& delta : token.tool_calls()) {
+    if (delta.index() >= stages::kMaxToolCalls) continue;
+    if (choice->calls.size() <= delta.index()) choice->calls.resize(delta.index() + 1);
+    auto& call = choice->calls[delta.index()];
+    Json json = {{"index", delta.index()}};
+    if (!delta.name().empty()) {
+      call.set_id(delta.id());
+      call.set_name(delta.name());
+      json["id"] = delta.id();
+      json["type"] = "function";
+      json["function"]["name"] = delta.name();
+    }
+    call.mutable_arguments()->append(delta.arguments());
+    json["function"]["arguments"] = delta.arguments();
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
 std::string OpenAiAnswer::Token(const v1::TextDelta& token) {
   Choice& choice = At(token.choice());
   choice.text += token.text();
@@ -77,7 +100,8 @@ std::string OpenAiAnswer::Token(const v1::TextDelta& token) {
     // Control tokens are no part of the content.
     if (!logprobs.chosen().text().empty()) content.push_back(LogprobsJson(logprobs));
   }
-  if (token.text().empty() && content.empty()) return "";
+  Json calls = Calls(token, &choice);
+  if (token.text().empty() && content.empty() && calls.empty()) return "";
   Json logprobs = nullptr;
   if (!content.empty()) {
     if (choice.logprobs.is_null()) choice.logprobs = NoLogprobs();
@@ -86,7 +110,10 @@ std::string OpenAiAnswer::Token(const v1::TextDelta& token) {
     logprobs = NoLogprobs();
     logprobs["content"] = std::move(content);
   }
-  return Delta(token.choice(), {{"content", token.text()}}, nullptr, nullptr, std::move(logprobs));
+  Json delta = Json::object();
+  if (calls.empty() || !token.text().empty()) delta["content"] = token.text();
+  if (!calls.empty()) delta["tool_calls"] = std::move(calls);
+  return Delta(token.choice(), std::move(delta), nullptr, nullptr, std::move(logprobs));
 }
 
 void OpenAiAnswer::Note(const char* kind, const google::protobuf::Message& message) {
@@ -203,6 +230,13 @@ Json OpenAiAnswer::Whole() const {
   for (const Choice& answer : choices_) {
     Json message = {{"role", "assistant"}, {"content", answer.text}, {"refusal", nullptr}};
     message["annotations"] = choices.empty() ? Annotations() : Json::array();
+    for (const auto& call : answer.calls) {
+      if (answer.text.empty()) message["content"] = nullptr;
+      message["tool_calls"].push_back(
+          {{"id", call.id()},
+           {"type", "function"},
+           {"function", {{"name", call.name()}, {"arguments", call.arguments()}}}});
+    }
     Json choice = {{"index", choices.size()}};
     choice["message"] = std::move(message);
     choice["logprobs"] = answer.logprobs;

@@ -40,10 +40,13 @@ class OpenAiAnswer {
 
   struct Choice {
     std::string text;
+    std::vector<ragmesh::common::v1::ToolCall> calls;
     Json logprobs = nullptr;  // once there are any, an object with the list "content"
     std::string finish_reason = "stop";
   };
 
+  // What the pieces add to calls, as OpenAI's deltas have it; kept for Whole() as well.
+  static Json Calls(const ragmesh::gateway::v1::TextDelta& token, Choice* choice);
   std::string Token(const ragmesh::gateway::v1::TextDelta& token);
   std::string Chunk(Json choices, Json extra = nullptr) const;
   std::string Delta(std::uint32_t choice, Json delta, Json finish_reason, Json extra = nullptr,

@@ -9,15 +9,17 @@
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/bridge/json_check.h"
+#include "libs/bridge/openai_tools.h"
 #include "libs/bridge/transcode.h"
 #include "libs/stages/generator.h"
+#include "libs/text/bounded_json.h"
 #include "nlohmann/json.hpp"
 
 namespace ragmesh::bridge {
 namespace {
 
 namespace v1 = ragmesh::gateway::v1;
-using nlohmann::json;
+using json = nlohmann::ordered_json;  // schemas keep the order of their properties
 
 absl::Status Unsupported(absl::string_view parameter) {
   return MakeError(absl::StatusCode::kInvalidArgument, absl::StrCat(parameter, " is not supported"),
@@ -72,22 +74,19 @@ absl::StatusOr<std::optional<std::uint32_t>> Count(const json& object, const cha
 
 absl::StatusOr<json> ParseObject(absl::string_view body) {
   RAGMESH_RETURN_IF_ERROR(CheckJson(body));
-  json object = json::parse(body.begin(), body.end(), nullptr, /*allow_exceptions=*/false);
+  RAGMESH_ASSIGN_OR_RETURN(json object,
+                           text::ParseOrderedJson(body, "body", {body.size(), kMaxJsonDepth}));
   if (!object.is_object()) return InvalidField("body", "must be a JSON object");
   return object;
 }
 
 absl::Status RefuseUnsupported(const json& object) {
-  for (const char* name : {"tools", "functions"}) {
-    if (const json* value = Find(object, name); value != nullptr && !value->empty())
-      return Unsupported(name);
+  if (const json* functions = Find(object, "functions");
+      functions != nullptr && !functions->empty()) {
+    return Unsupported("functions");
   }
   for (const char* name : {"audio", "prediction", "web_search_options", "function_call"}) {
     if (Find(object, name) != nullptr) return Unsupported(name);
-  }
-  if (const json* choice = Find(object, "tool_choice");
-      choice != nullptr && *choice != "none" && *choice != "auto") {
-    return Unsupported("tool_choice");
   }
   if (const json* modalities = Find(object, "modalities");
       modalities != nullptr && *modalities != json({"text"})) {
@@ -102,7 +101,9 @@ absl::StatusOr<v1::Role> ParseRole(const json& message, absl::string_view path) 
   if (role == "system" || role == "developer") return v1::ROLE_SYSTEM;
   if (role == "user") return v1::ROLE_USER;
   if (role == "assistant") return v1::ROLE_ASSISTANT;
-  return InvalidField(absl::StrCat(path, ".role"), "must be system, developer, user or assistant");
+  if (role == "tool") return v1::ROLE_TOOL;
+  return InvalidField(absl::StrCat(path, ".role"),
+                      "must be system, developer, user, assistant or tool");
 }
 
 // A string, or a list of text parts that are joined.
@@ -138,6 +139,9 @@ absl::Status ParseMessages(const json& object, v1::ChatRequest* chat) {
     auto* out = chat->add_messages();
     RAGMESH_ASSIGN_OR_RETURN(const v1::Role role, ParseRole(message, path));
     out->set_role(role);
+    RAGMESH_RETURN_IF_ERROR(ParseMessageTools(message, path, out));
+    // Who calls tools need not say anything.
+    if (out->tool_calls_size() > 0 && Find(message, "content") == nullptr) continue;
     RAGMESH_ASSIGN_OR_RETURN(*out->mutable_content(), ParseContent(message, path + ".content"));
   }
   return absl::OkStatus();
@@ -300,6 +304,7 @@ absl::Status RefuseForDocuments(const json& object, const v1::ChatRequest& chat)
   if (chat.frequency_penalty() != 0) name = "frequency_penalty";
   if (chat.presence_penalty() != 0) name = "presence_penalty";
   if (chat.format_case() != v1::ChatRequest::FORMAT_NOT_SET) name = "response_format";
+  if (chat.tools_size() > 0) name = "tools";
   for (const char* extension : kExtensions) {
     if (Find(object, extension) != nullptr) name = extension;
   }
@@ -327,7 +332,8 @@ absl::Status FillAsk(const json& object, const v1::ChatRequest& chat, v1::AskReq
   for (const v1::ChatMessage& message : chat.messages()) {
     if (message.role() == v1::ROLE_USER) {
       question = message.content();
-    } else if (message.role() == v1::ROLE_ASSISTANT && !question.empty()) {
+    } else if (message.role() == v1::ROLE_ASSISTANT && message.tool_calls_size() == 0 &&
+               !question.empty()) {
       auto* turn = ask->add_history();
       turn->set_question(question);
       turn->set_answer(message.content());
@@ -356,6 +362,7 @@ absl::StatusOr<ChatCompletionRequest> ParseChatCompletion(absl::string_view body
     RAGMESH_ASSIGN_OR_RETURN(request.include_usage, Flag(*options, "include_usage"));
   }
   RAGMESH_RETURN_IF_ERROR(ParseMessages(object, &request.chat));
+  RAGMESH_RETURN_IF_ERROR(ParseTools(object, &request.chat));
   RAGMESH_RETURN_IF_ERROR(ParseStop(object, &request.chat));
   RAGMESH_RETURN_IF_ERROR(ParseSampling(object, &request.chat));
   RAGMESH_RETURN_IF_ERROR(ParseExtensions(object, &request.chat));

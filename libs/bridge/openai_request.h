@@ -25,7 +25,7 @@ struct ChatCompletionRequest {
   // on, by the names of AskRequest. System messages have no place in it.
   ragmesh::gateway::v1::AskRequest ask;
   // INVALID_ARGUMENT / UNSUPPORTED_PARAMETER when the body asks for what only plain chat can do: n
-  // over 1, logprobs, penalties and the like.
+  // over 1, tools, logprobs, penalties and the like.
   absl::Status ask_refusal;
 };
 
@@ -37,7 +37,7 @@ struct EmbeddingsRequest {
 };
 
 // INVALID_ARGUMENT with the parameter's name as field. What would change the answer and is not
-// supported (tools, images, ...) is refused; what only informs (user, metadata, store, ...) is
+// supported (images, audio, ...) is refused; what only informs (user, metadata, store, ...) is
 // ignored. llama-server's parameters of sampling are taken by their names: top_k, min_p, typical_p,
 // xtc_*, repeat_*, dry_*.
 absl::StatusOr<ChatCompletionRequest> ParseChatCompletion(absl::string_view body);

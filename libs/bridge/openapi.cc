@@ -48,8 +48,11 @@ constexpr char kFixedPaths[] = R"json({
   "operationId": "CreateChatCompletion", "tags": ["OpenAI"], "summary": "Chat completion in OpenAI's form.",
   "description": "Model `ragmesh` answers from the default collection, `ragmesh/NAME` from collection NAME, the generator's own name is plain chat. The member `rag` sets collection, mode, topK and filter; sources come as url_citation annotations and in full under `rag`.",
   "requestBody": {"required": true, "content": {"application/json": {"schema": {"type": "object", "required": ["model", "messages"], "properties": {
-    "model": {"type": "string"}, "messages": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["role", "content"], "properties": {
-      "role": {"type": "string", "enum": ["system", "developer", "user", "assistant"]}, "content": {}}}},
+    "model": {"type": "string"}, "messages": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["role"], "properties": {
+      "role": {"type": "string", "enum": ["system", "developer", "user", "assistant", "tool"]},
+      "content": {"description": "A string or a list of text parts; may be absent beside tool_calls."},
+      "tool_calls": {"type": "array", "maxItems": 128, "items": {"$ref": "#/components/schemas/OpenAIToolCall"}, "description": "Of the assistant: the calls it has made."},
+      "tool_call_id": {"type": "string", "description": "Of a tool: the call whose result content is."}}}},
     "stream": {"type": "boolean"}, "stream_options": {"type": "object", "properties": {"include_usage": {"type": "boolean"}}},
     "max_completion_tokens": {"type": "integer", "minimum": 1}, "temperature": {"type": "number", "minimum": 0, "maximum": 2},
     "top_p": {"type": "number", "minimum": 0, "maximum": 1}, "seed": {"type": "integer"}, "stop": {},
@@ -64,9 +67,35 @@ constexpr char kFixedPaths[] = R"json({
     "dry_multiplier": {"type": "number", "minimum": 0, "maximum": 100}, "dry_base": {"type": "number", "minimum": 1, "maximum": 10},
     "dry_allowed_length": {"type": "integer", "minimum": 0, "maximum": 1048576}, "dry_penalty_last_n": {"type": "integer", "minimum": -1, "maximum": 1048576},
     "dry_sequence_breakers": {"type": "array", "minItems": 1, "maxItems": 16, "items": {"type": "string", "minLength": 1}},
-    "rag": {"$ref": "#/components/schemas/gateway.v1.AskRequest"}}}}}},
-  "responses": {"200": {"description": "The completion, or its chunks as server-sent events.", "content": {
-    "application/json": {"schema": {"type": "object"}}, "text/event-stream": {"schema": {"type": "string"}}}},
+    "response_format": {"type": "object", "required": ["type"], "description": "What may be written; the subset of JSON Schema is in docs/formats/grammars.md.", "properties": {
+      "type": {"type": "string", "enum": ["text", "json_object", "json_schema"]},
+      "json_schema": {"type": "object", "required": ["schema"], "properties": {"name": {"type": "string"}, "schema": {"type": "object"}, "strict": {"type": "boolean"}}}}},
+    "grammar": {"type": "string", "maxLength": 262144, "description": "A grammar in llama.cpp's GBNF format, in place of response_format."},
+    "json_schema": {"type": "object", "description": "A JSON Schema, in place of response_format."},
+    "tools": {"type": "array", "maxItems": 128, "description": "Functions that the model may call, through its own chat template.", "items": {
+      "type": "object", "required": ["type", "function"], "properties": {"type": {"const": "function"}, "function": {"type": "object", "required": ["name"], "properties": {
+        "name": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"}, "description": {"type": "string"},
+        "parameters": {"type": "object", "description": "JSON Schema of the arguments, an object; absent: none."},
+        "strict": {"type": "boolean", "description": "Refuse parameters outside the supported subset; else such arguments are any object."}}}}}},
+    "tool_choice": {"description": "Default auto. required: calls and nothing else.", "oneOf": [{"type": "string", "enum": ["auto", "none", "required"]},
+      {"type": "object", "required": ["type", "function"], "properties": {"type": {"const": "function"}, "function": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}}}]},
+    "parallel_tool_calls": {"type": "boolean", "default": true, "description": "false: at most one call."},
+    "rag": {"$ref": "#/components/schemas/gateway.v1.AskRequest"}}},
+  "examples": {
+    "documents": {"summary": "An answer from the collection site", "value": {"model": "ragmesh/site", "messages": [{"role": "user", "content": "How often is the seal replaced?"}]}},
+    "schema": {"summary": "JSON under a schema", "value": {"model": "qwen2.5-1.5b-instruct", "messages": [{"role": "user", "content": "Describe a cat."}],
+      "response_format": {"type": "json_schema", "json_schema": {"name": "cat", "schema": {"type": "object", "properties": {"name": {"type": "string"}, "legs": {"type": "integer"}}, "required": ["name", "legs"]}}}}},
+    "tools": {"summary": "A call of a tool", "value": {"model": "qwen2.5-1.5b-instruct", "messages": [{"role": "user", "content": "What is the weather in Oslo?"}],
+      "tools": [{"type": "function", "function": {"name": "get_weather", "description": "Weather of a city.", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}],
+      "tool_choice": "required"}},
+    "result": {"summary": "The result of a call", "value": {"model": "qwen2.5-1.5b-instruct", "messages": [{"role": "user", "content": "What is the weather in Oslo?"},
+      {"role": "assistant", "tool_calls": [{"id": "a1B2c3D4e", "type": "function", "function": {"name": "get_weather", "arguments": "{\"city\": \"Oslo\"}"}}]},
+      {"role": "tool", "tool_call_id": "a1B2c3D4e", "content": "-3 degrees, snow"}]}}}}}},
+  "responses": {"200": {"description": "The completion, or its chunks as server-sent events. Calls of tools come in tool_calls, of the message or piece by piece of the deltas, and finish_reason is then tool_calls.", "content": {
+    "application/json": {"schema": {"type": "object", "properties": {"choices": {"type": "array", "items": {"type": "object", "properties": {
+      "message": {"type": "object", "properties": {"content": {"type": ["string", "null"]}, "tool_calls": {"type": "array", "items": {"$ref": "#/components/schemas/OpenAIToolCall"}}}},
+      "finish_reason": {"type": "string", "enum": ["stop", "length", "tool_calls"]}}}}}}},
+    "text/event-stream": {"schema": {"type": "string"}}}},
     "default": {"$ref": "#/components/responses/OpenAIError"}}}},
 "/v1/embeddings": {"post": {
   "operationId": "CreateEmbedding", "tags": ["OpenAI"], "summary": "Embeddings in OpenAI's form.",
@@ -87,6 +116,12 @@ constexpr char kFixedPaths[] = R"json({
   "responses": {"200": {"description": "The model.", "content": {"application/json": {"schema": {"type": "object"}}}},
     "default": {"$ref": "#/components/responses/OpenAIError"}}}}
 })json";
+
+constexpr char kToolCallSchema[] = R"json({"type": "object", "required": ["id", "type", "function"],
+"description": "A call of a function that the model has written.", "properties": {
+  "id": {"type": "string", "maxLength": 256}, "type": {"const": "function"},
+  "function": {"type": "object", "required": ["name", "arguments"], "properties": {
+    "name": {"type": "string"}, "arguments": {"type": "string", "description": "A JSON object, as text."}}}}})json";
 
 std::string FirstSentence(const std::string& text) {
   const std::size_t end = text.find(". ");
@@ -152,6 +187,8 @@ class Document {
           {"description", "What went wrong, in OpenAI's form."},
           {"content", {{"application/json", {{"schema", std::move(openai_error)}}}}}};
     }
+    Json schemas = schemas_.Take();
+    if (is_gateway) schemas["OpenAIToolCall"] = Json::parse(kToolCallSchema);
     return {{"openapi", "3.1.0"},
             {"info",
              {{"title", title.title},
@@ -166,7 +203,7 @@ class Document {
             {"tags", std::move(tags)},
             {"paths", std::move(paths_)},
             {"components",
-             {{"schemas", schemas_.Take()},
+             {{"schemas", std::move(schemas)},
               {"responses", std::move(responses)},
               {"securitySchemes", {{"bearer", {{"type", "http"}, {"scheme", "bearer"}}}}}}}};
   }

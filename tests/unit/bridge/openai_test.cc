@@ -41,8 +41,6 @@ TEST(ParseChatCompletionTest, NamesTheParameterAtFault) {
   EXPECT_EQ(Fault(R"({"model":"m","messages":[{"role":"x","content":""}]})"), "messages[0].role");
   EXPECT_EQ(Fault(R"({"model":"m","messages":[{"role":"user","content":[{"type":"image_url"}]}]})"),
             "messages[0].content[0]");
-  EXPECT_EQ(Fault(R"({"model":"m","tools":[{}],"messages":[{"role":"user","content":"q"}]})"),
-            "tools");
   EXPECT_EQ(Fault(R"({"model":"m","temperature":3,"messages":[{"role":"user","content":"q"}]})"),
             "temperature");
   EXPECT_EQ(Fault(R"({"model":"m","max_tokens":1e3,"messages":[{"role":"user","content":"q"}]})"),
@@ -132,6 +130,79 @@ TEST(ParseChatCompletionTest, NamesTheSamplingParameterAtFault) {
   EXPECT_EQ(Fault(Body(many + "}")), "logit_bias");
 }
 
+TEST(ParseChatCompletionTest, ReadsToolsInTheOrderOfTheirProperties) {
+  const auto parsed = ParseChatCompletion(
+      Body(R"("tools":[{"type":"function","function":{"name":"get_weather","description":"d",
+              "parameters":{"type":"object","properties":{"z":{},"a":{}}},"strict":true}},
+              {"type":"function","function":{"name":"get_time"}}],
+              "tool_choice":{"type":"function","function":{"name":"get_time"}},
+              "parallel_tool_calls":false)"));
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  ASSERT_EQ(parsed->chat.tools_size(), 2);
+  EXPECT_EQ(parsed->chat.tools(0).name(), "get_weather");
+  EXPECT_EQ(parsed->chat.tools(0).description(), "d");
+  EXPECT_EQ(parsed->chat.tools(0).parameters(),
+            R"({"type":"object","properties":{"z":{},"a":{}}})");
+  EXPECT_TRUE(parsed->chat.tools(0).strict());
+  EXPECT_EQ(parsed->chat.tools(1).parameters(), "");
+  EXPECT_EQ(parsed->chat.tool_name(), "get_time");
+  EXPECT_TRUE(parsed->chat.single_tool_call());
+  EXPECT_EQ(ParseChatCompletion(Body(R"("tool_choice":"none")"))->chat.tool_mode(),
+            ragmesh::common::v1::TOOL_MODE_NONE);
+  EXPECT_EQ(ParseChatCompletion(Body(R"("tool_choice":"required")"))->chat.tool_mode(),
+            ragmesh::common::v1::TOOL_MODE_REQUIRED);
+  // Schemas of answers keep their order, too.
+  EXPECT_EQ(
+      ParseChatCompletion(
+          Body(
+              R"("response_format":{"type":"json_schema","json_schema":{"schema":{"b":1,"a":2}}})"))
+          ->chat.json_schema(),
+      R"({"b":1,"a":2})");
+}
+
+TEST(ParseChatCompletionTest, ReadsCallsAndTheirResults) {
+  const auto parsed = ParseChatCompletion(R"({"model":"m","messages":[
+      {"role":"user","content":"q"},
+      {"role":"assistant","content":null,"tool_calls":[
+        {"id":"c1","type":"function","function":{"name":"get_time","arguments":"{}"}}]},
+      {"role":"tool","tool_call_id":"c1","content":"noon"}]})");
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  const auto& called = parsed->chat.messages(1);
+  EXPECT_EQ(called.content(), "");
+  ASSERT_EQ(called.tool_calls_size(), 1);
+  EXPECT_EQ(called.tool_calls(0).id(), "c1");
+  EXPECT_EQ(called.tool_calls(0).name(), "get_time");
+  EXPECT_EQ(called.tool_calls(0).arguments(), "{}");
+  EXPECT_EQ(parsed->chat.messages(2).role(), v1::ROLE_TOOL);
+  EXPECT_EQ(parsed->chat.messages(2).tool_call_id(), "c1");
+  EXPECT_EQ(parsed->ask.question(), "q");
+  EXPECT_EQ(parsed->ask.history_size(), 0);
+}
+
+TEST(ParseChatCompletionTest, NamesTheToolParameterAtFault) {
+  for (const auto& [member, field] : std::vector<std::pair<std::string, std::string>>{
+           {R"("tools":{})", "tools"},
+           {R"("tools":[3])", "tools[0]"},
+           {R"("tools":[{"type":"custom","custom":{}}])", "tools[0].type"},
+           {R"("tools":[{"type":"function"}])", "tools[0].function"},
+           {R"("tools":[{"type":"function","function":{"name":"a b"}}])", "tools[0].function.name"},
+           {R"("tools":[{"type":"function","function":{"name":"a","parameters":[]}}])",
+            "tools[0].function.parameters"},
+           {R"("tools":[{"type":"function","function":{"name":"a","strict":1}}])",
+            "tools[0].function.strict"},
+           {R"("tool_choice":"some")", "tool_choice"},
+           {R"("tool_choice":{"type":"allowed_tools"})", "tool_choice.type"},
+           {R"("parallel_tool_calls":1)", "parallel_tool_calls"},
+           {R"("functions":[{}])", "functions"}}) {
+    EXPECT_EQ(Fault(Body(member)), field) << member;
+  }
+  EXPECT_EQ(Fault(R"({"model":"m","messages":[{"role":"tool","content":"x"}]})"),
+            "messages[0].tool_call_id");
+  EXPECT_EQ(Fault(R"({"model":"m","messages":[{"role":"assistant","tool_calls":[{}]}]})"),
+            "messages[0].tool_calls[0].type");
+  EXPECT_EQ(Fault(R"({"model":"m","messages":[{"role":"assistant"}]})"), "messages[0].content");
+}
+
 TEST(ParseChatCompletionTest, SaysWhatAnAnswerFromDocumentsCannotDo) {
   const auto refused = [](absl::string_view members) {
     const absl::Status status = ParseChatCompletion(Body(members))->ask_refusal;
@@ -141,7 +212,9 @@ TEST(ParseChatCompletionTest, SaysWhatAnAnswerFromDocumentsCannotDo) {
   EXPECT_EQ(refused(R"("logprobs":true)"), "logprobs");
   EXPECT_EQ(refused(R"("logit_bias":{"1":1})"), "logit_bias");
   EXPECT_EQ(refused(R"("dry_multiplier":1)"), "dry_multiplier");
-  EXPECT_EQ(refused(R"("n":1,"logprobs":false,"presence_penalty":0,"logit_bias":{})"), "");
+  EXPECT_EQ(refused(R"("tools":[{"type":"function","function":{"name":"a"}}])"), "tools");
+  EXPECT_EQ(refused(R"("n":1,"tools":[],"logprobs":false,"presence_penalty":0,"logit_bias":{})"),
+            "");
 }
 
 TEST(ParseEmbeddingsTest, TakesTextsAndRefusesTokens) {
@@ -231,6 +304,48 @@ TEST(OpenAiChoicesTest, KeepTheirTextsAndReasonsApart) {
   EXPECT_EQ(choices[1]["finish_reason"], "length");
   EXPECT_THAT(answer.Last(),
               HasSubstr(R"("index":1,"delta":{},"logprobs":null,"finish_reason":"length")"));
+}
+
+v1::ChatResponse CallDelta(std::uint32_t index, const char* id, const char* name,
+                           const char* arguments) {
+  v1::ChatResponse event;
+  auto* call = event.mutable_token()->add_tool_calls();
+  call->set_index(index);
+  call->set_id(id);
+  call->set_name(name);
+  call->set_arguments(arguments);
+  return event;
+}
+
+TEST(OpenAiToolCallsTest, AreDeltasWithAnIndexAndWholeInTheMessage) {
+  OpenAiAnswer answer({.id = "id", .model = "m"});
+  EXPECT_THAT(answer.Add(CallDelta(0, "c1", "get_time", "")),
+              HasSubstr(R"("delta":{"tool_calls":[{"index":0,"id":"c1","type":"function",)"
+                        R"("function":{"name":"get_time","arguments":""}}]},"logprobs":null)"));
+  EXPECT_THAT(
+      answer.Add(CallDelta(0, "", "", "{\"a\":")),
+      HasSubstr(R"("delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"a\":"}}]})"));
+  answer.Add(CallDelta(0, "", "", "1}"));
+  answer.Add(CallDelta(1, "c2", "get_weather", "{}"));
+  EXPECT_EQ(answer.Add(CallDelta(1u << 30, "c3", "f", "{}")), "");
+  answer.Add(Done(0, v1::FINISH_REASON_TOOL_CALLS));
+  const auto choice = answer.Whole()["choices"][0];
+  EXPECT_EQ(choice["finish_reason"], "tool_calls");
+  EXPECT_TRUE(choice["message"]["content"].is_null());
+  EXPECT_EQ(
+      choice["message"]["tool_calls"].dump(),
+      R"([{"id":"c1","type":"function","function":{"name":"get_time","arguments":"{\"a\":1}"}},)"
+      R"({"id":"c2","type":"function","function":{"name":"get_weather","arguments":"{}"}}])");
+  EXPECT_THAT(answer.Last(), HasSubstr(R"("finish_reason":"tool_calls")"));
+}
+
+TEST(OpenAiToolCallsTest, StandBesideText) {
+  OpenAiAnswer answer({.id = "id", .model = "m"});
+  answer.Add(Delta(0, "Let me see."));
+  answer.Add(CallDelta(0, "c1", "get_time", "{}"));
+  const auto message = answer.Whole()["choices"][0]["message"];
+  EXPECT_EQ(message["content"], "Let me see.");
+  EXPECT_EQ(message["tool_calls"].size(), 1u);
 }
 
 TEST(OpenAiLogprobsTest, StandBesideTheTextWithBytesAndAlternatives) {
