@@ -5,13 +5,11 @@
 //   kWidth          lanes, a divisor of 16
 //   kTokens         activation rows that are multiplied together, as registers allow: 4 or 8
 //   kSignedBytes    eight-bit quants and levels are multiplied signed, so that no bias is to be
-//   taken
-//                   off; else levels are 128 too large
+//                   taken off; else levels are 128 too large
 //   Ints, Floats    vectors of kWidth lanes of 4 bytes
-//   LoadInts, SubInts, And, Or, Xor (with a byte in all places), ShiftRight<n> (left where
-//   negative;
-//                   what crosses from byte to byte is masked off afterwards)
-//   Multiple<n>     n times a number in all lanes; n is 0 or a power of two
+//   LoadInts, SubInts, And, Or, Xor (with a byte in all places)
+//   ShiftRight<n>   left where negative; what crosses from byte to byte is masked off afterwards
+//   Multiple<n>     n times a number, in all lanes; n is 0 or a power of two
 //   Dot<bits, groups>    start + the dot products of the four bytes of each lane with four of `x`,
 //                   of 4 or 8 groups in turn
 //   Levels          what the numbers of levels stand for
