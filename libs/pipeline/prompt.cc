@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
@@ -19,25 +20,29 @@ constexpr char kInstruction[] =
 // A guess that is never far too low, so that the exact count is seldom asked for twice.
 constexpr std::size_t kBytesPerToken = 4;
 
+// Says where each passage's sentences stand: a generator may know them from another question.
 stages::ChatMessages Write(absl::string_view question, const std::vector<Passage>& passages,
                            const answer::Evidence& evidence, const std::set<std::size_t>& chosen) {
-  std::string text = "Text:\n";
+  stages::ChatMessage asked{stages::ChatRole::kUser, "Text:\n"};
+  std::string& text = asked.content;
   std::size_t passage = passages.size();
   for (const std::size_t i : chosen) {  // ascending: passage by passage
     const answer::Sentence& sentence = evidence.sentences()[i];
     if (sentence.passage != passage) {
       if (passage != passages.size()) text += "\n";
       passage = sentence.passage;
+      asked.passages.push_back({text.size(), text.size()});
       const std::string& context = passages[passage].chunk.chunk.context;
       if (!context.empty()) absl::StrAppend(&text, context.substr(0, context.find('\n')), ": ");
     } else {
       text += " ";
     }
     text += sentence.text;
+    asked.passages.back().end = text.size();
   }
   absl::StrAppend(&text, "\n\nQuestion: ", question,
                   "\nAnswer in one short sentence from the text.");
-  return {{stages::ChatRole::kSystem, kInstruction}, {stages::ChatRole::kUser, text}};
+  return {{stages::ChatRole::kSystem, kInstruction}, std::move(asked)};
 }
 
 // A model server that cannot be asked is estimated, with a quarter and the template on top.

@@ -152,6 +152,26 @@ TEST_F(AskTest, MarksOfTheModelAreNotOurs) {
   EXPECT_FALSE(absl::StrContains(raw.text, "[7]"));
 }
 
+TEST_F(AskTest, ThePromptSaysWhereItsPassagesStand) {
+  Ask("When did Tesla die?", AnswerMode::kGenerated);
+  const auto& prompt = std::get<stages::ChatPrompt>(mesh_.generator.last_request.prompt);
+  const stages::ChatMessage& asked = prompt.messages.back();
+  ASSERT_FALSE(asked.passages.empty());
+  std::string between;  // all that is not a passage
+  std::size_t at = 0;
+  for (const stages::ByteRange& range : asked.passages) {
+    ASSERT_LT(range.begin, range.end);
+    between += asked.content.substr(at, range.begin - at);
+    at = range.end;
+  }
+  between += asked.content.substr(at);
+  const stages::ByteRange first = asked.passages[0];
+  EXPECT_THAT(asked.content.substr(first.begin, first.end - first.begin), HasSubstr("1943"));
+  EXPECT_EQ(between, "Text:\n" + std::string(asked.passages.size() - 1, '\n') +
+                         "\n\nQuestion: When did Tesla die?\nAnswer in one short sentence from the "
+                         "text.");
+}
+
 TEST_F(AskTest, GeneratedModeMarksWhatNothingSupports) {
   mesh_.generator.says = "Tesla died on 7 January 1943. The moon is made of green cheese.";
   const Heard heard = Ask("When did Tesla die?", AnswerMode::kGenerated);
