@@ -123,7 +123,7 @@ void Engine::EndAll() {
 // Between calls, some more once an engine is in use. False when there is nothing to do, or better
 // things.
 bool Engine::PrepareMemory() {
-  constexpr std::size_t kReadyBytes = std::size_t{64} << 20;
+  constexpr std::size_t kReadyBytes = std::size_t{32} << 20;
   KvPool& pool = *memory_->pool;
   {
     absl::MutexLock lock(&mutex_);
