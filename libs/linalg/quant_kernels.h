@@ -39,11 +39,15 @@ struct Q8Rows {
   std::size_t rows = 0;
 };
 
+// What the largest value of a run may be rounded to.
+inline constexpr float kQ8Tops[] = {127, 125};
+
 struct QuantKernels {
   const char* name;
 
   // Rounds `columns` activations, a multiple of 32, into the places of row `slot` of as many tiles
-  // as there are runs.
+  // as there are runs. The largest of a run becomes 127 or 125, whichever leaves less error in all;
+  // every table gives the same bits.
   void (*quantize_q8)(const float* x, std::size_t columns, std::size_t slot, Q8Tile* tiles);
 
   // out[a * out_stride + r] = weight row r . activation row a, for `count` activation rows of

@@ -202,6 +202,29 @@ struct Simd {
   }
 };
 
+// Eight values as whole numbers within 127 of 0.
+RAGMESH_AVX2_INLINE __m256 RoundQ8(__m256 x, __m256 inverse) {
+  __m256 scaled = _mm256_mul_ps(x, inverse);
+  scaled = _mm256_max_ps(scaled, _mm256_set1_ps(-127));  // also replaces NaN
+  scaled = _mm256_min_ps(scaled, _mm256_set1_ps(127));
+  return _mm256_round_ps(scaled, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+// As the scalar table adds it up.
+RAGMESH_AVX2_INLINE float ErrorOfRun(const __m256 (&v)[4], float scale, __m256 inverse) {
+  const __m256 s = _mm256_set1_ps(scale);
+  __m256 left[4];
+  for (int i = 0; i < 4; ++i) left[i] = _mm256_fnmadd_ps(s, RoundQ8(v[i], inverse), v[i]);
+  __m256 quarters[2];
+  for (int i = 0; i < 2; ++i) {
+    const __m256 lanes = _mm256_fmadd_ps(left[i + 2], left[i + 2], _mm256_mul_ps(left[i], left[i]));
+    const __m256 halves = _mm256_add_ps(lanes, _mm256_permute_ps(lanes, 0x4E));
+    quarters[i] = _mm256_add_ps(halves, _mm256_permute_ps(halves, 0xB1));
+  }
+  const __m256 both = _mm256_add_ps(quarters[0], quarters[1]);
+  return _mm_cvtss_f32(_mm_add_ss(_mm256_castps256_ps128(both), _mm256_extractf128_ps(both, 1)));
+}
+
 RAGMESH_AVX2 void QuantizeQ8(const float* x, std::size_t columns, std::size_t slot, Q8Tile* tiles) {
   const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
   for (std::size_t run = 0; run < columns / kRunValues; ++run, x += kRunValues) {
@@ -214,14 +237,16 @@ RAGMESH_AVX2 void QuantizeQ8(const float* x, std::size_t columns, std::size_t sl
     __m128 half = _mm_max_ps(_mm256_castps256_ps128(largest), _mm256_extractf128_ps(largest, 1));
     half = _mm_max_ps(half, _mm_movehl_ps(half, half));
     const float top = _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
-    const __m256 inverse = _mm256_set1_ps(top > 0 ? 127.0f / top : 0.0f);
-    __m256i n[4];
-    for (int i = 0; i < 4; ++i) {
-      __m256 scaled = _mm256_mul_ps(v[i], inverse);
-      scaled = _mm256_max_ps(scaled, _mm256_set1_ps(-127));  // also replaces NaN
-      scaled = _mm256_min_ps(scaled, _mm256_set1_ps(127));
-      n[i] = _mm256_cvtps_epi32(scaled);
+    __m256 inverse[2];
+    float scale[2], error[2];
+    for (int t = 0; t < 2; ++t) {
+      scale[t] = top / kQ8Tops[t];
+      inverse[t] = _mm256_set1_ps(top > 0 ? kQ8Tops[t] / top : 0.0f);
+      error[t] = ErrorOfRun(v, scale[t], inverse[t]);
     }
+    const int best = error[1] < error[0] ? 1 : 0;
+    __m256i n[4];
+    for (int i = 0; i < 4; ++i) n[i] = _mm256_cvtps_epi32(RoundQ8(v[i], inverse[best]));
     // Packing works within 128-bit halves; the permutation puts the bytes back in order.
     const __m256i bytes =
         _mm256_packs_epi16(_mm256_packs_epi32(n[0], n[1]), _mm256_packs_epi32(n[2], n[3]));
@@ -233,9 +258,8 @@ RAGMESH_AVX2 void QuantizeQ8(const float* x, std::size_t columns, std::size_t sl
     const __m256i both = _mm256_hadd_epi32(sums, sums);
     const int first = _mm256_extract_epi32(both, 0) + _mm256_extract_epi32(both, 4),
               second = _mm256_extract_epi32(both, 1) + _mm256_extract_epi32(both, 5);
-    const float scale = top / 127.0f;
-    tiles[run].of[slot] = {scale, scale * static_cast<float>(first + second), -(first + second),
-                           -first};
+    tiles[run].of[slot] = {scale[best], scale[best] * static_cast<float>(first + second),
+                           -(first + second), -first};
   }
 }
 

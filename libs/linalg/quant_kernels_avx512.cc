@@ -41,25 +41,70 @@ RAGMESH_VNNI_INLINE __m512 LargestOfRuns(const float* x) {
   return _mm512_max_ps(all, _mm512_shuffle_f32x4(all, all, 0xB1));
 }
 
-// Sixteen values as bytes.
+// Sixteen values within 127 of 0, still to be rounded.
+RAGMESH_VNNI_INLINE __m512 Scaled(__m512 x, __m512 inverse) {
+  const __m512 scaled =  // what is not a number becomes -127
+      _mm512_max_ps(_mm512_mul_ps(x, inverse), _mm512_set1_ps(-127));
+  return _mm512_min_ps(scaled, _mm512_set1_ps(127));
+}
+
 RAGMESH_VNNI_INLINE __m128i RoundSixteen(const float* x, __m512 inverse) {
-  __m512 scaled = _mm512_mul_ps(_mm512_loadu_ps(x), inverse);
-  scaled = _mm512_max_ps(scaled, _mm512_set1_ps(-127));  // also replaces NaN
-  scaled = _mm512_min_ps(scaled, _mm512_set1_ps(127));
-  return _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(scaled));
+  return _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(Scaled(_mm512_loadu_ps(x), inverse)));
+}
+
+// Lane r % 4 of all, in each of them.
+RAGMESH_VNNI_INLINE __m512 OfRun(__m512 all, std::size_t r) {
+  return _mm512_permutexvar_ps(_mm512_set1_epi32(static_cast<int>(r)), all);
+}
+
+// The squares of what rounding leaves of four runs, added up as the scalar table does. `scales` and
+// `inverses` have one lane for each in every quarter, as has the result.
+RAGMESH_VNNI_INLINE __m512 ErrorsOfRuns(const float* x, __m512 scales, __m512 inverses) {
+  __m512 lanes[kRuns];
+#pragma GCC unroll 4
+  for (std::size_t r = 0; r < kRuns; ++r) {
+    __m512 left[2];
+#pragma GCC unroll 2
+    for (std::size_t h = 0; h < 2; ++h) {
+      const __m512 v = _mm512_loadu_ps(x + 32 * r + 16 * h);
+      const __m512 rounded = _mm512_roundscale_ps(Scaled(v, OfRun(inverses, r)),
+                                                  _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+      left[h] = _mm512_fnmadd_ps(OfRun(scales, r), rounded, v);
+    }
+    lanes[r] = _mm512_fmadd_ps(left[1], left[1], _mm512_mul_ps(left[0], left[0]));
+  }
+  __m512 pairs[2];  // lanes 0 and 2, 1 and 3 of each quarter, of two runs in turn
+#pragma GCC unroll 2
+  for (std::size_t i = 0; i < 2; ++i) {
+    pairs[i] = _mm512_add_ps(_mm512_unpacklo_ps(lanes[2 * i], lanes[2 * i + 1]),
+                             _mm512_unpackhi_ps(lanes[2 * i], lanes[2 * i + 1]));
+  }
+  const __m512d first = _mm512_castps_pd(pairs[0]), second = _mm512_castps_pd(pairs[1]);
+  __m512 all = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(first, second)),
+                             _mm512_castpd_ps(_mm512_unpackhi_pd(first, second)));
+  all = _mm512_add_ps(all, _mm512_shuffle_f32x4(all, all, 0x4E));
+  return _mm512_add_ps(all, _mm512_shuffle_f32x4(all, all, 0xB1));
 }
 
 // As the scalar table does, bit for bit.
 __attribute__((target(RAGMESH_VNNI_FEATURES))) void QuantizeQ8(const float* x, std::size_t columns,
                                                                std::size_t slot, Q8Tile* tiles) {
   const std::size_t runs = columns / kRunValues;
-  const __m128 most = _mm_set1_ps(127);
   std::size_t run = 0;
   for (; run + kRuns <= runs; run += kRuns) {
-    const __m512 all = LargestOfRuns(x + run * kRunValues);
-    const __m128 largest = _mm512_castps512_ps128(all);
-    const __mmask8 some = _mm_cmp_ps_mask(largest, _mm_setzero_ps(), _CMP_GT_OQ);
-    const __m512 inverses = _mm512_broadcast_f32x4(_mm_maskz_div_ps(some, most, largest));
+    const float* from = x + run * kRunValues;
+    const __m512 largest = LargestOfRuns(from);
+    const __mmask16 some = _mm512_cmp_ps_mask(largest, _mm512_setzero_ps(), _CMP_GT_OQ);
+    __m512 scales[2], inverses[2], errors[2];
+#pragma GCC unroll 2
+    for (std::size_t t = 0; t < 2; ++t) {
+      const __m512 top = _mm512_set1_ps(kQ8Tops[t]);
+      scales[t] = _mm512_div_ps(largest, top);
+      inverses[t] = _mm512_maskz_div_ps(some, top, largest);
+      errors[t] = ErrorsOfRuns(from, scales[t], inverses[t]);
+    }
+    const __mmask16 better = _mm512_cmp_ps_mask(errors[1], errors[0], _CMP_LT_OQ);
+    const __m512 best = _mm512_mask_mov_ps(inverses[0], better, inverses[1]);
     // Sums of four bytes, then of the four lanes that make a half run.
     __m512i sums[2];
 #pragma GCC unroll 2
@@ -68,11 +113,10 @@ __attribute__((target(RAGMESH_VNNI_FEATURES))) void QuantizeQ8(const float* x, s
 #pragma GCC unroll 2
       for (std::size_t j = 0; j < 2; ++j) {
         const std::size_t r = 2 * i + j;
-        const __m512 inverse =
-            _mm512_permutexvar_ps(_mm512_set1_epi32(static_cast<int>(r)), inverses);
-        const float* from = x + (run + r) * kRunValues;
-        bytes[j] = _mm256_inserti128_si256(_mm256_castsi128_si256(RoundSixteen(from, inverse)),
-                                           RoundSixteen(from + 16, inverse), 1);
+        const __m512 inverse = OfRun(best, r);
+        const float* values = from + r * kRunValues;
+        bytes[j] = _mm256_inserti128_si256(_mm256_castsi128_si256(RoundSixteen(values, inverse)),
+                                           RoundSixteen(values + 16, inverse), 1);
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(tiles[run + r].q[slot]), bytes[j]);
       }
       const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(bytes[0]), bytes[1], 1);
@@ -87,7 +131,8 @@ __attribute__((target(RAGMESH_VNNI_FEATURES))) void QuantizeQ8(const float* x, s
                   second =
                       _mm512_castsi512_si128(_mm512_permutex2var_epi32(sums[0], seconds, sums[1]));
     const __m128i whole = _mm_add_epi32(first, second);
-    __m128 scale = _mm_div_ps(largest, most), sum = _mm_mul_ps(scale, _mm_cvtepi32_ps(whole)),
+    __m128 scale = _mm512_castps512_ps128(_mm512_mask_mov_ps(scales[0], better, scales[1])),
+           sum = _mm_mul_ps(scale, _mm_cvtepi32_ps(whole)),
            minus_whole = _mm_castsi128_ps(_mm_sub_epi32(_mm_setzero_si128(), whole)),
            minus_first = _mm_castsi128_ps(_mm_sub_epi32(_mm_setzero_si128(), first));
     _MM_TRANSPOSE4_PS(scale, sum, minus_whole, minus_first);

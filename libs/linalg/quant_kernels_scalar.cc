@@ -11,23 +11,44 @@
 namespace ragmesh::linalg {
 namespace {
 
+// Values that are not finite come only from broken weights; they round to something in range.
+float RoundQ8(float x, float inverse) {
+  const float rounded = std::nearbyint(x * inverse);
+  return rounded >= -127.0f ? (rounded <= 127.0f ? rounded : 127.0f) : -127.0f;
+}
+
+// The squares of what rounding leaves of a run, added up as vectors of 16 lanes do.
+float ErrorOfRun(const float* x, float scale, float inverse) {
+  float lanes[16];
+  for (std::size_t i = 0; i < 16; ++i) {
+    const float a = std::fma(-scale, RoundQ8(x[i], inverse), x[i]),
+                b = std::fma(-scale, RoundQ8(x[i + 16], inverse), x[i + 16]);
+    lanes[i] = std::fma(b, b, a * a);
+  }
+  float quarters[4];
+  for (std::size_t i = 0; i < 4; ++i)
+    quarters[i] = (lanes[4 * i] + lanes[4 * i + 2]) + (lanes[4 * i + 1] + lanes[4 * i + 3]);
+  return (quarters[0] + quarters[2]) + (quarters[1] + quarters[3]);
+}
+
 void QuantizeQ8(const float* x, std::size_t columns, std::size_t slot, Q8Tile* tiles) {
   for (std::size_t r = 0; r < columns / kRunValues; ++r, x += kRunValues) {
     float largest = 0;
     for (std::size_t i = 0; i < kRunValues; ++i) largest = std::max(largest, std::fabs(x[i]));
-    const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
+    float scale[2], inverse[2], error[2];
+    for (std::size_t t = 0; t < 2; ++t) {
+      scale[t] = largest / kQ8Tops[t];
+      inverse[t] = largest > 0 ? kQ8Tops[t] / largest : 0.0f;
+      error[t] = ErrorOfRun(x, scale[t], inverse[t]);
+    }
+    const std::size_t best = error[1] < error[0] ? 1 : 0;
     std::int32_t total[2] = {0, 0};
     for (std::size_t i = 0; i < kRunValues; ++i) {
-      // Values that are not finite come only from broken weights; they round to something in range.
-      const float rounded = std::nearbyint(x[i] * inverse);
-      const auto q = static_cast<std::int8_t>(
-          rounded >= -127.0f ? (rounded <= 127.0f ? rounded : 127.0f) : -127.0f);
-      tiles[r].q[slot][i] = q;
-      total[i / 16] += q;
+      tiles[r].q[slot][i] = static_cast<std::int8_t>(RoundQ8(x[i], inverse[best]));
+      total[i / 16] += tiles[r].q[slot][i];
     }
     const std::int32_t whole = total[0] + total[1];
-    const float scale = largest / 127.0f;
-    tiles[r].of[slot] = {scale, scale * static_cast<float>(whole), -whole, -total[0]};
+    tiles[r].of[slot] = {scale[best], scale[best] * static_cast<float>(whole), -whole, -total[0]};
   }
 }
 
