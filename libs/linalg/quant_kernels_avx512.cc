@@ -18,9 +18,26 @@ namespace {
 
 constexpr std::size_t kRuns = 4;  // that are rounded together
 
-// Lanes of a and b in turn, half as many: the larger of two.
-RAGMESH_VNNI_INLINE __m512 LargerOfLanes(__m512 a, __m512 b) {
-  return _mm512_max_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+struct Larger {
+  static RAGMESH_VNNI_INLINE __m512 Of(__m512 a, __m512 b) { return _mm512_max_ps(a, b); }
+};
+struct Sum {
+  static RAGMESH_VNNI_INLINE __m512 Of(__m512 a, __m512 b) { return _mm512_add_ps(a, b); }
+};
+
+// Joins the sixteen lanes of each of four runs, in the order of the scalar table: lanes 0 and 2, 1
+// and 3 of every quarter, these two, quarters 0 and 2, 1 and 3, these two. The result has one lane
+// for each run in every quarter.
+template <typename Join>
+RAGMESH_VNNI_INLINE __m512 JoinLanes(const __m512 (&runs)[kRuns]) {
+  const __m512d first = _mm512_castps_pd(Join::Of(_mm512_unpacklo_ps(runs[0], runs[1]),
+                                                  _mm512_unpackhi_ps(runs[0], runs[1]))),
+                second = _mm512_castps_pd(Join::Of(_mm512_unpacklo_ps(runs[2], runs[3]),
+                                                   _mm512_unpackhi_ps(runs[2], runs[3])));
+  __m512 all = Join::Of(_mm512_castpd_ps(_mm512_unpacklo_pd(first, second)),
+                        _mm512_castpd_ps(_mm512_unpackhi_pd(first, second)));
+  all = Join::Of(all, _mm512_shuffle_f32x4(all, all, 0x4E));
+  return Join::Of(all, _mm512_shuffle_f32x4(all, all, 0xB1));
 }
 
 // The largest magnitude of each of four runs, in the lanes of every quarter. What is not a number
@@ -33,12 +50,7 @@ RAGMESH_VNNI_INLINE __m512 LargestOfRuns(const float* x) {
                  high = _mm512_abs_ps(_mm512_loadu_ps(x + 32 * r + 16));
     largest[r] = _mm512_max_ps(high, _mm512_max_ps(low, _mm512_setzero_ps()));
   }
-  const __m512d first = _mm512_castps_pd(LargerOfLanes(largest[0], largest[1])),
-                second = _mm512_castps_pd(LargerOfLanes(largest[2], largest[3]));
-  __m512 all = _mm512_max_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(first, second)),
-                             _mm512_castpd_ps(_mm512_unpackhi_pd(first, second)));
-  all = _mm512_max_ps(all, _mm512_shuffle_f32x4(all, all, 0x4E));
-  return _mm512_max_ps(all, _mm512_shuffle_f32x4(all, all, 0xB1));
+  return JoinLanes<Larger>(largest);
 }
 
 // Sixteen values within 127 of 0, still to be rounded.
@@ -73,17 +85,7 @@ RAGMESH_VNNI_INLINE __m512 ErrorsOfRuns(const float* x, __m512 scales, __m512 in
     }
     lanes[r] = _mm512_fmadd_ps(left[1], left[1], _mm512_mul_ps(left[0], left[0]));
   }
-  __m512 pairs[2];  // lanes 0 and 2, 1 and 3 of each quarter, of two runs in turn
-#pragma GCC unroll 2
-  for (std::size_t i = 0; i < 2; ++i) {
-    pairs[i] = _mm512_add_ps(_mm512_unpacklo_ps(lanes[2 * i], lanes[2 * i + 1]),
-                             _mm512_unpackhi_ps(lanes[2 * i], lanes[2 * i + 1]));
-  }
-  const __m512d first = _mm512_castps_pd(pairs[0]), second = _mm512_castps_pd(pairs[1]);
-  __m512 all = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(first, second)),
-                             _mm512_castpd_ps(_mm512_unpackhi_pd(first, second)));
-  all = _mm512_add_ps(all, _mm512_shuffle_f32x4(all, all, 0x4E));
-  return _mm512_add_ps(all, _mm512_shuffle_f32x4(all, all, 0xB1));
+  return JoinLanes<Sum>(lanes);
 }
 
 // As the scalar table does, bit for bit.

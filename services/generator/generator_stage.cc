@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/generation/llama_generator.h"
@@ -154,6 +155,14 @@ void GeneratorConfig::Declare(flags::FlagSet& flags) {
 }
 
 absl::Status GeneratorConfig::Check() const {
+  if (!chat_template.empty()) {
+    const absl::Status readable = MappedFile::Open(chat_template).status();
+    if (!readable.ok()) {
+      return InvalidField("--generator_chat_template",
+                          absl::StrCat("cannot be read: ", readable.message()),
+                          "Name a file with the template, or leave it out.");
+    }
+  }
   if (!passage_folder.empty() && passages != "blend") {
     return InvalidField("--generator_passage_folder", "is for --generator_passages=blend alone",
                         "Set --generator_passages=blend, or leave it out.");

@@ -114,7 +114,7 @@ TEST_F(GeneratorStageTest, TheEngineNeedsItsModel) {
   EXPECT_THAT(Make(), HasReason("MODEL_NOT_INSTALLED"));
 }
 
-TEST_F(GeneratorStageTest, FlagsThatDoNotGoTogetherAreNamed) {
+TEST_F(GeneratorStageTest, FlagsThatDoNotGoTogetherOrNameNothingAreNamed) {
   config_.url.clear();
   EXPECT_EQ(FlagAtFault(), "--generator_url");
   config_.url = "ftp://host";
@@ -128,6 +128,10 @@ TEST_F(GeneratorStageTest, FlagsThatDoNotGoTogetherAreNamed) {
   config_.fallback = "none";
   config_.passage_folder = "/nowhere";
   EXPECT_EQ(FlagAtFault(), "--generator_passage_folder");
+  config_.passage_folder.clear();
+  EXPECT_EQ(FlagAtFault(), "");
+  config_.chat_template = (folder_.path() / "none.jinja").string();
+  EXPECT_EQ(FlagAtFault(), "--generator_chat_template");
 }
 
 TEST(PassageMetricsTest, EveryScrapeShowsWhatHasHappenedSinceTheLast) {
