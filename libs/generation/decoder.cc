@@ -17,7 +17,7 @@ std::size_t Portion(std::size_t panels, std::size_t panel_bytes, std::size_t cou
   constexpr std::size_t kCacheBytes = 256 << 10;
   const std::size_t share = (panels + 4 * static_cast<std::size_t>(threads) - 1) /
                             (4 * static_cast<std::size_t>(threads));
-  const std::size_t fits = count <= linalg::kTileRows ? panels : kCacheBytes / panel_bytes;
+  const std::size_t fits = count <= linalg::kVectorRows ? panels : kCacheBytes / panel_bytes;
   return std::max<std::size_t>(std::min(share, fits), 1);
 }
 

@@ -38,9 +38,8 @@ struct GeneratorOptions {
   std::optional<linalg::KvType> cache;
   std::string packed_folder;
   std::function<void(const absl::Status& why)> not_shared;
-  int threads = 0;  // 0: as many as the process may use
-  std::string
-      kernel;  // "": the best of this machine; "scalar", "avx2", "avx512-vnni", "avx512-bf16"
+  int threads = 0;     // 0: as many as the process may use
+  std::string kernel;  // a name as FindQuantKernels takes it; "": the best of this machine
   std::size_t max_prompt_bytes = 4 << 20;
   std::string chat_template;  // Jinja, in place of the model's own; empty: its own
 };

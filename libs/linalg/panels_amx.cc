@@ -13,41 +13,15 @@
 namespace ragmesh::linalg::amx {
 namespace {
 
-// The processor's registers. Assembly, because their intrinsics want the functions they are inlined
-// into to have their target; the compiler itself never uses the registers.
-class Tiles {
- public:
-  void Configure(const TileConfig& config) { asm volatile("ldtilecfg %0" : : "m"(config)); }
-  void Release() { asm volatile("tilerelease"); }
-  template <int c>
-  void Zero() {
-    asm volatile("tilezero %%tmm%c0" : : "i"(c));
-  }
-  template <int a>
-  void Load(const void* from, std::size_t stride_bytes) {
-    asm volatile("tileloadd (%0,%1,1), %%tmm%c2"
-                 :
-                 : "r"(from), "r"(stride_bytes), "i"(a)
-                 : "memory");
-  }
-  template <int c>
-  void Store(void* to, std::size_t stride_bytes) {
-    asm volatile("tilestored %%tmm%c2, (%0,%1,1)"
-                 :
-                 : "r"(to), "r"(stride_bytes), "i"(c)
-                 : "memory");
-  }
-};
-
 // Signed activations by unsigned weights, as vpdpbusd takes them.
-struct Int8Tiles : Tiles {
+struct Int8Tiles : TileRegisters {
   template <int c, int a, int b>
   void Dot() {
     asm volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(c), "i"(a), "i"(b));
   }
 };
 
-struct Bf16Tiles : Tiles {
+struct Bf16Tiles : TileRegisters {
   template <int c, int a, int b>
   void Dot() {
     asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(c), "i"(a), "i"(b));

@@ -1,6 +1,5 @@
-// The loops of matrix products in tile registers: 8 registers of up to 16 rows of 64 bytes, and an
-// instruction that multiplies two of them and adds the product to a third. They are written over a
-// unit that holds such registers, so that the tests can run them where no processor has any.
+// The loops of matrix products in tile registers. They are written over a unit that holds such
+// registers, so that the tests can run them where no processor has any.
 #ifndef RAGMESH_LIBS_LINALG_PANELS_AMX_H_
 #define RAGMESH_LIBS_LINALG_PANELS_AMX_H_
 
@@ -9,23 +8,12 @@
 #include <cstdint>
 
 #include "libs/linalg/kernels.h"
+#include "libs/linalg/tile_registers.h"
 
 namespace ragmesh::linalg::amx {
 
-inline constexpr std::size_t kTileRows = 16;     // at most, in a register
-inline constexpr std::size_t kTileLanes = 16;    // of four bytes, at most, in a row of a register
 inline constexpr std::size_t kPanelWidth = 64;   // columns: four registers beside each other
 inline constexpr std::size_t kGroupBytes = 256;  // of a panel
-
-// The shapes of the registers, in the form ldtilecfg reads.
-struct alignas(64) TileConfig {
-  std::uint8_t palette = 1;
-  std::uint8_t start_row = 0;
-  std::uint8_t reserved[14] = {};
-  std::uint16_t row_bytes[16] = {};
-  std::uint8_t rows[16] = {};
-};
-static_assert(sizeof(TileConfig) == 64);
 
 // How a product is cut into registers. One shape serves a whole product, so that the registers are
 // configured once: blocks of rows have the same height, the last begins early enough to be whole
@@ -60,10 +48,8 @@ struct Blocks {
   std::size_t groups;  // of inputs in one step
 };
 
-// A unit has, for register numbers c, a and b,
-//   Configure(config), Release(), Zero<c>(),
-//   Load<a>(from, stride_bytes), Store<c>(to, stride_bytes),
-//   Dot<c, a, b>(): c += a * b in the precision of the product.
+// A unit is what TileRegisters is, and has Dot<c, a, b>(): c += a * b in the precision of the
+// product.
 template <typename Unit, typename Sum>
 class PanelLoops {
  public:

@@ -5,7 +5,7 @@ namespace ragmesh::linalg {
 const QuantKernels* FindQuantKernels(absl::string_view name) {
   if (name == "scalar") return &ScalarQuantKernels();
   for (const QuantKernels* table :
-       {Avx512Bf16QuantKernels(), Avx512QuantKernels(), Avx2QuantKernels()}) {
+       {AmxQuantKernels(), Avx512Bf16QuantKernels(), Avx512QuantKernels(), Avx2QuantKernels()}) {
     if (table != nullptr && (name.empty() || name == table->name)) return table;
   }
   return name.empty() ? &ScalarQuantKernels() : nullptr;

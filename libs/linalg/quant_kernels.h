@@ -17,11 +17,13 @@
 
 namespace ragmesh::linalg {
 
-// Activation rows that a kernel takes in one go.
-inline constexpr std::size_t kTileRows = 8;
+// Activation rows that stand together.
+inline constexpr std::size_t kTileRows = 16;
+// The most that vectors take through the weights at a time: a product of more reads them again.
+inline constexpr std::size_t kVectorRows = 8;
 
-// A run of 32 columns of eight activation rows, rounded to 8 bits: x ~ scale * q, |q| <= 127. What
-// a product needs of a row stands in two lines, at the same place for all.
+// A run of 32 columns of sixteen activation rows, rounded to 8 bits: x ~ scale * q, |q| <= 127.
+// What a product needs of a row stands in two lines, at the same place for all.
 struct alignas(64) Q8Tile {
   struct Sums {
     float scale;
@@ -33,7 +35,7 @@ struct alignas(64) Q8Tile {
   Sums of[kTileRows];
 };
 
-// Run i of row r is in tile r / 8 * columns / 32 + i, at r % 8.
+// Run i of row r is in tile r / 16 * columns / 32 + i, at r % 16. Tiles are whole in memory.
 struct Q8Rows {
   const Q8Tile* tiles = nullptr;
   std::size_t rows = 0;
@@ -87,9 +89,10 @@ const QuantKernels& ScalarQuantKernels();
 const QuantKernels* Avx2QuantKernels();
 const QuantKernels* Avx512QuantKernels();      // with VNNI
 const QuantKernels* Avx512Bf16QuantKernels();  // and dot products of bf16
+const QuantKernels* AmxQuantKernels();         // and tile registers
 
-// "" gives the best table for this machine; "scalar", "avx2", "avx512-vnni" and "avx512-bf16" that
-// one, nullptr when it cannot run here.
+// "" gives the best table for this machine; "scalar", "avx2", "avx512-vnni", "avx512-bf16" and
+// "amx" that one, nullptr when it cannot run here.
 const QuantKernels* FindQuantKernels(absl::string_view name);
 
 }  // namespace ragmesh::linalg

@@ -145,6 +145,48 @@ class PanelRows {
   const std::uint8_t *d_, *m_, *multiples_, *minimums_, *lines_;
 };
 
+// What turns the integer sums of a run into results.
+template <typename S, QuantType kType>
+struct RunFactors {
+  using Floats = typename S::Floats;
+  using Ints = typename S::Ints;
+
+  RAGMESH_SIMD_INLINE RunFactors(const PanelRows<S, kType>& rows, std::size_t run)
+      : scale(rows.Scale(run)), offset(S::Zero()) {
+    multiple[0] = multiple[1] = minimum[0] = minimum[1] = offset;
+    if constexpr (HasOffsets(kType)) offset = rows.Offset(run);
+    if constexpr (HasHalves(kType)) {
+      multiple[0] = rows.Multiple(run, 0);
+      multiple[1] = rows.Multiple(run, 1);
+    }
+    if constexpr (HasHalves(kType) && HasOffsets(kType)) {
+      minimum[0] = rows.Minimum(run, 0);
+      minimum[1] = rows.Minimum(run, 1);
+    }
+  }
+
+  RAGMESH_SIMD_INLINE Floats Product(Ints whole) const { return S::ToFloats(whole); }
+  // Of a type with halves. Below 2^24 each and together, so exact.
+  RAGMESH_SIMD_INLINE Floats Product(Ints low, Ints high) const {
+    return S::Fma(S::ToFloats(low), multiple[0], S::Mul(S::ToFloats(high), multiple[1]));
+  }
+  // Adds the run's product with a row of activations.
+  RAGMESH_SIMD_INLINE Floats AddTo(Floats total, Floats product, const Q8Tile::Sums& of) const {
+    total = S::Fma(product, S::Mul(scale, S::Set(of.scale)), total);
+    if constexpr (HasHalves(kType) && HasOffsets(kType)) {
+      const Floats first = S::Set(static_cast<float>(-of.first)),
+                   second = S::Set(static_cast<float>(of.first - of.whole));
+      const Floats minimums = S::Fma(minimum[0], first, S::Mul(minimum[1], second));
+      total = S::Fma(offset, S::Mul(minimums, S::Set(of.scale)), total);
+    } else if constexpr (HasOffsets(kType)) {
+      total = S::Fma(offset, S::Set(of.sum), total);
+    }
+    return total;
+  }
+
+  Floats scale, offset, multiple[2], minimum[2];
+};
+
 // How far ahead weights are asked for, past what the processor foresees by itself: it stops at the
 // end of a page of 4 KB.
 constexpr std::size_t kPrefetchBytes = 4096;
@@ -168,17 +210,7 @@ RAGMESH_SIMD_TARGET void MulQ8Tile(const std::uint8_t* panel, const PanelLayout&
       __builtin_prefetch(panel + kPrefetchBytes + asked);
     Ints u[kGroups];
     Unpack<S, kType>(lines, u);
-    const Floats scale = rows.Scale(run);
-    Floats offset = S::Zero(), multiple[2] = {offset, offset}, minimum[2] = {offset, offset};
-    if constexpr (HasOffsets(kType)) offset = rows.Offset(run);
-    if constexpr (HasHalves(kType)) {
-      multiple[0] = rows.Multiple(run, 0);
-      multiple[1] = rows.Multiple(run, 1);
-    }
-    if constexpr (HasHalves(kType) && HasOffsets(kType)) {
-      minimum[0] = rows.Minimum(run, 0);
-      minimum[1] = rows.Minimum(run, 1);
-    }
+    const RunFactors<S, kType> factors(rows, run);
 #pragma GCC unroll 8
     for (std::size_t a = 0; a < kCount; ++a) {
       const std::int8_t* q = tiles[run].q[kSlot + a];
@@ -190,20 +222,11 @@ RAGMESH_SIMD_TARGET void MulQ8Tile(const std::uint8_t* panel, const PanelLayout&
         const Ints half = S::template Multiple<DotBias<S>(kType)>(of.first);
         const Ints low = S::template Dot<kBits, 4>(half, u, q);
         const Ints high = S::template Dot<kBits, 4>(S::SubInts(whole, half), u + 4, q + 16);
-        // Below 2^24 each and together, so exact.
-        product = S::Fma(S::ToFloats(low), multiple[0], S::Mul(S::ToFloats(high), multiple[1]));
+        product = factors.Product(low, high);
       } else {
-        product = S::ToFloats(S::template Dot<kBits, kGroups>(whole, u, q));
+        product = factors.Product(S::template Dot<kBits, kGroups>(whole, u, q));
       }
-      total[a] = S::Fma(product, S::Mul(scale, S::Set(of.scale)), total[a]);
-      if constexpr (HasHalves(kType) && HasOffsets(kType)) {
-        const Floats first = S::Set(static_cast<float>(-of.first)),
-                     second = S::Set(static_cast<float>(of.first - of.whole));
-        const Floats minimums = S::Fma(minimum[0], first, S::Mul(minimum[1], second));
-        total[a] = S::Fma(offset, S::Mul(minimums, S::Set(of.scale)), total[a]);
-      } else if constexpr (HasOffsets(kType)) {
-        total[a] = S::Fma(offset, S::Set(of.sum), total[a]);
-      }
+      total[a] = factors.AddTo(total[a], product, of);
     }
   }
 #pragma GCC unroll 8

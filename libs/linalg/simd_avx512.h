@@ -27,7 +27,7 @@ namespace ragmesh::linalg {
 
 // Sixteen lanes; products of bytes with VNNI.
 struct Avx512Simd {
-  static constexpr std::size_t kWidth = 16, kTokens = kTileRows, kQueries = kMaxTileQueries,
+  static constexpr std::size_t kWidth = 16, kTokens = kVectorRows, kQueries = kMaxTileQueries,
                                kSums = 24;
   static constexpr bool kSignedBytes = false;
   using Ints = __m512i;

@@ -10,13 +10,15 @@
 #include <limits>
 
 #include "libs/base/check.h"
-#include "libs/linalg/gemm.h"
-#include "libs/linalg/panels_amx.h"
+#include "libs/linalg/tile_registers.h"
 
 namespace ragmesh::linalg::amx {
 
-// A Unit of PanelLoops for products in one precision.
-template <Precision precision>
+// What an instruction multiplies: bytes of a by bytes of b, or floats of 16 bits.
+enum class TileProduct { kSignedByUnsigned, kSigned, kBf16 };
+
+// What the loops over tile registers take for a unit.
+template <TileProduct product>
 class EmulatedTiles {
  public:
   // ldtilecfg: all registers become zero.
@@ -73,8 +75,12 @@ class EmulatedTiles {
     RAGMESH_CHECK(config_.row_bytes[a] == 4 * config_.rows[b], "#UD: inputs");
     RAGMESH_CHECK(config_.row_bytes[c] % 4 == 0, "#UD: lanes");
     for (std::size_t m = 0; m < config_.rows[c]; ++m) {
-      if constexpr (precision == Precision::kInt8) {
-        AddBytes(tiles_[a][m], tiles_[b], tiles_[c][m], config_.rows[b], config_.row_bytes[c] / 4);
+      if constexpr (product == TileProduct::kSigned) {
+        AddBytes<std::int8_t>(tiles_[a][m], tiles_[b], tiles_[c][m], config_.rows[b],
+                              config_.row_bytes[c] / 4);
+      } else if constexpr (product == TileProduct::kSignedByUnsigned) {
+        AddBytes<std::uint8_t>(tiles_[a][m], tiles_[b], tiles_[c][m], config_.rows[b],
+                               config_.row_bytes[c] / 4);
       } else {
         AddBf16(tiles_[a][m], tiles_[b], tiles_[c][m], config_.rows[b], config_.row_bytes[c] / 4);
       }
@@ -98,14 +104,15 @@ class EmulatedTiles {
     std::memcpy(row + i * sizeof(T), &value, sizeof(T));
   }
 
-  // One row of tdpbsud: signed bytes of `a` by unsigned bytes of `b`.
+  // One row of tdpbssd or tdpbsud: signed bytes of `a` by those of `b`.
+  template <typename Byte>
   static void AddBytes(const Row& a, const Row* b, Row& c, std::size_t lanes, std::size_t columns) {
     for (std::size_t k = 0; k < lanes; ++k) {
       for (std::size_t n = 0; n < columns; ++n) {
         auto sum = Get<std::uint32_t>(c, n);  // wraps around
         for (std::size_t i = 0; i < 4; ++i) {
           sum += static_cast<std::uint32_t>(Get<std::int8_t>(a, 4 * k + i) *
-                                            Get<std::uint8_t>(b[k], 4 * n + i));
+                                            Get<Byte>(b[k], 4 * n + i));
         }
         Set(c, n, sum);
       }

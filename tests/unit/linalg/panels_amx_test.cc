@@ -18,7 +18,7 @@ constexpr std::size_t kRowCounts[] = {1,  2,  7,  15, 16, 17, 18, 30, 31,
                                       32, 33, 35, 47, 48, 49, 64, 65, 131};
 
 void MultiplyInt8(const PanelProduct& p) {
-  EmulatedTiles<Precision::kInt8> tiles;
+  EmulatedTiles<TileProduct::kSignedByUnsigned> tiles;
   MultiplyPanel<std::int32_t>(
       p, tiles, [&](const std::int32_t* sums, std::size_t first, std::size_t rows) {
         for (std::size_t r = first; r < first + rows; ++r, sums += kPanelWidth) {
@@ -35,7 +35,7 @@ void MultiplyInt8(const PanelProduct& p) {
 }
 
 void MultiplyBf16(const PanelProduct& p) {
-  EmulatedTiles<Precision::kBf16> tiles;
+  EmulatedTiles<TileProduct::kBf16> tiles;
   MultiplyPanel<float>(p, tiles, [&](const float* sums, std::size_t first, std::size_t rows) {
     for (std::size_t r = first; r < first + rows; ++r, sums += kPanelWidth) {
       for (std::size_t c = 0; c < p.columns; ++c) p.out[r * p.out_stride + c] = sums[c] + p.bias[c];

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_replace.h"
+#include "tests/unit/linalg_quant/random_matrix.h"
 
 namespace ragmesh::linalg {
 namespace {
@@ -19,59 +20,10 @@ struct Case {
   std::size_t columns;
 };
 
-std::size_t FirstHalf(QuantType type) {
-  switch (type) {
-    case QuantType::kQ2_K:
-      return 80;
-    case QuantType::kQ3_K:
-      return 108;
-    case QuantType::kQ6_K:
-      return 208;
-    default:
-      return 0;
-  }
-}
-
-// Random bytes are valid rows once their f16 scales are finite and small.
-std::vector<std::uint8_t> RandomRows(QuantType type, std::size_t columns, std::size_t rows,
-                                     std::mt19937* random) {
-  std::vector<std::uint8_t> bytes(rows * RowBytes(type, columns));
-  for (auto& byte : bytes) byte = static_cast<std::uint8_t>((*random)());
-  const std::size_t block = BlockBytes(type);
-  std::uniform_real_distribution<float> value(-0.1f, 0.1f);
-  const auto put_half = [&](std::size_t at) {
-    const std::uint16_t half = FloatToHalf(value(*random));
-    std::memcpy(&bytes[at], &half, sizeof(half));
-  };
-  for (std::size_t at = 0; at < bytes.size(); at += block) {
-    if (type == QuantType::kF32) {
-      const float number = value(*random);
-      std::memcpy(&bytes[at], &number, sizeof(number));
-    } else if (type == QuantType::kBF16) {
-      bytes[at + 1] = static_cast<std::uint8_t>((bytes[at + 1] & 0x80) | 0x3D);
-    } else {
-      put_half(at + FirstHalf(type));
-      if (HasOffsets(type)) put_half(at + FirstHalf(type) + 2);
-    }
-  }
-  return bytes;
-}
-
-std::vector<float> RandomFloats(std::size_t count, std::mt19937* random) {
-  std::normal_distribution<float> value(0, 2);
-  std::vector<float> floats(count);
-  for (float& one : floats) one = value(*random);
-  return floats;
-}
-
-struct alignas(64) Line {
-  char bytes[64];
-};
-
 std::vector<const QuantKernels*> OtherTables() {
   std::vector<const QuantKernels*> tables;
   for (const QuantKernels* table :
-       {Avx2QuantKernels(), Avx512QuantKernels(), Avx512Bf16QuantKernels()}) {
+       {Avx2QuantKernels(), Avx512QuantKernels(), Avx512Bf16QuantKernels(), AmxQuantKernels()}) {
     if (table != nullptr) tables.push_back(table);
   }
   return tables;
@@ -82,38 +34,6 @@ std::vector<const QuantKernels*> Tables() {
   tables.insert(tables.begin(), &ScalarQuantKernels());
   return tables;
 }
-
-// A matrix and its packed form.
-struct Packed {
-  Packed(QuantType type, std::size_t columns, std::size_t rows, std::mt19937* random)
-      : file(RandomRows(type, columns, rows, random)),
-        lines(PackedBytes(type, rows, columns) / sizeof(Line)) {
-    auto* data = reinterpret_cast<std::uint8_t*>(lines.data());
-    const std::size_t panel = LayOutPanel(type, columns).bytes;
-    for (std::size_t r = 0; r < rows; r += kPanelRows) {
-      PackPanel(type, file.data() + r * RowBytes(type, columns), std::min(kPanelRows, rows - r),
-                columns, data + r / kPanelRows * panel);
-    }
-    matrix = {type, data, rows, columns};
-  }
-  std::vector<std::uint8_t> file;
-  std::vector<Line> lines;
-  QuantMatrix matrix;
-};
-
-struct Rounded {
-  Rounded(const std::vector<float>& x, std::size_t columns, const QuantKernels& table)
-      : tiles((x.size() / columns + kTileRows - 1) / kTileRows * (columns / 32)) {
-    const std::size_t count = x.size() / columns;
-    for (std::size_t row = 0; row < count; ++row) {
-      table.quantize_q8(&x[row * columns], columns, row % kTileRows,
-                        &tiles[row / kTileRows * (columns / 32)]);
-    }
-    rows = {tiles.data(), count};
-  }
-  std::vector<Q8Tile> tiles;
-  Q8Rows rows;
-};
 
 class QuantKernelsTest : public ::testing::TestWithParam<Case> {
  protected:
@@ -147,7 +67,7 @@ TEST_P(QuantKernelsTest, RoundedProductsHaveTheSameBitsInEveryTableForAnyBatch) 
   constexpr std::size_t kRows = 37;  // two panels and a rest
   const Packed packed(type, columns, kRows, &random_);
   for (const QuantKernels* table : OtherTables()) {
-    for (const std::size_t count : {1, 2, 3, 4, 5, 6, 7, 8, 9, 17}) {
+    for (const std::size_t count : {1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 17, 29, 39}) {
       const Rounded x(RandomFloats(count * columns, &random_), columns, scalar_);
       std::vector<float> expected(count * kRows), actual(count * kRows);
       scalar_.mul_q8(packed.matrix, x.rows, expected.data(), kRows);
@@ -161,7 +81,7 @@ TEST_P(QuantKernelsTest, EveryTableRoundsActivationsAlike) {
   const auto [type, columns] = GetParam();
   if (columns % 32 != 0) GTEST_SKIP() << "skipped: only whole runs are rounded";
   for (const QuantKernels* table : OtherTables()) {
-    std::vector<float> x = RandomFloats(11 * columns, &random_);
+    std::vector<float> x = RandomFloats(19 * columns, &random_);
     x[3] = NAN, x[columns + 5] = INFINITY, x[2 * columns - 1] = -1e-42f;
     const Rounded expected(x, columns, scalar_), actual(x, columns, *table);
     for (std::size_t i = 0; i < expected.tiles.size(); ++i)
