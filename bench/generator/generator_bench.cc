@@ -69,7 +69,7 @@ class Worker {
 
   static json Info() {
     return {{"name", "ragmesh"},
-            {"version", linalg::FindQuantKernels("")->name},
+            {"version", quant::FindQuantKernels("")->name},
             {"modes", {"fast", "exact"}}};
   }
 

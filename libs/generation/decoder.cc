@@ -17,7 +17,7 @@ std::size_t Portion(std::size_t panels, std::size_t panel_bytes, std::size_t cou
   constexpr std::size_t kCacheBytes = 256 << 10;
   const std::size_t share = (panels + 4 * static_cast<std::size_t>(threads) - 1) /
                             (4 * static_cast<std::size_t>(threads));
-  const std::size_t fits = count <= linalg::kVectorRows ? panels : kCacheBytes / panel_bytes;
+  const std::size_t fits = count <= quant::kVectorRows ? panels : kCacheBytes / panel_bytes;
   return std::max<std::size_t>(std::min(share, fits), 1);
 }
 
@@ -40,12 +40,12 @@ void Decoder::Allocate() {
     rotation->cosines.resize(max_rows_ * rotation->frequencies.size());
     rotation->sines.resize(rotation->cosines.size());
   }
-  const std::size_t tiles = (max_rows_ + linalg::kTileRows - 1) / linalg::kTileRows;
-  rounded_.resize(tiles * (wide / linalg::kRunValues));
+  const std::size_t tiles = (max_rows_ + quant::kTileRows - 1) / quant::kTileRows;
+  rounded_.resize(tiles * (wide / quant::kRunValues));
   attention_scratch_.resize(static_cast<std::size_t>(pool_->threads()));
   for (auto& scratch : attention_scratch_) {
     scratch.resize(
-        linalg::AttentionScratchFloats(config_.head_dim) * sizeof(float) / sizeof(CacheLine) + 1);
+        quant::AttentionScratchFloats(config_.head_dim) * sizeof(float) / sizeof(CacheLine) + 1);
   }
 }
 
@@ -55,14 +55,14 @@ void Decoder::ForEachRow(std::size_t count, absl::FunctionRef<void(std::size_t)>
 
 bool Decoder::Forward(absl::Span<const BatchRow> rows, absl::FunctionRef<bool()> go_on) {
   RAGMESH_CHECK(rows.size() <= max_rows_, "a pass is larger than its work space");
-  const linalg::WeightRows& embedding = embedding_.stored;
-  const std::size_t row_bytes = linalg::RowBytes(embedding.type, embedding.columns);
+  const quant::WeightRows& embedding = embedding_.stored;
+  const std::size_t row_bytes = quant::RowBytes(embedding.type, embedding.columns);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     RAGMESH_CHECK(
         rows[i].token < config_.vocabulary && rows[i].position < rows[i].cache->capacity(),
         "a row is outside the vocabulary or its cache");
-    linalg::ExpandRow(embedding.type, embedding.data + rows[i].token * row_bytes, config_.embedding,
-                      &stream_[i * config_.embedding]);
+    quant::ExpandRow(embedding.type, embedding.data + rows[i].token * row_bytes, config_.embedding,
+                     &stream_[i * config_.embedding]);
     if (config_.embedding_scale != 1) {
       for (std::size_t j = 0; j < config_.embedding; ++j)
         stream_[i * config_.embedding + j] *= config_.embedding_scale;
@@ -167,7 +167,7 @@ void Decoder::PrepareHeads(std::size_t index, const BatchRow& at, std::size_t ro
   prepare(key, layer.key_norm, true);
   prepare(value, {}, false);
   kernels_->store_kv(kv_shape_.type, qkv + key * dim, qkv + value * dim, dim,
-                     at.position % linalg::kBlockPositions,
+                     at.position % quant::kBlockPositions,
                      at.cache->Block(at.position) + kv_shape_.Offset(index, kv_head));
 }
 
@@ -181,7 +181,7 @@ void Decoder::Attend(std::size_t layer, absl::Span<const BatchRow> rows) {
                     part = together * config_.head_dim;
   // A segment waits for nothing but its own keys when its stream has no other.
   const bool at_once = !few && one_segment_each_;
-  const bool rounds_parts = part % linalg::kRunValues == 0;
+  const bool rounds_parts = part % quant::kRunValues == 0;
   if (!at_once) {
     ForEachRow(rows.size(), [&](std::size_t row) {
       for (std::size_t head = 0; head < kv_heads; ++head) PrepareHeads(layer, rows[row], row, head);
@@ -208,7 +208,7 @@ void Decoder::AttendSegment(std::size_t layer, const Segment& segment,
                             int thread) {
   const std::size_t dim = config_.head_dim, group = config_.heads / config_.kv_heads;
   const std::size_t qkv = (config_.heads + 2 * config_.kv_heads) * dim;
-  linalg::KvAttention work;
+  quant::KvAttention work;
   work.type = kv_shape_.type;
   work.head_dim = dim;
   work.blocks = blocks;
@@ -269,11 +269,11 @@ void Decoder::CopyTurned(const KvCache& from, std::size_t from_begin, std::size_
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t source = from_begin + i, target = to_begin + i;
       kernels_->load_kv(kv_shape_.type, from.Block(source) + offset,
-                        source % linalg::kBlockPositions, dim, key.data(), value.data());
+                        source % quant::kBlockPositions, dim, key.data(), value.data());
       kernels_->rotate(cosines.data(), sines.data(), cosines.size(), config_.rope_halves,
                        key.data());
       kernels_->store_kv(kv_shape_.type, key.data(), value.data(), dim,
-                         target % linalg::kBlockPositions, to->Block(target) + offset);
+                         target % quant::kBlockPositions, to->Block(target) + offset);
     }
   });
 }
@@ -307,13 +307,13 @@ void Decoder::CapLogits(std::size_t count) {
 
 void Decoder::RoundInput(const float* input, std::size_t columns, std::size_t row,
                          std::size_t begin, std::size_t count) {
-  if (mode_ != ComputeMode::kFast || columns % linalg::kRunValues != 0) return;
-  linalg::Q8Tile* tiles = &rounded_[row / linalg::kTileRows * (columns / linalg::kRunValues)];
-  kernels_->quantize_q8(input, count, row % linalg::kTileRows, tiles + begin / linalg::kRunValues);
+  if (mode_ != ComputeMode::kFast || columns % quant::kRunValues != 0) return;
+  quant::Q8Tile* tiles = &rounded_[row / quant::kTileRows * (columns / quant::kRunValues)];
+  kernels_->quantize_q8(input, count, row % quant::kTileRows, tiles + begin / quant::kRunValues);
 }
 
 bool Decoder::MultipliesRounded(const Matrix& matrix) const {
-  return mode_ == ComputeMode::kFast && linalg::IsQuantised(matrix.packed.type);
+  return mode_ == ComputeMode::kFast && quant::IsQuantised(matrix.packed.type);
 }
 
 // The panels of all matrices form one list, cut into portions that the threads take in turn.
@@ -321,15 +321,15 @@ void Decoder::Multiply(absl::Span<const Product> products, const float* input, s
                        float* out, std::size_t out_stride) {
   std::size_t total = 0, panel_bytes = 1;
   for (const Product& product : products) {
-    const linalg::QuantMatrix& matrix = product.weights->packed;
-    total += linalg::PanelCount(matrix.rows);
-    panel_bytes = std::max(panel_bytes, linalg::LayOutPanel(matrix.type, matrix.columns).bytes);
+    const quant::QuantMatrix& matrix = product.weights->packed;
+    total += quant::PanelCount(matrix.rows);
+    panel_bytes = std::max(panel_bytes, quant::LayOutPanel(matrix.type, matrix.columns).bytes);
   }
   const std::size_t portion = Portion(total, panel_bytes, count, pool_->threads());
   pool_->Run((total + portion - 1) / portion, [&](std::size_t item, int) {
     std::size_t begin = item * portion, left = std::min(portion, total - begin);
     for (const Product& product : products) {
-      const std::size_t panels = linalg::PanelCount(product.weights->packed.rows);
+      const std::size_t panels = quant::PanelCount(product.weights->packed.rows);
       if (begin >= panels) {
         begin -= panels;
         continue;
@@ -346,10 +346,10 @@ void Decoder::Multiply(absl::Span<const Product> products, const float* input, s
 void Decoder::MultiplyPanels(const Product& product, std::size_t begin, std::size_t panels,
                              const float* input, std::size_t count, float* out,
                              std::size_t out_stride) {
-  linalg::QuantMatrix part = product.weights->packed;
-  const std::size_t row = begin * linalg::kPanelRows;
-  part.data += begin * linalg::LayOutPanel(part.type, part.columns).bytes;
-  part.rows = std::min(panels * linalg::kPanelRows, part.rows - row);
+  quant::QuantMatrix part = product.weights->packed;
+  const std::size_t row = begin * quant::kPanelRows;
+  part.data += begin * quant::LayOutPanel(part.type, part.columns).bytes;
+  part.rows = std::min(panels * quant::kPanelRows, part.rows - row);
   float* to = out + product.offset + row;
   if (MultipliesRounded(*product.weights)) {
     kernels_->mul_q8(part, {rounded_.data(), count}, to, out_stride);

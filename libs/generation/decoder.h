@@ -20,8 +20,8 @@
 #include "libs/generation/model_config.h"
 #include "libs/generation/page_arena.h"
 #include "libs/gguf/gguf.h"
-#include "libs/linalg/quant_kernels.h"
 #include "libs/model_files/safetensors.h"
+#include "libs/quant/kernels.h"
 
 namespace ragmesh::generation {
 
@@ -43,10 +43,10 @@ struct BatchRow {
 struct DecoderOptions {
   ComputeMode mode = ComputeMode::kFast;
   std::size_t max_rows = 1;  // of a pass
-  const linalg::QuantKernels* kernels = linalg::FindQuantKernels("");
+  const quant::QuantKernels* kernels = quant::FindQuantKernels("");
   std::size_t context = 0;  // as in ReadModelConfig
   // Of keys and values in fast mode; by default what `kernels` are fastest with at 16 bits.
-  std::optional<linalg::KvType> cache;
+  std::optional<quant::KvType> cache;
   // Where packed weights are looked for, and left for later starts and other processes; empty: in
   // private memory alone. `digest` is the SHA-256 of the file.
   std::string packed_folder;
@@ -89,8 +89,8 @@ class Decoder {
  private:
   // As the file has it, and rearranged for products. The embedding is looked up, not multiplied.
   struct Matrix {
-    linalg::WeightRows stored;
-    linalg::QuantMatrix packed;
+    quant::WeightRows stored;
+    quant::QuantMatrix packed;
   };
   // How pairs of a head turn in one kind of layer, and the angles of the rows of a pass: rope_dim /
   // 2 of each. Cosines and sines carry the magnitude.
@@ -172,7 +172,7 @@ class Decoder {
   ComputeMode mode_ = ComputeMode::kExact;
   std::size_t max_rows_ = 0;
   KvShape kv_shape_;
-  const linalg::QuantKernels* kernels_ = nullptr;
+  const quant::QuantKernels* kernels_ = nullptr;
   ComputePool* pool_ = nullptr;
 
   Matrix embedding_, head_;
@@ -186,7 +186,7 @@ class Decoder {
 
   // Work space, a row per batch row.
   std::vector<float> stream_, normed_, qkv_, attended_, projected_, hidden_, logits_;
-  std::vector<linalg::Q8Tile> rounded_;  // the input of the next product
+  std::vector<quant::Q8Tile> rounded_;  // the input of the next product
   std::vector<Segment> segments_;
   bool one_segment_each_ = false;  // of the streams of a pass
   std::vector<std::uint32_t> positions_;

@@ -19,8 +19,8 @@ std::map<std::string, std::string> MetadataOf(const std::string& digest) {
   return {{"format", kFormat}, {"source", digest}};
 }
 
-std::size_t PackedSize(const linalg::WeightRows& stored) {
-  return linalg::PackedBytes(stored.type, stored.rows, stored.columns);
+std::size_t PackedSize(const quant::WeightRows& stored) {
+  return quant::PackedBytes(stored.type, stored.rows, stored.columns);
 }
 
 }  // namespace
@@ -65,14 +65,14 @@ absl::Status Decoder::PackIntoMemory() {
   RAGMESH_ASSIGN_OR_RETURN(packed_, PageArena::Allocate(bytes));
   std::uint8_t* data = packed_.data();
   for (const auto& [name, matrix] : Matrices()) {
-    const linalg::WeightRows& stored = matrix->stored;
-    const std::size_t panel = linalg::LayOutPanel(stored.type, stored.columns).bytes;
-    const std::size_t row = linalg::RowBytes(stored.type, stored.columns);
-    pool_->Run(linalg::PanelCount(stored.rows), [&](std::size_t i, int) {
-      const std::size_t first = i * linalg::kPanelRows;
-      linalg::PackPanel(stored.type, stored.data + first * row,
-                        std::min(linalg::kPanelRows, stored.rows - first), stored.columns,
-                        data + i * panel);
+    const quant::WeightRows& stored = matrix->stored;
+    const std::size_t panel = quant::LayOutPanel(stored.type, stored.columns).bytes;
+    const std::size_t row = quant::RowBytes(stored.type, stored.columns);
+    pool_->Run(quant::PanelCount(stored.rows), [&](std::size_t i, int) {
+      const std::size_t first = i * quant::kPanelRows;
+      quant::PackPanel(stored.type, stored.data + first * row,
+                       std::min(quant::kPanelRows, stored.rows - first), stored.columns,
+                       data + i * panel);
     });
     matrix->packed = {stored.type, data, stored.rows, stored.columns};
     data += PackedSize(stored);
@@ -94,9 +94,9 @@ absl::Status Decoder::WritePacked(const std::string& path, const std::string& di
 
 absl::Status Decoder::ReadPacked(const std::string& path, const std::string& digest) {
   RAGMESH_ASSIGN_OR_RETURN(auto file, model_files::OpenDerived(path, MetadataOf(digest)));
-  std::vector<linalg::QuantMatrix> views;
+  std::vector<quant::QuantMatrix> views;
   for (const auto& [name, matrix] : Matrices()) {
-    const linalg::WeightRows& stored = matrix->stored;
+    const quant::WeightRows& stored = matrix->stored;
     const model_files::Tensor* tensor = file->Find(name);
     if (tensor == nullptr || tensor->bytes.size() != PackedSize(stored) ||
         reinterpret_cast<std::uintptr_t>(tensor->bytes.data()) % 64 != 0) {

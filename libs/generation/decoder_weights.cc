@@ -12,7 +12,7 @@
 namespace ragmesh::generation {
 namespace {
 
-using linalg::QuantType;
+using quant::QuantType;
 
 absl::StatusOr<QuantType> ToQuantType(const gguf::File& file, const gguf::Tensor& tensor) {
   switch (tensor.type) {
@@ -56,9 +56,9 @@ absl::StatusOr<QuantType> ToQuantType(const gguf::File& file, const gguf::Tensor
                     "Q4_K, Q5_K, Q6_K, F16, BF16 or F32."});
 }
 
-linalg::WeightRows RowRange(const linalg::WeightRows& matrix, std::size_t begin, std::size_t rows) {
-  linalg::WeightRows part = matrix;
-  part.data += begin * linalg::RowBytes(matrix.type, matrix.columns);
+quant::WeightRows RowRange(const quant::WeightRows& matrix, std::size_t begin, std::size_t rows) {
+  quant::WeightRows part = matrix;
+  part.data += begin * quant::RowBytes(matrix.type, matrix.columns);
   part.rows = rows;
   return part;
 }
@@ -79,7 +79,7 @@ absl::StatusOr<std::unique_ptr<Decoder>> Decoder::Create(std::shared_ptr<const g
   decoder->kv_shape_ = {config.layers, config.kv_heads, config.head_dim,
                         options.mode == ComputeMode::kFast
                             ? options.cache.value_or(options.kernels->kv_type)
-                            : linalg::KvType::kF32};
+                            : quant::KvType::kF32};
   RAGMESH_RETURN_IF_ERROR(decoder->LoadWeights());
   RAGMESH_RETURN_IF_ERROR(decoder->PackWeights(options));
   decoder->Allocate();

@@ -63,7 +63,7 @@ Engine::~Engine() {
 }
 
 std::size_t Engine::context() const {
-  return std::min(decoder_->config().context, memory_->pool->blocks() * linalg::kBlockPositions);
+  return std::min(decoder_->config().context, memory_->pool->blocks() * quant::kBlockPositions);
 }
 
 absl::StatusOr<std::unique_ptr<Engine::Stream>> Engine::Submit(Request request,

@@ -50,7 +50,7 @@ void KvPool::Release(Id id) {
 
 absl::StatusOr<std::unique_ptr<KvCache>> KvCache::Create(const KvShape& shape,
                                                          std::size_t capacity) {
-  const std::size_t blocks = (capacity + linalg::kBlockPositions - 1) / linalg::kBlockPositions;
+  const std::size_t blocks = (capacity + quant::kBlockPositions - 1) / quant::kBlockPositions;
   RAGMESH_ASSIGN_OR_RETURN(auto pool, KvPool::Create(shape, blocks * shape.BlockBytes()));
   auto cache = std::make_unique<KvCache>(pool.get());
   cache->own_ = std::move(pool);

@@ -13,7 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "libs/generation/page_arena.h"
-#include "libs/linalg/kv_block.h"
+#include "libs/quant/kv_block.h"
 
 namespace ragmesh::generation {
 
@@ -21,9 +21,9 @@ struct KvShape {
   std::size_t layers = 0;
   std::size_t heads = 0;  // of keys and values
   std::size_t head_dim = 0;
-  linalg::KvType type = linalg::KvType::kF16;
+  quant::KvType type = quant::KvType::kF16;
 
-  std::size_t HeadBytes() const { return linalg::KvLayout(type, head_dim).bytes; }
+  std::size_t HeadBytes() const { return quant::KvLayout(type, head_dim).bytes; }
   std::size_t BlockBytes() const { return layers * heads * HeadBytes(); }
   // Where a layer's head begins in a block.
   std::size_t Offset(std::size_t layer, std::size_t head) const {
@@ -82,7 +82,7 @@ class KvCache {
   KvCache& operator=(const KvCache&) = delete;
 
   const KvShape& shape() const { return pool_->shape(); }
-  std::size_t capacity() const { return ids_.size() * linalg::kBlockPositions; }
+  std::size_t capacity() const { return ids_.size() * quant::kBlockPositions; }
 
   // Makes room for `positions` in all. False when the pool has no more blocks; what there was
   // stays.
@@ -97,7 +97,7 @@ class KvCache {
   // Of all layers and heads, in order of position; until the next change.
   const std::uint8_t* const* blocks() const { return blocks_.data(); }
   std::uint8_t* Block(std::size_t position) const {
-    return pool_->Data(ids_[position / linalg::kBlockPositions]);
+    return pool_->Data(ids_[position / quant::kBlockPositions]);
   }
 
  private:

@@ -113,7 +113,7 @@ class LlamaGenerator final : public stages::Generator {
     if (options.max_streams < 1 || options.max_streams > kMaxStreams) {
       return InvalidField("max_streams", "must be between 1 and 64");
     }
-    const linalg::QuantKernels* kernels = linalg::FindQuantKernels(options.kernel);
+    const quant::QuantKernels* kernels = quant::FindQuantKernels(options.kernel);
     if (kernels == nullptr) {
       return InvalidField("kernel",
                           absl::StrCat("\"", options.kernel, "\" does not run on this machine"),

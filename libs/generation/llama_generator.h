@@ -35,7 +35,7 @@ struct GeneratorOptions {
   std::shared_ptr<PassageCounts> passage_counts = {};
   std::function<void(const absl::Status& why)> passages_fault;
   // As in DecoderOptions.
-  std::optional<linalg::KvType> cache;
+  std::optional<quant::KvType> cache;
   std::string packed_folder;
   std::function<void(const absl::Status& why)> not_shared;
   int threads = 0;     // 0: as many as the process may use

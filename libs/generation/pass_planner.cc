@@ -85,7 +85,7 @@ void PassPlanner::PlanWriting(const StreamPtr& stream, std::size_t writers, Pass
 // for every prompt of these sizes, whatever else runs.
 bool PassPlanner::FitsWithPassages(const StreamState& stream) const {
   const auto blocks = [](std::size_t tokens) {
-    return (tokens + linalg::kBlockPositions - 1) / linalg::kBlockPositions;
+    return (tokens + quant::kBlockPositions - 1) / quant::kBlockPositions;
   };
   std::size_t all = blocks(stream.request.prompt.size() + stream.request.max_tokens);
   for (const StreamState::Passage& passage : stream.passages) all += blocks(passage.size());

@@ -15,8 +15,7 @@ std::shared_ptr<PassageFolder::Reading> PassageCache::Read(const std::string& te
                                                            absl::Span<const std::uint32_t> tokens,
                                                            absl::AnyInvocable<void()> on_end) {
   if (folder_ == nullptr) return nullptr;
-  const std::size_t blocks =
-      (tokens.size() + linalg::kBlockPositions - 1) / linalg::kBlockPositions;
+  const std::size_t blocks = (tokens.size() + quant::kBlockPositions - 1) / quant::kBlockPositions;
   return folder_->Read(folder_->Key(tenant, tokens), blocks, std::move(on_end));
 }
 

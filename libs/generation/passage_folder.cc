@@ -72,7 +72,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, std::size_t max_by
 void PassageFolder::Reading::Take(const KvCache& keys) const {
   const std::size_t block = keys.shape().BlockBytes();
   for (std::size_t i = 0; i < content_.size() / block; ++i)
-    std::memcpy(keys.Block(i * linalg::kBlockPositions), content_.data() + i * block, block);
+    std::memcpy(keys.Block(i * quant::kBlockPositions), content_.data() + i * block, block);
 }
 
 absl::StatusOr<std::unique_ptr<PassageFolder>> PassageFolder::Open(const Options& options,

@@ -5,7 +5,7 @@
 
 namespace ragmesh::generation {
 
-using linalg::kBlockPositions;
+using quant::kBlockPositions;
 
 PrefixCache::~PrefixCache() {
   for (const Node* node : recent_) pool_->Release(node->block);

@@ -53,7 +53,7 @@ void Schedule::Admit(const KvMemory& memory) {
     const auto next = NextToAdmit();
     // One that runs alone gets everything. Others begin when all that they have to read fits beside
     // what the running ones hold; how long their answers get shows later.
-    const std::size_t blocks = (*next)->tokens.size() / linalg::kBlockPositions + 1;
+    const std::size_t blocks = (*next)->tokens.size() / quant::kBlockPositions + 1;
     if (!running_.empty() && memory.Room() < blocks) return;
     const StreamPtr stream = *next;
     waiting_.erase(next);

@@ -28,9 +28,9 @@ absl::StatusOr<std::shared_ptr<stages::Generator>> MakeEngine(
   options.mode =
       config.mode == "exact" ? generation::ComputeMode::kExact : generation::ComputeMode::kFast;
   options.threads = threads;
-  if (config.kv_type == "q8") options.cache = linalg::KvType::kQ8;
-  if (config.kv_type == "f16") options.cache = linalg::KvType::kF16;
-  if (config.kv_type == "bf16") options.cache = linalg::KvType::kBF16;
+  if (config.kv_type == "q8") options.cache = quant::KvType::kQ8;
+  if (config.kv_type == "f16") options.cache = quant::KvType::kF16;
+  if (config.kv_type == "bf16") options.cache = quant::KvType::kBF16;
   options.blend_passages = config.passages == "blend";
   if (!config.passage_folder.empty()) {
     options.passage_folder = config.passage_folder;
@@ -48,7 +48,7 @@ absl::StatusOr<std::shared_ptr<stages::Generator>> MakeEngine(
   options.not_shared = models.WarnOfPrivateWeights(config.model);
   // The names are those of the encoders' tables; where decoders have none of that name, the best of
   // the machine is used.
-  options.kernel = linalg::FindQuantKernels(kernel) == nullptr ? "" : kernel;
+  options.kernel = quant::FindQuantKernels(kernel) == nullptr ? "" : kernel;
   RAGMESH_ASSIGN_OR_RETURN(std::shared_ptr<stages::Generator> generator,
                            generation::LoadGenerator(options));
   return generator;

@@ -241,7 +241,7 @@ std::string Write(const Model& model) {
   return std::move(file.append(out).append(data));
 }
 
-void Run(const std::string& bytes, ComputeMode mode, const linalg::QuantKernels& kernels) {
+void Run(const std::string& bytes, ComputeMode mode, const quant::QuantKernels& kernels) {
   static auto* const kPool = new ComputePool(1);
   const auto file = gguf::File::Parse(bytes, "fuzz", nullptr);
   if (!file.ok()) return;
@@ -279,6 +279,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (bytes.empty()) return 0;
   generation::Run(bytes,
                   (how & 1) == 0 ? generation::ComputeMode::kExact : generation::ComputeMode::kFast,
-                  *linalg::FindQuantKernels((how & 2) == 0 ? "" : "scalar"));
+                  *quant::FindQuantKernels((how & 2) == 0 ? "" : "scalar"));
   return 0;
 }

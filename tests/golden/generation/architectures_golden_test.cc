@@ -24,7 +24,7 @@ class ArchitecturesTest : public ::testing::TestWithParam<std::size_t> {
     auto decoder = Decoder::Create(*std::move(file),
                                    {.mode = mode,
                                     .max_rows = kRows,
-                                    .kernels = linalg::FindQuantKernels(table),
+                                    .kernels = quant::FindQuantKernels(table),
                                     .context = golden_["context"].get<std::size_t>()},
                                    &pool_);
     EXPECT_TRUE(decoder.ok()) << decoder.status();
@@ -53,7 +53,7 @@ class ArchitecturesTest : public ::testing::TestWithParam<std::size_t> {
 
 TEST_P(ArchitecturesTest, ExactLogitsEqualTransformers) {
   for (const char* table : {"scalar", "avx2"}) {
-    if (linalg::FindQuantKernels(table) == nullptr) continue;
+    if (quant::FindQuantKernels(table) == nullptr) continue;
     const auto decoder = Load(TinyModel::FromGolden(golden_), ComputeMode::kExact, table);
     const auto cache = *KvCache::Create(decoder->kv_shape(), tokens_.size());
     const Logits logits = Read(*decoder, tokens_, kRows, cache.get());

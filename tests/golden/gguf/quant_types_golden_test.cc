@@ -8,10 +8,10 @@
 
 #include "absl/strings/escaping.h"
 #include "libs/gguf/tensor_type.h"
-#include "libs/linalg/quant_types.h"
+#include "libs/quant/types.h"
 #include "libs/testing/test_data.h"
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 namespace {
 
 constexpr QuantType kTypes[] = {QuantType::kQ4_0, QuantType::kQ4_1, QuantType::kQ5_0,
@@ -49,4 +49,4 @@ TEST(QuantTypesGoldenTest, BlocksExpandToTheBitsOfTheReference) {
 }
 
 }  // namespace
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant

@@ -26,7 +26,7 @@ absl::StatusOr<std::unique_ptr<Decoder>> Load(const TinyModel& model,
   auto file = model.Open();
   if (!file.ok()) return file.status();
   return Decoder::Create(*std::move(file),
-                         {.mode = mode, .max_rows = 2, .kernels = &linalg::ScalarQuantKernels()},
+                         {.mode = mode, .max_rows = 2, .kernels = &quant::ScalarQuantKernels()},
                          kPool);
 }
 

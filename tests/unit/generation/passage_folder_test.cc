@@ -44,9 +44,9 @@ class PassageFolderTest : public ::testing::Test {
 
   // Three blocks that hold `fill` everywhere.
   static std::unique_ptr<KvCache> Keys(char fill) {
-    auto keys = *KvCache::Create(kShape, kBlocks * linalg::kBlockPositions);
+    auto keys = *KvCache::Create(kShape, kBlocks * quant::kBlockPositions);
     for (std::size_t i = 0; i < kBlocks; ++i)
-      std::memset(keys->Block(i * linalg::kBlockPositions), fill, kShape.BlockBytes());
+      std::memset(keys->Block(i * quant::kBlockPositions), fill, kShape.BlockBytes());
     return keys;
   }
   std::string Key(std::uint32_t passage, const std::string& tenant = "tenant") const {
@@ -67,7 +67,7 @@ class PassageFolderTest : public ::testing::Test {
     const auto keys = Keys('?');
     reading->Take(*keys);
     for (std::size_t i = 0; i < kBlocks; ++i) {
-      const std::uint8_t* block = keys->Block(i * linalg::kBlockPositions);
+      const std::uint8_t* block = keys->Block(i * quant::kBlockPositions);
       for (std::size_t at = 0; at < kShape.BlockBytes(); ++at) EXPECT_EQ(block[at], *block);
     }
     return static_cast<char>(*keys->Block(0));
@@ -118,7 +118,7 @@ TEST_F(PassageFolderTest, TenantsModelsShapesAndTokensEachMakeAnotherKey) {
     return (*PassageFolder::Open(Options(source), shape))->Key(tenant, {});
   };
   KvShape q8 = kShape;
-  q8.type = linalg::KvType::kQ8;
+  q8.type = quant::KvType::kQ8;
   EXPECT_EQ(of("model", "b", kShape), of("model", "b", kShape));
   EXPECT_NE(of("model", "b", kShape), of("other", "b", kShape));
   EXPECT_NE(of("model", "b", kShape), of("model", "b", q8));

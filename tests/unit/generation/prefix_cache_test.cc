@@ -34,7 +34,7 @@ class PrefixCacheTest : public ::testing::Test {
     return {cache.ids().begin(), cache.ids().begin() + static_cast<std::ptrdiff_t>(found / 32)};
   }
 
-  static constexpr KvShape kShape = {1, 1, 16, linalg::KvType::kF16};
+  static constexpr KvShape kShape = {1, 1, 16, quant::KvType::kF16};
   std::unique_ptr<KvPool> pool_;
   PrefixCache kept_;
 };
@@ -102,7 +102,7 @@ TEST_F(PrefixCacheTest, BlocksThatAStreamHoldsStay) {
 }
 
 TEST(KvPoolTest, AStreamThatFindsNoBlockKeepsWhatItHas) {
-  constexpr KvShape kShape = {2, 3, 64, linalg::KvType::kQ8};
+  constexpr KvShape kShape = {2, 3, 64, quant::KvType::kQ8};
   auto pool = *KvPool::Create(kShape, 2 * kShape.BlockBytes() + 1);
   KvCache cache(pool.get());
   EXPECT_TRUE(cache.Reserve(33));
@@ -112,7 +112,7 @@ TEST(KvPoolTest, AStreamThatFindsNoBlockKeepsWhatItHas) {
 }
 
 TEST(KvPoolTest, MemoryForLessThanABlockIsRefused) {
-  constexpr KvShape kShape = {2, 3, 64, linalg::KvType::kF16};
+  constexpr KvShape kShape = {2, 3, 64, quant::KvType::kF16};
   EXPECT_EQ(KvPool::Create(kShape, kShape.BlockBytes() - 1).status().code(),
             absl::StatusCode::kInvalidArgument);
 }

@@ -22,7 +22,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "libs/gguf/gguf.h"
-#include "libs/linalg/quant_types.h"
+#include "libs/quant/types.h"
 #include "libs/testing/test_data.h"
 
 namespace ragmesh::generation {
@@ -65,7 +65,7 @@ inline TinyTensor ToQ8(const TinyTensor& tensor) {
     float largest = 0;
     for (std::size_t i = 0; i < 32; ++i) largest = std::max(largest, std::fabs(values[begin + i]));
     const float scale = largest / 127;
-    const std::uint16_t half = linalg::FloatToHalf(scale);
+    const std::uint16_t half = quant::FloatToHalf(scale);
     rounded.bytes.append(reinterpret_cast<const char*>(&half), sizeof(half));
     for (std::size_t i = 0; i < 32; ++i)
       rounded.bytes += static_cast<char>(std::lround(values[begin + i] / scale));

@@ -1,6 +1,6 @@
-#include "libs/linalg/quant_kernels.h"
+#include "libs/quant/kernels.h"
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 
 const QuantKernels* FindQuantKernels(absl::string_view name) {
   if (name == "scalar") return &ScalarQuantKernels();
@@ -11,4 +11,4 @@ const QuantKernels* FindQuantKernels(absl::string_view name) {
   return name.empty() ? &ScalarQuantKernels() : nullptr;
 }
 
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant

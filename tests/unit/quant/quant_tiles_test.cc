@@ -4,14 +4,14 @@
 
 #if defined(__x86_64__)
 
-#include "libs/linalg/simd_avx512.h"
+#include "libs/quant/simd_avx512.h"
 
 #define RAGMESH_SIMD_TARGET __attribute__((target(RAGMESH_VNNI_FEATURES)))
-#include "libs/linalg/quant_tiles.h"
+#include "libs/quant/tiles.h"
 #include "tests/unit/linalg/emulated_tiles.h"
-#include "tests/unit/linalg_quant/random_matrix.h"
+#include "tests/unit/quant/random_matrix.h"
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 namespace {
 
 struct Case {
@@ -36,8 +36,8 @@ TEST_P(QuantTilesTest, HaveTheBitsOfTheScalarTable) {
     const Rounded x(RandomFloats(count * columns, &random_), columns, ScalarQuantKernels());
     std::vector<float> expected(count * kStride, 7), actual = expected;
     ScalarQuantKernels().mul_q8(packed.matrix, x.rows, expected.data(), kStride);
-    amx::EmulatedTiles<amx::TileProduct::kSigned> tiles;
-    quant::MulQ8Tiles(packed.matrix, x.rows, actual.data(), kStride, tiles);
+    linalg::amx::EmulatedTiles<linalg::amx::TileProduct::kSigned> tiles;
+    simd::MulQ8Tiles(packed.matrix, x.rows, actual.data(), kStride, tiles);
     EXPECT_EQ(actual, expected) << count << " activation rows";
     EXPECT_FALSE(tiles.configured());
     EXPECT_EQ(tiles.configurations(), 1);
@@ -59,6 +59,6 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 }  // namespace
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant
 
 #endif  // defined(__x86_64__)

@@ -1,6 +1,6 @@
 // Random weights of any type, as a file has them and packed, and activations rounded for them.
-#ifndef RAGMESH_TESTS_UNIT_LINALG_QUANT_RANDOM_MATRIX_H_
-#define RAGMESH_TESTS_UNIT_LINALG_QUANT_RANDOM_MATRIX_H_
+#ifndef RAGMESH_TESTS_UNIT_QUANT_RANDOM_MATRIX_H_
+#define RAGMESH_TESTS_UNIT_QUANT_RANDOM_MATRIX_H_
 
 #include <algorithm>
 #include <cstddef>
@@ -9,9 +9,9 @@
 #include <random>
 #include <vector>
 
-#include "libs/linalg/quant_kernels.h"
+#include "libs/quant/kernels.h"
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 
 // Where a block has its first f16.
 inline std::size_t FirstHalf(QuantType type) {
@@ -96,6 +96,6 @@ struct Rounded {
   Q8Rows rows;
 };
 
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant
 
-#endif  // RAGMESH_TESTS_UNIT_LINALG_QUANT_RANDOM_MATRIX_H_
+#endif  // RAGMESH_TESTS_UNIT_QUANT_RANDOM_MATRIX_H_

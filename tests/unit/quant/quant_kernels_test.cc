@@ -1,5 +1,3 @@
-#include "libs/linalg/quant_kernels.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,9 +8,10 @@
 #include <vector>
 
 #include "absl/strings/str_replace.h"
-#include "tests/unit/linalg_quant/random_matrix.h"
+#include "libs/quant/kernels.h"
+#include "tests/unit/quant/random_matrix.h"
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 namespace {
 
 struct Case {
@@ -380,4 +379,4 @@ TEST(QuantKernelsVectorTest, Avx2AgreesWithScalarOnNormAndGates) {
 }
 
 }  // namespace
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant

@@ -2,8 +2,8 @@
 // table's file defines RAGMESH_SIMD_TARGET before it includes this. Of `Simd` it needs
 //
 //   kWidth, Floats, Load, HalfOf, StoreHalves, StoreBFloats (rounded to nearest, ties to even)
-#ifndef RAGMESH_LIBS_LINALG_KV_ROWS_H_
-#define RAGMESH_LIBS_LINALG_KV_ROWS_H_
+#ifndef RAGMESH_LIBS_QUANT_KV_ROWS_H_
+#define RAGMESH_LIBS_QUANT_KV_ROWS_H_
 
 #ifndef RAGMESH_SIMD_TARGET
 #error "define RAGMESH_SIMD_TARGET, the attribute of the instruction set, before including this"
@@ -15,10 +15,10 @@
 #include <cstdint>
 #include <cstring>
 
-#include "libs/linalg/kv_block.h"
-#include "libs/linalg/quant_types.h"
+#include "libs/quant/kv_block.h"
+#include "libs/quant/types.h"
 
-namespace ragmesh::linalg::quant {
+namespace ragmesh::quant::simd {
 
 // Rounds 32 values or fewer; the scale is stored as f16, so it is rounded first.
 inline std::uint16_t RoundToBytes(const float* x, std::size_t count, std::int8_t* q) {
@@ -158,6 +158,6 @@ RAGMESH_SIMD_TARGET void LoadKv(KvType type, const std::uint8_t* block, std::siz
   }
 }
 
-}  // namespace ragmesh::linalg::quant
+}  // namespace ragmesh::quant::simd
 
-#endif  // RAGMESH_LIBS_LINALG_KV_ROWS_H_
+#endif  // RAGMESH_LIBS_QUANT_KV_ROWS_H_

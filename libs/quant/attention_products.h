@@ -1,9 +1,9 @@
 // The two products of attention for a tile of queries: with keys, and of weights with values. For
-// each type of block; see quant_attention.h for what is done between them.
+// each type of block; see attention.h for what is done between them.
 //
 // Every sum is taken in an order that depends on its own query, position or dimension alone.
-#ifndef RAGMESH_LIBS_LINALG_ATTENTION_PRODUCTS_H_
-#define RAGMESH_LIBS_LINALG_ATTENTION_PRODUCTS_H_
+#ifndef RAGMESH_LIBS_QUANT_ATTENTION_PRODUCTS_H_
+#define RAGMESH_LIBS_QUANT_ATTENTION_PRODUCTS_H_
 
 #ifndef RAGMESH_SIMD_TARGET
 #error "define RAGMESH_SIMD_TARGET, the attribute of the instruction set, before including this"
@@ -14,10 +14,10 @@
 #include <cstdint>
 #include <cstring>
 
-#include "libs/linalg/kv_block.h"
-#include "libs/linalg/quant_products.h"
+#include "libs/quant/kv_block.h"
+#include "libs/quant/products.h"
 
-namespace ragmesh::linalg::quant {
+namespace ragmesh::quant::simd {
 
 // What a tile works on. Queries and weights of bf16 stand as the pairs of a dot product, rounded.
 struct TileRows {
@@ -278,6 +278,6 @@ class TileProducts {
   const TileRows& rows_;
 };
 
-}  // namespace ragmesh::linalg::quant
+}  // namespace ragmesh::quant::simd
 
-#endif  // RAGMESH_LIBS_LINALG_ATTENTION_PRODUCTS_H_
+#endif  // RAGMESH_LIBS_QUANT_ATTENTION_PRODUCTS_H_

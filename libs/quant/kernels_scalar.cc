@@ -5,10 +5,10 @@
 #include <vector>
 
 #define RAGMESH_SIMD_TARGET
-#include "libs/linalg/kv_rows.h"
-#include "libs/linalg/quant_kernels.h"
+#include "libs/quant/kernels.h"
+#include "libs/quant/kv_rows.h"
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 namespace {
 
 // Values that are not finite come only from broken weights; they round to something in range.
@@ -308,9 +308,9 @@ void GeluMul(float* gate, const float* up, std::size_t n) {
 
 const QuantKernels& ScalarQuantKernels() {
   static constexpr QuantKernels kKernels = {
-      "scalar",           QuantizeQ8, MulF32, MulQ8,   Attend,  quant::StoreKv<One>,
-      quant::LoadKv<One>, Add,        Rotate, RmsNorm, SiluMul, GeluMul};
+      "scalar",          QuantizeQ8, MulF32, MulQ8,   Attend,  simd::StoreKv<One>,
+      simd::LoadKv<One>, Add,        Rotate, RmsNorm, SiluMul, GeluMul};
   return kKernels;
 }
 
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant

@@ -1,17 +1,17 @@
 // AVX-512 with dot products of bf16 pairs, twice the rate of f32: attention alone. The rest is that
 // of the table with VNNI.
-#include "libs/linalg/quant_kernels.h"
+#include "libs/quant/kernels.h"
 
 #if defined(__x86_64__)
 
 #include "libs/linalg/cpu_features.h"
-#include "libs/linalg/simd_avx512.h"
+#include "libs/quant/simd_avx512.h"
 
 #define RAGMESH_SIMD_TARGET __attribute__((target(RAGMESH_VNNI_FEATURES ",avx512bf16")))
-#include "libs/linalg/kv_rows.h"
-#include "libs/linalg/quant_attention.h"
+#include "libs/quant/attention.h"
+#include "libs/quant/kv_rows.h"
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 namespace {
 
 struct Bf16Simd : Avx512Simd {
@@ -28,24 +28,24 @@ struct Bf16Simd : Avx512Simd {
 const QuantKernels* Avx512Bf16QuantKernels() {
   static const QuantKernels* const kernels = []() -> const QuantKernels* {
     const QuantKernels* vnni = Avx512QuantKernels();
-    if (vnni == nullptr || !GetCpuFeatures().avx512_bf16) return nullptr;
+    if (vnni == nullptr || !linalg::GetCpuFeatures().avx512_bf16) return nullptr;
     static QuantKernels table = *vnni;
     table.name = "avx512-bf16";
-    table.attend = quant::Attend<Bf16Simd>;
-    table.store_kv = quant::StoreKv<Bf16Simd>;
-    table.load_kv = quant::LoadKv<Bf16Simd>;
+    table.attend = simd::Attend<Bf16Simd>;
+    table.store_kv = simd::StoreKv<Bf16Simd>;
+    table.load_kv = simd::LoadKv<Bf16Simd>;
     table.kv_type = KvType::kBF16;
     return &table;
   }();
   return kernels;
 }
 
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant
 
 #else
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 const QuantKernels* Avx512Bf16QuantKernels() { return nullptr; }
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant
 
 #endif

@@ -8,13 +8,13 @@
 // Scores of neighbouring positions are lanes of one vector, so keys stand across, and no sum is
 // folded across lanes; dimensions of an output are lanes too, so values stand along. Rows of values
 // are padded to whole vectors with zeros that stay zero.
-#ifndef RAGMESH_LIBS_LINALG_KV_BLOCK_H_
-#define RAGMESH_LIBS_LINALG_KV_BLOCK_H_
+#ifndef RAGMESH_LIBS_QUANT_KV_BLOCK_H_
+#define RAGMESH_LIBS_QUANT_KV_BLOCK_H_
 
 #include <cstddef>
 #include <cstdint>
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 
 enum class KvType : std::uint8_t {
   kF32,
@@ -81,6 +81,6 @@ constexpr std::size_t AttentionScratchFloats(std::size_t head_dim) {
          kGroupQueries * 3 * ((head_dim + 15) / 16 * 16) / 2;
 }
 
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant
 
-#endif  // RAGMESH_LIBS_LINALG_KV_BLOCK_H_
+#endif  // RAGMESH_LIBS_QUANT_KV_BLOCK_H_

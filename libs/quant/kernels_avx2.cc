@@ -1,6 +1,6 @@
 // AVX2 + FMA + F16C. Each function carries its own target attribute, so the rest of the program
 // stays baseline.
-#include "libs/linalg/quant_kernels.h"
+#include "libs/quant/kernels.h"
 
 #if defined(__x86_64__)
 
@@ -16,12 +16,12 @@
 #define RAGMESH_AVX2 __attribute__((target("avx2,fma,f16c,bmi2")))
 #define RAGMESH_AVX2_INLINE __attribute__((target("avx2,fma,f16c,bmi2"), always_inline)) inline
 #define RAGMESH_SIMD_TARGET RAGMESH_AVX2
-#include "libs/linalg/kv_rows.h"
-#include "libs/linalg/quant_attention.h"
-#include "libs/linalg/quant_products.h"
-#include "libs/linalg/quant_vectors.h"
+#include "libs/quant/attention.h"
+#include "libs/quant/kv_rows.h"
+#include "libs/quant/products.h"
+#include "libs/quant/vectors.h"
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 namespace {
 
 // exp(x) to about 2 units in the last place: 2^n times a polynomial on [-ln2/2, ln2/2]. Saturates
@@ -51,7 +51,7 @@ RAGMESH_AVX2_INLINE float SumLanes(__m256 v) {
   return _mm_cvtss_f32(_mm_add_ss(quarter, _mm_movehdup_ps(quarter)));
 }
 
-// Eight lanes for quant_products.h and quant_attention.h.
+// Eight lanes for products.h and attention.h.
 struct Simd {
   static constexpr std::size_t kWidth = 8, kTokens = 4, kQueries = 3, kSums = 12;
   static constexpr bool kSignedBytes = true;
@@ -149,8 +149,8 @@ struct Simd {
 
   static RAGMESH_AVX2_INLINE Floats Div(Floats a, Floats b) { return _mm256_div_ps(a, b); }
   static RAGMESH_AVX2_INLINE Floats Max(Floats a, Floats b) { return _mm256_max_ps(a, b); }
-  static RAGMESH_AVX2_INLINE Floats Exp(Floats x) { return linalg::Exp(x); }
-  static RAGMESH_AVX2_INLINE Floats ExpNear(Floats x) { return linalg::Exp(x); }
+  static RAGMESH_AVX2_INLINE Floats Exp(Floats x) { return quant::Exp(x); }
+  static RAGMESH_AVX2_INLINE Floats ExpNear(Floats x) { return quant::Exp(x); }
   static RAGMESH_AVX2_INLINE float SumOf(Floats v) { return SumLanes(v); }
   static RAGMESH_AVX2_INLINE float MaxOf(Floats v) {
     const __m128 half = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
@@ -291,25 +291,25 @@ RAGMESH_AVX2 void RmsNorm(const float* x, const float* weight, std::size_t n, fl
 const QuantKernels* Avx2QuantKernels() {
   static constexpr QuantKernels kKernels = {"avx2",
                                             QuantizeQ8,
-                                            quant::MulF32<Simd>,
-                                            quant::MulQ8<Simd>,
-                                            quant::Attend<Simd>,
-                                            quant::StoreKv<Simd>,
-                                            quant::LoadKv<Simd>,
-                                            quant::Add<Simd>,
-                                            quant::Rotate<Simd>,
+                                            simd::MulF32<Simd>,
+                                            simd::MulQ8<Simd>,
+                                            simd::Attend<Simd>,
+                                            simd::StoreKv<Simd>,
+                                            simd::LoadKv<Simd>,
+                                            simd::Add<Simd>,
+                                            simd::Rotate<Simd>,
                                             RmsNorm,
-                                            quant::SiluMul<Simd>,
-                                            quant::GeluMul<Simd>};
-  return GetCpuFeatures().avx2 ? &kKernels : nullptr;
+                                            simd::SiluMul<Simd>,
+                                            simd::GeluMul<Simd>};
+  return linalg::GetCpuFeatures().avx2 ? &kKernels : nullptr;
 }
 
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant
 
 #else
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 const QuantKernels* Avx2QuantKernels() { return nullptr; }
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant
 
 #endif

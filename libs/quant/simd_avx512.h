@@ -1,6 +1,6 @@
-// Vectors of AVX-512 for quant_products.h, quant_attention.h and kv_rows.h.
-#ifndef RAGMESH_LIBS_LINALG_SIMD_AVX512_H_
-#define RAGMESH_LIBS_LINALG_SIMD_AVX512_H_
+// Vectors of AVX-512 for products.h, attention.h and kv_rows.h.
+#ifndef RAGMESH_LIBS_QUANT_SIMD_AVX512_H_
+#define RAGMESH_LIBS_QUANT_SIMD_AVX512_H_
 
 #if !defined(__x86_64__)
 #error "for x86-64 alone"
@@ -17,13 +17,13 @@
 #include <cstdint>
 #include <cstring>
 
-#include "libs/linalg/kv_block.h"
-#include "libs/linalg/quant_kernels.h"
+#include "libs/quant/kernels.h"
+#include "libs/quant/kv_block.h"
 
 #define RAGMESH_VNNI_FEATURES "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma,f16c"
 #define RAGMESH_VNNI_INLINE __attribute__((target(RAGMESH_VNNI_FEATURES), always_inline)) inline
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 
 // Sixteen lanes; products of bytes with VNNI.
 struct Avx512Simd {
@@ -183,6 +183,6 @@ struct Avx512Simd {
   }
 };
 
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant
 
-#endif  // RAGMESH_LIBS_LINALG_SIMD_AVX512_H_
+#endif  // RAGMESH_LIBS_QUANT_SIMD_AVX512_H_

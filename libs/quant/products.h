@@ -17,8 +17,8 @@
 //   Halves, BFloats, UnsignedBytes, SignedBytes    kWidth such values in memory
 //
 // The order of all sums is that of the scalar table, so all tables give the same bits.
-#ifndef RAGMESH_LIBS_LINALG_QUANT_PRODUCTS_H_
-#define RAGMESH_LIBS_LINALG_QUANT_PRODUCTS_H_
+#ifndef RAGMESH_LIBS_QUANT_PRODUCTS_H_
+#define RAGMESH_LIBS_QUANT_PRODUCTS_H_
 
 #ifndef RAGMESH_SIMD_TARGET
 #error "define RAGMESH_SIMD_TARGET, the attribute of the instruction set, before including this"
@@ -30,10 +30,10 @@
 #include <cstdint>
 #include <utility>
 
-#include "libs/linalg/quant_kernels.h"
-#include "libs/linalg/quant_matrix.h"
+#include "libs/quant/kernels.h"
+#include "libs/quant/matrix.h"
 
-namespace ragmesh::linalg::quant {
+namespace ragmesh::quant::simd {
 
 constexpr std::size_t kGroups = 8;  // of four columns in a run
 constexpr std::size_t kSuperRuns = 8;
@@ -270,34 +270,9 @@ RAGMESH_SIMD_TARGET void MulQ8Of(const QuantMatrix& weights, const Q8Rows& x, fl
 template <typename S>
 RAGMESH_SIMD_TARGET void MulQ8(const QuantMatrix& weights, const Q8Rows& x, float* out,
                                std::size_t out_stride) {
-  switch (weights.type) {
-    case QuantType::kQ4_0:
-      return MulQ8Of<S, QuantType::kQ4_0>(weights, x, out, out_stride);
-    case QuantType::kQ4_1:
-      return MulQ8Of<S, QuantType::kQ4_1>(weights, x, out, out_stride);
-    case QuantType::kQ5_0:
-      return MulQ8Of<S, QuantType::kQ5_0>(weights, x, out, out_stride);
-    case QuantType::kQ5_1:
-      return MulQ8Of<S, QuantType::kQ5_1>(weights, x, out, out_stride);
-    case QuantType::kQ8_0:
-      return MulQ8Of<S, QuantType::kQ8_0>(weights, x, out, out_stride);
-    case QuantType::kIQ4_NL:
-      return MulQ8Of<S, QuantType::kIQ4_NL>(weights, x, out, out_stride);
-    case QuantType::kQ2_K:
-      return MulQ8Of<S, QuantType::kQ2_K>(weights, x, out, out_stride);
-    case QuantType::kQ3_K:
-      return MulQ8Of<S, QuantType::kQ3_K>(weights, x, out, out_stride);
-    case QuantType::kQ4_K:
-      return MulQ8Of<S, QuantType::kQ4_K>(weights, x, out, out_stride);
-    case QuantType::kQ5_K:
-      return MulQ8Of<S, QuantType::kQ5_K>(weights, x, out, out_stride);
-    case QuantType::kQ6_K:
-      return MulQ8Of<S, QuantType::kQ6_K>(weights, x, out, out_stride);
-    case QuantType::kF32:
-    case QuantType::kF16:
-    case QuantType::kBF16:
-      return;
-  }
+  WithType(weights.type, [&](auto type) {
+    if constexpr (IsQuantised(type)) MulQ8Of<S, type>(weights, x, out, out_stride);
+  });
 }
 
 constexpr std::size_t kFloatTokens = 4;
@@ -419,38 +394,9 @@ RAGMESH_SIMD_TARGET void MulF32Of(const QuantMatrix& weights, const float* x, st
 template <typename S>
 RAGMESH_SIMD_TARGET void MulF32(const QuantMatrix& weights, const float* x, std::size_t count,
                                 float* out, std::size_t out_stride) {
-  switch (weights.type) {
-    case QuantType::kF32:
-      return MulF32Of<S, QuantType::kF32>(weights, x, count, out, out_stride);
-    case QuantType::kF16:
-      return MulF32Of<S, QuantType::kF16>(weights, x, count, out, out_stride);
-    case QuantType::kBF16:
-      return MulF32Of<S, QuantType::kBF16>(weights, x, count, out, out_stride);
-    case QuantType::kQ4_0:
-      return MulF32Of<S, QuantType::kQ4_0>(weights, x, count, out, out_stride);
-    case QuantType::kQ4_1:
-      return MulF32Of<S, QuantType::kQ4_1>(weights, x, count, out, out_stride);
-    case QuantType::kQ5_0:
-      return MulF32Of<S, QuantType::kQ5_0>(weights, x, count, out, out_stride);
-    case QuantType::kQ5_1:
-      return MulF32Of<S, QuantType::kQ5_1>(weights, x, count, out, out_stride);
-    case QuantType::kQ8_0:
-      return MulF32Of<S, QuantType::kQ8_0>(weights, x, count, out, out_stride);
-    case QuantType::kIQ4_NL:
-      return MulF32Of<S, QuantType::kIQ4_NL>(weights, x, count, out, out_stride);
-    case QuantType::kQ2_K:
-      return MulF32Of<S, QuantType::kQ2_K>(weights, x, count, out, out_stride);
-    case QuantType::kQ3_K:
-      return MulF32Of<S, QuantType::kQ3_K>(weights, x, count, out, out_stride);
-    case QuantType::kQ4_K:
-      return MulF32Of<S, QuantType::kQ4_K>(weights, x, count, out, out_stride);
-    case QuantType::kQ5_K:
-      return MulF32Of<S, QuantType::kQ5_K>(weights, x, count, out, out_stride);
-    case QuantType::kQ6_K:
-      return MulF32Of<S, QuantType::kQ6_K>(weights, x, count, out, out_stride);
-  }
+  WithType(weights.type, [&](auto type) { MulF32Of<S, type>(weights, x, count, out, out_stride); });
 }
 
-}  // namespace ragmesh::linalg::quant
+}  // namespace ragmesh::quant::simd
 
-#endif  // RAGMESH_LIBS_LINALG_QUANT_PRODUCTS_H_
+#endif  // RAGMESH_LIBS_QUANT_PRODUCTS_H_

@@ -42,14 +42,15 @@
 //          x = d * s * (q - 32)
 //
 // A run of 32 values is the common unit of all kernels (`Run`).
-#ifndef RAGMESH_LIBS_LINALG_QUANT_TYPES_H_
-#define RAGMESH_LIBS_LINALG_QUANT_TYPES_H_
+#ifndef RAGMESH_LIBS_QUANT_TYPES_H_
+#define RAGMESH_LIBS_QUANT_TYPES_H_
 
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 
 enum class QuantType : std::uint8_t {
   kF32,
@@ -77,6 +78,44 @@ std::size_t BlockValues(QuantType type);
 std::size_t BlockBytes(QuantType type);
 
 constexpr bool IsQuantised(QuantType type) { return type >= QuantType::kQ4_0; }
+
+template <QuantType kType>
+using TypeConstant = std::integral_constant<QuantType, kType>;
+
+// Calls `use` with the type as a constant.
+template <typename Use>
+void WithType(QuantType type, const Use& use) {
+  switch (type) {
+    case QuantType::kF32:
+      return use(TypeConstant<QuantType::kF32>());
+    case QuantType::kF16:
+      return use(TypeConstant<QuantType::kF16>());
+    case QuantType::kBF16:
+      return use(TypeConstant<QuantType::kBF16>());
+    case QuantType::kQ4_0:
+      return use(TypeConstant<QuantType::kQ4_0>());
+    case QuantType::kQ4_1:
+      return use(TypeConstant<QuantType::kQ4_1>());
+    case QuantType::kQ5_0:
+      return use(TypeConstant<QuantType::kQ5_0>());
+    case QuantType::kQ8_0:
+      return use(TypeConstant<QuantType::kQ8_0>());
+    case QuantType::kQ4_K:
+      return use(TypeConstant<QuantType::kQ4_K>());
+    case QuantType::kQ6_K:
+      return use(TypeConstant<QuantType::kQ6_K>());
+    case QuantType::kQ5_1:
+      return use(TypeConstant<QuantType::kQ5_1>());
+    case QuantType::kIQ4_NL:
+      return use(TypeConstant<QuantType::kIQ4_NL>());
+    case QuantType::kQ2_K:
+      return use(TypeConstant<QuantType::kQ2_K>());
+    case QuantType::kQ3_K:
+      return use(TypeConstant<QuantType::kQ3_K>());
+    case QuantType::kQ5_K:
+      return use(TypeConstant<QuantType::kQ5_K>());
+  }
+}
 
 // Bytes of a row of `columns` values, a whole number of blocks.
 inline std::size_t RowBytes(QuantType type, std::size_t columns) {
@@ -123,6 +162,6 @@ inline float BFloatToFloat(std::uint16_t value) {
 }
 std::uint16_t FloatToBFloat(float value);  // nearest, ties to even
 
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant
 
-#endif  // RAGMESH_LIBS_LINALG_QUANT_TYPES_H_
+#endif  // RAGMESH_LIBS_QUANT_TYPES_H_

@@ -1,9 +1,9 @@
-#include "libs/linalg/quant_types.h"
+#include "libs/quant/types.h"
 
 #include <bit>
 #include <cstring>
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 namespace {
 
 template <typename T>
@@ -225,4 +225,4 @@ std::uint16_t FloatToBFloat(float value) {
   return static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1)) >> 16);
 }
 
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant

@@ -1,32 +1,32 @@
-// Products of packed matrices with rounded activations in tile registers, for quant_kernels_amx.cc
+// Products of packed matrices with rounded activations in tile registers, for kernels_amx.cc
 // and the tests, which run them over registers in software. Registers multiply a tile of
 // activations with a panel, over a run, or half of one where halves have multiples of their own;
 // vectors turn the sums into results, while the next ones are under way.
 //
 // The unit is what TileRegisters is, and has Dot<c, a, b>(): c += a * b, both signed bytes.
-#ifndef RAGMESH_LIBS_LINALG_QUANT_TILES_H_
-#define RAGMESH_LIBS_LINALG_QUANT_TILES_H_
+#ifndef RAGMESH_LIBS_QUANT_TILES_H_
+#define RAGMESH_LIBS_QUANT_TILES_H_
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
-#include "libs/linalg/quant_products.h"
-#include "libs/linalg/simd_avx512.h"
 #include "libs/linalg/tile_registers.h"
+#include "libs/quant/products.h"
+#include "libs/quant/simd_avx512.h"
 
-namespace ragmesh::linalg::quant {
+namespace ragmesh::quant::simd {
 
 // Groups of four columns that a register takes.
 constexpr std::size_t TileGroups(QuantType type) { return HasHalves(type) ? kGroups / 2 : kGroups; }
 
 // Registers 0 to 3 hold sums, 4 and 5 activations, 6 and 7 weights.
-constexpr amx::TileConfig QuantTileConfig(QuantType type) {
-  amx::TileConfig config;
+constexpr linalg::amx::TileConfig QuantTileConfig(QuantType type) {
+  linalg::amx::TileConfig config;
   for (std::size_t tile = 0; tile < 8; ++tile) {
     config.rows[tile] = static_cast<std::uint8_t>(tile < 6 ? kTileRows : TileGroups(type));
     config.row_bytes[tile] = static_cast<std::uint16_t>(
-        4 * (tile == 4 || tile == 5 ? TileGroups(type) : amx::kTileLanes));
+        4 * (tile == 4 || tile == 5 ? TileGroups(type) : linalg::amx::kTileLanes));
   }
   return config;
 }
@@ -50,7 +50,7 @@ RAGMESH_SIMD_INLINE void UnpackSigned(const std::uint8_t* lines, UnpackedRun* ru
 
 // Of each half, or of the whole run in the first.
 struct alignas(64) RunSums {
-  std::int32_t of[2][kTileRows][amx::kTileLanes];
+  std::int32_t of[2][kTileRows][linalg::amx::kTileLanes];
 };
 
 // Some runs of one panel, times a tile of activations.
@@ -174,36 +174,11 @@ RAGMESH_SIMD_TARGET void MulQ8TilesOf(const QuantMatrix& weights, const Q8Rows& 
 template <typename Unit>
 RAGMESH_SIMD_TARGET void MulQ8Tiles(const QuantMatrix& weights, const Q8Rows& x, float* out,
                                     std::size_t out_stride, Unit& unit) {
-  switch (weights.type) {
-    case QuantType::kQ4_0:
-      return MulQ8TilesOf<QuantType::kQ4_0>(weights, x, out, out_stride, unit);
-    case QuantType::kQ4_1:
-      return MulQ8TilesOf<QuantType::kQ4_1>(weights, x, out, out_stride, unit);
-    case QuantType::kQ5_0:
-      return MulQ8TilesOf<QuantType::kQ5_0>(weights, x, out, out_stride, unit);
-    case QuantType::kQ5_1:
-      return MulQ8TilesOf<QuantType::kQ5_1>(weights, x, out, out_stride, unit);
-    case QuantType::kQ8_0:
-      return MulQ8TilesOf<QuantType::kQ8_0>(weights, x, out, out_stride, unit);
-    case QuantType::kIQ4_NL:
-      return MulQ8TilesOf<QuantType::kIQ4_NL>(weights, x, out, out_stride, unit);
-    case QuantType::kQ2_K:
-      return MulQ8TilesOf<QuantType::kQ2_K>(weights, x, out, out_stride, unit);
-    case QuantType::kQ3_K:
-      return MulQ8TilesOf<QuantType::kQ3_K>(weights, x, out, out_stride, unit);
-    case QuantType::kQ4_K:
-      return MulQ8TilesOf<QuantType::kQ4_K>(weights, x, out, out_stride, unit);
-    case QuantType::kQ5_K:
-      return MulQ8TilesOf<QuantType::kQ5_K>(weights, x, out, out_stride, unit);
-    case QuantType::kQ6_K:
-      return MulQ8TilesOf<QuantType::kQ6_K>(weights, x, out, out_stride, unit);
-    case QuantType::kF32:
-    case QuantType::kF16:
-    case QuantType::kBF16:
-      return;
-  }
+  WithType(weights.type, [&](auto type) {
+    if constexpr (IsQuantised(type)) MulQ8TilesOf<type>(weights, x, out, out_stride, unit);
+  });
 }
 
-}  // namespace ragmesh::linalg::quant
+}  // namespace ragmesh::quant::simd
 
-#endif  // RAGMESH_LIBS_LINALG_QUANT_TILES_H_
+#endif  // RAGMESH_LIBS_QUANT_TILES_H_

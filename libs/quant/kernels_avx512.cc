@@ -1,19 +1,19 @@
 // AVX-512 with VNNI: products of 16 rows at a time, four bytes of each in one instruction. The rest
 // is that of the AVX2 table.
-#include "libs/linalg/quant_kernels.h"
+#include "libs/quant/kernels.h"
 
 #if defined(__x86_64__)
 
 #include "libs/linalg/cpu_features.h"
-#include "libs/linalg/simd_avx512.h"
+#include "libs/quant/simd_avx512.h"
 
 #define RAGMESH_SIMD_TARGET __attribute__((target(RAGMESH_VNNI_FEATURES)))
-#include "libs/linalg/kv_rows.h"
-#include "libs/linalg/quant_attention.h"
-#include "libs/linalg/quant_products.h"
-#include "libs/linalg/quant_vectors.h"
+#include "libs/quant/attention.h"
+#include "libs/quant/kv_rows.h"
+#include "libs/quant/products.h"
+#include "libs/quant/vectors.h"
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 namespace {
 
 constexpr std::size_t kRuns = 4;  // that are rounded together
@@ -152,30 +152,30 @@ __attribute__((target(RAGMESH_VNNI_FEATURES))) void QuantizeQ8(const float* x, s
 const QuantKernels* Avx512QuantKernels() {
   static const QuantKernels* const kernels = []() -> const QuantKernels* {
     const QuantKernels* avx2 = Avx2QuantKernels();
-    if (avx2 == nullptr || !GetCpuFeatures().avx512_vnni) return nullptr;
+    if (avx2 == nullptr || !linalg::GetCpuFeatures().avx512_vnni) return nullptr;
     static QuantKernels table = *avx2;
     table.name = "avx512-vnni";
     table.quantize_q8 = QuantizeQ8;
-    table.mul_f32 = quant::MulF32<Avx512Simd>;
-    table.mul_q8 = quant::MulQ8<Avx512Simd>;
-    table.attend = quant::Attend<Avx512Simd>;
-    table.store_kv = quant::StoreKv<Avx512Simd>;
-    table.load_kv = quant::LoadKv<Avx512Simd>;
-    table.add = quant::Add<Avx512Simd>;
-    table.rotate = quant::Rotate<Avx512Simd>;
-    table.silu_mul = quant::SiluMul<Avx512Simd>;
-    table.gelu_mul = quant::GeluMul<Avx512Simd>;
+    table.mul_f32 = simd::MulF32<Avx512Simd>;
+    table.mul_q8 = simd::MulQ8<Avx512Simd>;
+    table.attend = simd::Attend<Avx512Simd>;
+    table.store_kv = simd::StoreKv<Avx512Simd>;
+    table.load_kv = simd::LoadKv<Avx512Simd>;
+    table.add = simd::Add<Avx512Simd>;
+    table.rotate = simd::Rotate<Avx512Simd>;
+    table.silu_mul = simd::SiluMul<Avx512Simd>;
+    table.gelu_mul = simd::GeluMul<Avx512Simd>;
     return &table;
   }();
   return kernels;
 }
 
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant
 
 #else
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 const QuantKernels* Avx512QuantKernels() { return nullptr; }
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant
 
 #endif

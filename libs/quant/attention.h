@@ -1,5 +1,5 @@
 // Attention over blocks of keys and values, written once for vectors of any width; see
-// quant_products.h for how a table takes it in. Besides what products use, `Simd` has
+// products.h for how a table takes it in. Besides what products use, `Simd` has
 //
 //   kQueries        queries in a tile, at most kMaxTileQueries
 //   kSums           vectors of sums that registers hold
@@ -15,17 +15,17 @@
 // Dao et al. 2022), at the same places whatever shares the tile, so that a query's result depends
 // on its own positions alone. Tiles take turns over those positions, which stay in the nearest
 // cache meanwhile.
-#ifndef RAGMESH_LIBS_LINALG_QUANT_ATTENTION_H_
-#define RAGMESH_LIBS_LINALG_QUANT_ATTENTION_H_
+#ifndef RAGMESH_LIBS_QUANT_ATTENTION_H_
+#define RAGMESH_LIBS_QUANT_ATTENTION_H_
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
-#include "libs/linalg/attention_products.h"
+#include "libs/quant/attention_products.h"
 
-namespace ragmesh::linalg::quant {
+namespace ragmesh::quant::simd {
 
 inline constexpr float kMasked = -1e30f;  // a score of nothing, with which sums stay finite
 
@@ -239,6 +239,6 @@ RAGMESH_SIMD_TARGET void Attend(const KvAttention& work) {
   }
 }
 
-}  // namespace ragmesh::linalg::quant
+}  // namespace ragmesh::quant::simd
 
-#endif  // RAGMESH_LIBS_LINALG_QUANT_ATTENTION_H_
+#endif  // RAGMESH_LIBS_QUANT_ATTENTION_H_

@@ -1,10 +1,10 @@
-#include "libs/linalg/quant_matrix.h"
+#include "libs/quant/matrix.h"
 
 #include <algorithm>
 #include <cstring>
 #include <iterator>
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 namespace {
 
 constexpr std::size_t kSuperRuns = 8;
@@ -103,4 +103,4 @@ void PackPanel(QuantType type, const std::uint8_t* rows, std::size_t row_count, 
   }
 }
 
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant

@@ -23,15 +23,15 @@
 //
 // Stored quants are q + StoredBias(type), never negative; those of IQ4_NL are numbers of levels. d,
 // m, multiple and minimum are those of `Run`, so nothing is rounded on the way.
-#ifndef RAGMESH_LIBS_LINALG_QUANT_MATRIX_H_
-#define RAGMESH_LIBS_LINALG_QUANT_MATRIX_H_
+#ifndef RAGMESH_LIBS_QUANT_MATRIX_H_
+#define RAGMESH_LIBS_QUANT_MATRIX_H_
 
 #include <cstddef>
 #include <cstdint>
 
-#include "libs/linalg/quant_types.h"
+#include "libs/quant/types.h"
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 
 inline constexpr std::size_t kPanelRows = 16;
 
@@ -108,6 +108,6 @@ inline std::size_t PackedBytes(QuantType type, std::size_t rows, std::size_t col
 void PackPanel(QuantType type, const std::uint8_t* rows, std::size_t row_count, std::size_t columns,
                std::uint8_t* panel);
 
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant
 
-#endif  // RAGMESH_LIBS_LINALG_QUANT_MATRIX_H_
+#endif  // RAGMESH_LIBS_QUANT_MATRIX_H_

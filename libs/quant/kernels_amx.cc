@@ -1,21 +1,21 @@
 // Tile registers for products of many rows of activations. The rest, among it the rows that fill no
 // tile, is that of the table with bf16, which gives the same bits.
-#include "libs/linalg/quant_kernels.h"
+#include "libs/quant/kernels.h"
 
 #if defined(__x86_64__)
 
 #include <algorithm>
 
 #include "libs/linalg/cpu_features.h"
-#include "libs/linalg/simd_avx512.h"
+#include "libs/quant/simd_avx512.h"
 
 #define RAGMESH_SIMD_TARGET __attribute__((target(RAGMESH_VNNI_FEATURES)))
-#include "libs/linalg/quant_tiles.h"
+#include "libs/quant/tiles.h"
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 namespace {
 
-struct SignedTiles : amx::TileRegisters {
+struct SignedTiles : linalg::amx::TileRegisters {
   template <int c, int a, int b>
   void Dot() {
     asm volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(c), "i"(a), "i"(b));
@@ -30,7 +30,7 @@ RAGMESH_SIMD_TARGET void MulQ8(const QuantMatrix& weights, const Q8Rows& x, floa
                     rows = std::min(x.rows, tiles * kTileRows);
   if (rows > 0) {
     SignedTiles registers;
-    quant::MulQ8Tiles(weights, {x.tiles, rows}, out, out_stride, registers);
+    simd::MulQ8Tiles(weights, {x.tiles, rows}, out, out_stride, registers);
   }
   const Q8Rows rest{x.tiles + tiles * (weights.columns / kRunValues), x.rows - rows};
   if (rest.rows > 0)
@@ -42,7 +42,7 @@ RAGMESH_SIMD_TARGET void MulQ8(const QuantMatrix& weights, const Q8Rows& x, floa
 const QuantKernels* AmxQuantKernels() {
   static const QuantKernels* const kernels = []() -> const QuantKernels* {
     const QuantKernels* bf16 = Avx512Bf16QuantKernels();
-    if (bf16 == nullptr || !GetCpuFeatures().amx) return nullptr;
+    if (bf16 == nullptr || !linalg::GetCpuFeatures().amx) return nullptr;
     static QuantKernels table = *bf16;
     table.name = "amx";
     table.mul_q8 = MulQ8;
@@ -51,12 +51,12 @@ const QuantKernels* AmxQuantKernels() {
   return kernels;
 }
 
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant
 
 #else
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 const QuantKernels* AmxQuantKernels() { return nullptr; }
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant
 
 #endif

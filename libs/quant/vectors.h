@@ -1,11 +1,11 @@
 // The small vector operations between a decoder's products, written once for vectors of any width;
-// see quant_products.h for how a table takes them in. Besides what attention uses, `Simd` has
+// see products.h for how a table takes them in. Besides what attention uses, `Simd` has
 //
 //   LoadTwice(x)          x[0], x[0], x[1], x[1] and so on
 //   SwapPairs(v)          lanes 1, 0, 3, 2 and so on
 //   SubAdd(a, b)          a - b in even lanes, a + b in odd ones
-#ifndef RAGMESH_LIBS_LINALG_QUANT_VECTORS_H_
-#define RAGMESH_LIBS_LINALG_QUANT_VECTORS_H_
+#ifndef RAGMESH_LIBS_QUANT_VECTORS_H_
+#define RAGMESH_LIBS_QUANT_VECTORS_H_
 
 #ifndef RAGMESH_SIMD_TARGET
 #error "define RAGMESH_SIMD_TARGET, the attribute of the instruction set, before including this"
@@ -13,10 +13,10 @@
 
 #include <cstddef>
 
-#include "libs/linalg/quant_kernels.h"
-#include "libs/linalg/quant_products.h"
+#include "libs/quant/kernels.h"
+#include "libs/quant/products.h"
 
-namespace ragmesh::linalg::quant {
+namespace ragmesh::quant::simd {
 
 template <typename S>
 RAGMESH_SIMD_TARGET void Add(float* to, const float* x, std::size_t n) {
@@ -76,6 +76,6 @@ RAGMESH_SIMD_TARGET void Rotate(const float* cosines, const float* sines, std::s
   }
 }
 
-}  // namespace ragmesh::linalg::quant
+}  // namespace ragmesh::quant::simd
 
-#endif  // RAGMESH_LIBS_LINALG_QUANT_VECTORS_H_
+#endif  // RAGMESH_LIBS_QUANT_VECTORS_H_

@@ -5,17 +5,17 @@
 // Every output value is computed in an order that depends only on its own row and its own
 // activations, never on how many rows or activations share the call. So one token's result does not
 // change with its company in a batch.
-#ifndef RAGMESH_LIBS_LINALG_QUANT_KERNELS_H_
-#define RAGMESH_LIBS_LINALG_QUANT_KERNELS_H_
+#ifndef RAGMESH_LIBS_QUANT_KERNELS_H_
+#define RAGMESH_LIBS_QUANT_KERNELS_H_
 
 #include <cstddef>
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
-#include "libs/linalg/kv_block.h"
-#include "libs/linalg/quant_matrix.h"
+#include "libs/quant/kv_block.h"
+#include "libs/quant/matrix.h"
 
-namespace ragmesh::linalg {
+namespace ragmesh::quant {
 
 // Activation rows that stand together.
 inline constexpr std::size_t kTileRows = 16;
@@ -95,6 +95,6 @@ const QuantKernels* AmxQuantKernels();         // and tile registers
 // "amx" that one, nullptr when it cannot run here.
 const QuantKernels* FindQuantKernels(absl::string_view name);
 
-}  // namespace ragmesh::linalg
+}  // namespace ragmesh::quant
 
-#endif  // RAGMESH_LIBS_LINALG_QUANT_KERNELS_H_
+#endif  // RAGMESH_LIBS_QUANT_KERNELS_H_
