@@ -38,6 +38,16 @@ struct Arguments {
   const Value* Find(std::size_t index, absl::string_view name) const;
 };
 
+// Counts a level of nesting while it lives.
+class Deeper {
+ public:
+  explicit Deeper(int* depth) : depth_(depth) { ++*depth_; }
+  ~Deeper() { --*depth_; }
+
+ private:
+  int* const depth_;
+};
+
 // One run. The first error sticks: afterwards every evaluation gives Undefined at once and loops
 // end.
 class Interpreter {
@@ -77,7 +87,7 @@ class Interpreter {
   void Define(Scope* scope, const std::string& name, Value value);
   const Callable* NewCallable(Callable callable);
 
-  // Expressions.
+  // expressions.cc
   Value Evaluate(const Expression& expression);
   Value EvaluateKind(const Expression& expression);
   Value Lookup(const std::string& name);
@@ -89,12 +99,14 @@ class Interpreter {
   bool Compare(const std::string& op, const Value& a, const Value& b);
   bool Less(const Value& a, const Value& b);
   bool Contains(const Value& container, const Value& item);
+  // What a loop goes over; characters of a string, keys of a dictionary.
+  std::vector<Value> Iterate(const Value& value);
+
+  // calls.cc
   Value Call(const Expression& expression);
   Value CallFunction(const Callable& callable, const Arguments& arguments);
   Value CallMacro(const Callable& callable, const Arguments& arguments);
   Arguments EvaluateArguments(const Expression& expression);
-  // What a loop goes over; characters of a string, keys of a dictionary.
-  std::vector<Value> Iterate(const Value& value);
 
   // builtins.cc
   Value ApplyFilter(const Expression& expression, const Value& input);
