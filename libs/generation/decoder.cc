@@ -71,11 +71,21 @@ bool Decoder::Forward(absl::Span<const BatchRow> rows, absl::FunctionRef<bool()>
   DivideRows(rows);
   for (Rotation* rotation : {&rotation_, &local_rotation_}) PrepareAngles(rows, rotation);
   ForEachRow(rows.size(), [&](std::size_t row) { Norm(layers_[0].attention_norm, row); });
+  const bool all_wanted =
+      std::all_of(rows.begin(), rows.end(), [](const BatchRow& row) { return row.wants_logits; });
   for (std::size_t layer = 0; layer < config_.layers; ++layer) {
     if (!go_on()) return false;
-    RunLayer(layer, rows);
+    MultiplyHeads(layer, rows.size());
+    const bool prepared = layer + 1 == config_.layers && !all_wanted;
+    if (prepared) {
+      PrepareHeads(layer, rows);
+      rows = KeepWanted(rows);
+      if (rows.empty()) return true;
+    }
+    Attend(layer, rows, prepared);
+    FeedForward(layer, rows.size());
   }
-  ComputeLogits(rows);
+  ComputeLogits(rows.size());
   return true;
 }
 
@@ -90,15 +100,33 @@ void Decoder::PrepareAngles(absl::Span<const BatchRow> rows, Rotation* rotation)
   }
 }
 
-void Decoder::RunLayer(std::size_t index, absl::Span<const BatchRow> rows) {
-  const Layer& layer = layers_[index];
-  const std::size_t count = rows.size(), width = config_.embedding,
-                    heads = config_.heads * config_.head_dim;
-  const std::size_t kv = config_.kv_heads * config_.head_dim, wide = config_.feed_forward;
+absl::Span<const BatchRow> Decoder::KeepWanted(absl::Span<const BatchRow> rows) {
+  const std::size_t width = config_.embedding,
+                    qkv = (config_.heads + 2 * config_.kv_heads) * config_.head_dim;
+  kept_.clear();
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    if (!rows[row].wants_logits) continue;
+    if (row != kept_.size()) {
+      std::copy_n(&stream_[row * width], width, &stream_[kept_.size() * width]);
+      std::copy_n(&qkv_[row * qkv], qkv, &qkv_[kept_.size() * qkv]);
+    }
+    kept_.push_back(rows[row]);
+  }
+  DivideRows(kept_);
+  return kept_;
+}
 
+void Decoder::MultiplyHeads(std::size_t index, std::size_t count) {
+  const Layer& layer = layers_[index];
+  const std::size_t heads = config_.heads * config_.head_dim,
+                    kv = config_.kv_heads * config_.head_dim;
   Multiply({{&layer.q, 0}, {&layer.k, heads}, {&layer.v, heads + kv}}, normed_.data(), count,
            qkv_.data(), heads + 2 * kv);
-  Attend(index, rows);
+}
+
+void Decoder::FeedForward(std::size_t index, std::size_t count) {
+  const Layer& layer = layers_[index];
+  const std::size_t width = config_.embedding, wide = config_.feed_forward;
   Multiply({{&layer.output, 0}}, attended_.data(), count, projected_.data(), width);
   ForEachRow(count, [&](std::size_t row) {
     AddProjected(layer.post_attention_norm, row);
@@ -146,8 +174,8 @@ void Decoder::RunGate(std::size_t row) {
 }
 
 // Adds biases, norms heads and turns them by the row's position; keys and values go to the cache.
-void Decoder::PrepareHeads(std::size_t index, const BatchRow& at, std::size_t row,
-                           std::size_t kv_head) {
+void Decoder::PrepareHead(std::size_t index, const BatchRow& at, std::size_t row,
+                          std::size_t kv_head) {
   const Layer& layer = layers_[index];
   const std::size_t dim = config_.head_dim, group = config_.heads / config_.kv_heads,
                     key = config_.heads + kv_head, value = key + config_.kv_heads;
@@ -171,28 +199,31 @@ void Decoder::PrepareHeads(std::size_t index, const BatchRow& at, std::size_t ro
                      at.cache->Block(at.position) + kv_shape_.Offset(index, kv_head));
 }
 
+void Decoder::PrepareHeads(std::size_t layer, absl::Span<const BatchRow> rows) {
+  ForEachRow(rows.size(), [&](std::size_t row) {
+    for (std::size_t head = 0; head < config_.kv_heads; ++head)
+      PrepareHead(layer, rows[row], row, head);
+  });
+}
+
 // Rows of one stream share what they read of its keys and values, and so do the query heads of a
 // row. Where few rows would leave threads idle, the heads are divided.
-void Decoder::Attend(std::size_t layer, absl::Span<const BatchRow> rows) {
+void Decoder::Attend(std::size_t layer, absl::Span<const BatchRow> rows, bool prepared) {
   const std::size_t kv_heads = config_.kv_heads, group = config_.heads / kv_heads,
                     width = config_.heads * config_.head_dim;
   const bool few = segments_.size() * kv_heads < 4 * static_cast<std::size_t>(pool_->threads());
   const std::size_t together = few ? 1 : group, parts = config_.heads / together,
                     part = together * config_.head_dim;
   // A segment waits for nothing but its own keys when its stream has no other.
-  const bool at_once = !few && one_segment_each_;
+  const bool at_once = !prepared && !few && one_segment_each_;
   const bool rounds_parts = part % quant::kRunValues == 0;
-  if (!at_once) {
-    ForEachRow(rows.size(), [&](std::size_t row) {
-      for (std::size_t head = 0; head < kv_heads; ++head) PrepareHeads(layer, rows[row], row, head);
-    });
-  }
+  if (!prepared && !at_once) PrepareHeads(layer, rows);
   pool_->Run(segments_.size() * parts, [&](std::size_t item, int thread) {
     const Segment& segment = segments_[item / parts];
     const std::size_t head = item % parts * together;
     const std::size_t end = segment.first + segment.rows;
     for (std::size_t row = segment.first; at_once && row < end; ++row)
-      PrepareHeads(layer, rows[row], row, head / group);
+      PrepareHead(layer, rows[row], row, head / group);
     AttendSegment(layer, segment, rows[segment.first].cache->blocks(), head, together, thread);
     for (std::size_t row = segment.first; rounds_parts && row < end; ++row)
       RoundInput(&attended_[row * width + head * config_.head_dim], width, row,
@@ -249,7 +280,6 @@ void Decoder::DivideRows(absl::Span<const BatchRow> rows) {
 void Decoder::CopyTurned(const KvCache& from, std::size_t from_begin, std::size_t count,
                          std::size_t to_begin, KvCache* to) {
   RAGMESH_CHECK(to_begin + count <= to->capacity(), "there is no room for what is copied");
-  const std::size_t dim = config_.head_dim;
   const double distance = static_cast<double>(to_begin) - static_cast<double>(from_begin);
   const auto turn = [distance](const Rotation& rotation) {
     std::pair<std::vector<float>, std::vector<float>>
@@ -265,31 +295,31 @@ void Decoder::CopyTurned(const KvCache& from, std::size_t from_begin, std::size_
     const std::size_t layer = item / config_.kv_heads, head = item % config_.kv_heads;
     const std::size_t offset = kv_shape_.Offset(layer, head);
     const auto& [cosines, sines] = layers_[layer].rotation == &rotation_ ? everywhere : local;
-    std::vector<float> key(dim), value(dim);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t source = from_begin + i, target = to_begin + i;
-      kernels_->load_kv(kv_shape_.type, from.Block(source) + offset,
-                        source % quant::kBlockPositions, dim, key.data(), value.data());
-      kernels_->rotate(cosines.data(), sines.data(), cosines.size(), config_.rope_halves,
-                       key.data());
-      kernels_->store_kv(kv_shape_.type, key.data(), value.data(), dim,
-                         target % quant::kBlockPositions, to->Block(target) + offset);
+    for (std::size_t i = 0; i < count;) {
+      const std::size_t source = from_begin + i, target = to_begin + i,
+                        from_slot = source % quant::kBlockPositions,
+                        to_slot = target % quant::kBlockPositions,
+                        here = std::min(count - i,
+                                        quant::kBlockPositions - std::max(from_slot, to_slot));
+      kernels_->copy_turned({.type = kv_shape_.type,
+                             .head_dim = config_.head_dim,
+                             .from = from.Block(source) + offset,
+                             .from_slot = from_slot,
+                             .to = to->Block(target) + offset,
+                             .to_slot = to_slot,
+                             .count = here,
+                             .cosines = cosines.data(),
+                             .sines = sines.data(),
+                             .half = cosines.size(),
+                             .halves = config_.rope_halves});
+      i += here;
     }
   });
 }
 
-void Decoder::ComputeLogits(absl::Span<const BatchRow> rows) {
-  const std::size_t width = config_.embedding;
-  std::size_t count = 0;
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    if (!rows[row].wants_logits) continue;
-    kernels_->rms_norm(&stream_[row * width], final_norm_.data(), width, config_.rms_epsilon,
-                       &normed_[count * width]);
-    RoundInput(&normed_[count * width], width, count, 0, width);
-    ++count;
-  }
+void Decoder::ComputeLogits(std::size_t count) {
+  for (std::size_t row = 0; row < count; ++row) Norm(final_norm_, row);
   logits_.resize(std::max(logits_.size(), count * config_.vocabulary));
-  if (count == 0) return;
   Multiply({{&head_, 0}}, normed_.data(), count, logits_.data(), config_.vocabulary);
   if (config_.logit_soft_cap > 0) CapLogits(count);
 }

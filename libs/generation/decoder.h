@@ -142,18 +142,24 @@ class Decoder {
   void Allocate();
 
   void PrepareAngles(absl::Span<const BatchRow> rows, Rotation* rotation) const;
-  void RunLayer(std::size_t index, absl::Span<const BatchRow> rows);
+  // A layer is MultiplyHeads, Attend and FeedForward.
+  void MultiplyHeads(std::size_t layer, std::size_t count);
+  void FeedForward(std::size_t layer, std::size_t count);
+  // In the last layer rows without logits end once keys and values are written: the others move to
+  // the front.
+  absl::Span<const BatchRow> KeepWanted(absl::Span<const BatchRow> rows);
   void Norm(const std::vector<float>& weight, std::size_t row);
   void AddProjected(const std::vector<float>& post_norm, std::size_t row);
   void RunGate(std::size_t row);
   // Makes a row's part of qkv_ that belongs to a head of keys and values ready for attention.
-  void PrepareHeads(std::size_t layer, const BatchRow& at, std::size_t row, std::size_t kv_head);
-  void Attend(std::size_t layer, absl::Span<const BatchRow> rows);
+  void PrepareHead(std::size_t layer, const BatchRow& at, std::size_t row, std::size_t kv_head);
+  void PrepareHeads(std::size_t layer, absl::Span<const BatchRow> rows);
+  void Attend(std::size_t layer, absl::Span<const BatchRow> rows, bool prepared);
   // Query heads `head` and on, which share keys and values.
   void AttendSegment(std::size_t layer, const Segment& segment, const std::uint8_t* const* blocks,
                      std::size_t head, std::size_t heads, int thread);
   void DivideRows(absl::Span<const BatchRow> rows);
-  void ComputeLogits(absl::Span<const BatchRow> rows);
+  void ComputeLogits(std::size_t count);
   void CapLogits(std::size_t count);
   // Rounds, in fast mode, `count` values of row `row` of a product's input, which is `columns`
   // wide: those from column `begin` on, a multiple of a run, at `input`.
@@ -190,6 +196,7 @@ class Decoder {
   std::vector<Segment> segments_;
   bool one_segment_each_ = false;  // of the streams of a pass
   std::vector<std::uint32_t> positions_;
+  std::vector<BatchRow> kept_;
   // Per thread.
   struct alignas(64) CacheLine {
     std::byte bytes[64];

@@ -1,6 +1,18 @@
 #include "libs/quant/kernels.h"
 
+#include <vector>
+
 namespace ragmesh::quant {
+
+void CopyTurnedByPosition(const QuantKernels& table, const KvCopy& copy) {
+  std::vector<float> key(copy.head_dim), value(copy.head_dim);
+  for (std::size_t i = 0; i < copy.count; ++i) {
+    table.load_kv(copy.type, copy.from, copy.from_slot + i, copy.head_dim, key.data(),
+                  value.data());
+    table.rotate(copy.cosines, copy.sines, copy.half, copy.halves, key.data());
+    table.store_kv(copy.type, key.data(), value.data(), copy.head_dim, copy.to_slot + i, copy.to);
+  }
+}
 
 const QuantKernels* FindQuantKernels(absl::string_view name) {
   if (name == "scalar") return &ScalarQuantKernels();

@@ -69,6 +69,8 @@ struct QuantKernels {
                    std::size_t slot, std::uint8_t* block);
   void (*load_kv)(KvType type, const std::uint8_t* block, std::size_t slot, std::size_t head_dim,
                   float* key, float* value);
+  // Keys that were turned by position and by copy_turned have the same bits.
+  void (*copy_turned)(const KvCopy& copy);
   // to += x
   void (*add)(float* to, const float* x, std::size_t n);
   // Turns `half` pairs of a head by their angles: (i, i + half) when `halves`, else (2i, 2i + 1).
@@ -90,6 +92,9 @@ const QuantKernels* Avx2QuantKernels();
 const QuantKernels* Avx512QuantKernels();      // with VNNI
 const QuantKernels* Avx512Bf16QuantKernels();  // and dot products of bf16
 const QuantKernels* AmxQuantKernels();         // and tile registers
+
+// QuantKernels::copy_turned by load_kv, rotate and store_kv of `table`.
+void CopyTurnedByPosition(const QuantKernels& table, const KvCopy& copy);
 
 // "" gives the best table for this machine; "scalar", "avx2", "avx512-vnni", "avx512-bf16" and
 // "amx" that one, nullptr when it cannot run here.

@@ -70,6 +70,22 @@ struct KvAttention {
   float* scratch = nullptr;  // AttentionScratchFloats(head_dim), 64-byte aligned
 };
 
+// Positions of one block that are to stand in another: values as they are, keys turned, as
+// QuantKernels::rotate does, by the angles of the way between.
+struct KvCopy {
+  KvType type = KvType::kF32;
+  std::size_t head_dim = 0;
+  const std::uint8_t* from = nullptr;
+  std::size_t from_slot = 0;
+  std::uint8_t* to = nullptr;
+  std::size_t to_slot = 0;
+  std::size_t count = 0;  // with either slot at most kBlockPositions
+  const float* cosines = nullptr;
+  const float* sines = nullptr;
+  std::size_t half = 0;  // angles
+  bool halves = false;
+};
+
 // Positions whose scores are held at a time, queries that are worked on together, and queries for
 // which those positions stay in the nearest cache.
 inline constexpr std::size_t kScoredPositions = 4 * kBlockPositions;

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -354,6 +355,46 @@ INSTANTIATE_TEST_SUITE_P(EveryTable, AttendTest, ::testing::ValuesIn(Tables()),
                          [](const auto& info) {
                            return absl::StrReplaceAll(info.param->name, {{"-", "_"}});
                          });
+
+// Blocks of 32 positions, full of others, some of which are then copied.
+TEST(CopyTurnedTest, HasTheBitsOfCopyingEachPositionInEveryTable) {
+  std::mt19937 random(17);
+  const auto fill = [&random](const QuantKernels& table, KvType type, std::size_t dim,
+                              std::vector<Line>* block) {
+    block->assign(KvLayout(type, dim).bytes / sizeof(Line), Line{});
+    for (std::size_t slot = 0; slot < kBlockPositions; ++slot) {
+      const std::vector<float> key = RandomFloats(dim, &random), value = RandomFloats(dim, &random);
+      table.store_kv(type, key.data(), value.data(), dim, slot,
+                     reinterpret_cast<std::uint8_t*>(block->data()));
+    }
+  };
+  for (const QuantKernels* table : Tables()) {
+    for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kQ8}) {
+      for (int round = 0; round < 60; ++round) {
+        const std::size_t dim = std::array{64, 80, 40, 7}[round % 4];
+        std::vector<Line> from, expected;
+        fill(*table, type, dim, &from), fill(*table, type, dim, &expected);
+        std::vector<Line> actual = expected;
+        KvCopy copy{.type = type, .head_dim = dim};
+        copy.from = reinterpret_cast<const std::uint8_t*>(from.data());
+        copy.from_slot = random() % kBlockPositions, copy.to_slot = random() % kBlockPositions;
+        copy.count = 1 + random() % (kBlockPositions - std::max(copy.from_slot, copy.to_slot));
+        copy.half = round % 3 == 0 ? dim / 4 : dim / 2;  // a part of the dimensions, or all
+        copy.halves = round % 8 < 4;
+        const std::vector<float> cosines = RandomFloats(copy.half, &random),
+                                 sines = RandomFloats(copy.half, &random);
+        copy.cosines = cosines.data(), copy.sines = sines.data();
+        copy.to = reinterpret_cast<std::uint8_t*>(expected.data());
+        CopyTurnedByPosition(*table, copy);
+        copy.to = reinterpret_cast<std::uint8_t*>(actual.data());
+        table->copy_turned(copy);
+        EXPECT_EQ(std::memcmp(actual.data(), expected.data(), actual.size() * sizeof(Line)), 0)
+            << table->name << ", type " << static_cast<int>(type) << ", " << dim << " dimensions, "
+            << copy.count << " from " << copy.from_slot << " to " << copy.to_slot;
+      }
+    }
+  }
+}
 
 TEST(QuantKernelsVectorTest, Avx2AgreesWithScalarOnNormAndGates) {
   const QuantKernels* avx2 = Avx2QuantKernels();
