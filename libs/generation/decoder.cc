@@ -301,17 +301,17 @@ void Decoder::CopyTurned(const KvCache& from, std::size_t from_begin, std::size_
                         to_slot = target % quant::kBlockPositions,
                         here = std::min(count - i,
                                         quant::kBlockPositions - std::max(from_slot, to_slot));
-      kernels_->copy_turned({.type = kv_shape_.type,
-                             .head_dim = config_.head_dim,
-                             .from = from.Block(source) + offset,
-                             .from_slot = from_slot,
-                             .to = to->Block(target) + offset,
-                             .to_slot = to_slot,
-                             .count = here,
-                             .cosines = cosines.data(),
-                             .sines = sines.data(),
-                             .half = cosines.size(),
-                             .halves = config_.rope_halves});
+      quant::CopyTurned(*kernels_, {.type = kv_shape_.type,
+                                    .head_dim = config_.head_dim,
+                                    .from = from.Block(source) + offset,
+                                    .from_slot = from_slot,
+                                    .to = to->Block(target) + offset,
+                                    .to_slot = to_slot,
+                                    .count = here,
+                                    .cosines = cosines.data(),
+                                    .sines = sines.data(),
+                                    .half = cosines.size(),
+                                    .halves = config_.rope_halves});
       i += here;
     }
   });

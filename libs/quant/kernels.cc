@@ -4,7 +4,10 @@
 
 namespace ragmesh::quant {
 
-void CopyTurnedByPosition(const QuantKernels& table, const KvCopy& copy) {
+void CopyTurned(const QuantKernels& table, const KvCopy& copy) {
+  const bool in_pairs =
+      copy.type == KvType::kBF16 && copy.head_dim % 2 == 0 && (!copy.halves || copy.half % 2 == 0);
+  if (in_pairs && table.copy_pairs != nullptr) return table.copy_pairs(copy);
   std::vector<float> key(copy.head_dim), value(copy.head_dim);
   for (std::size_t i = 0; i < copy.count; ++i) {
     table.load_kv(copy.type, copy.from, copy.from_slot + i, copy.head_dim, key.data(),

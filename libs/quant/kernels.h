@@ -69,8 +69,6 @@ struct QuantKernels {
                    std::size_t slot, std::uint8_t* block);
   void (*load_kv)(KvType type, const std::uint8_t* block, std::size_t slot, std::size_t head_dim,
                   float* key, float* value);
-  // Keys that were turned by position and by copy_turned have the same bits.
-  void (*copy_turned)(const KvCopy& copy);
   // to += x
   void (*add)(float* to, const float* x, std::size_t n);
   // Turns `half` pairs of a head by their angles: (i, i + half) when `halves`, else (2i, 2i + 1).
@@ -84,6 +82,8 @@ struct QuantKernels {
   void (*gelu_mul)(float* gate, const float* up, std::size_t n);
 
   KvType kv_type = KvType::kF16;  // of 16 bits, the one that `attend` is fastest with
+  // What CopyTurned does, for bf16 whose pairs turn together; null where it does as well without.
+  void (*copy_pairs)(const KvCopy& copy) = nullptr;
 };
 
 const QuantKernels& ScalarQuantKernels();
@@ -93,8 +93,8 @@ const QuantKernels* Avx512QuantKernels();      // with VNNI
 const QuantKernels* Avx512Bf16QuantKernels();  // and dot products of bf16
 const QuantKernels* AmxQuantKernels();         // and tile registers
 
-// QuantKernels::copy_turned by load_kv, rotate and store_kv of `table`.
-void CopyTurnedByPosition(const QuantKernels& table, const KvCopy& copy);
+// Has the bits that load_kv, rotate and store_kv of `table` give each position.
+void CopyTurned(const QuantKernels& table, const KvCopy& copy);
 
 // "" gives the best table for this machine; "scalar", "avx2", "avx512-vnni", "avx512-bf16" and
 // "amx" that one, nullptr when it cannot run here.

@@ -286,8 +286,6 @@ RAGMESH_AVX2 void RmsNorm(const float* x, const float* weight, std::size_t n, fl
   for (; i < n; ++i) out[i] = x[i] * scale * weight[i];
 }
 
-void CopyTurned(const KvCopy& copy) { CopyTurnedByPosition(*Avx2QuantKernels(), copy); }
-
 }  // namespace
 
 const QuantKernels* Avx2QuantKernels() {
@@ -298,7 +296,6 @@ const QuantKernels* Avx2QuantKernels() {
                                             simd::Attend<Simd>,
                                             simd::StoreKv<Simd>,
                                             simd::LoadKv<Simd>,
-                                            CopyTurned,
                                             simd::Add<Simd>,
                                             simd::Rotate<Simd>,
                                             RmsNorm,

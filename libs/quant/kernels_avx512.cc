@@ -147,8 +147,6 @@ __attribute__((target(RAGMESH_VNNI_FEATURES))) void QuantizeQ8(const float* x, s
                                   tiles + run);
 }
 
-void CopyTurned(const KvCopy& copy) { CopyTurnedByPosition(*Avx512QuantKernels(), copy); }
-
 }  // namespace
 
 const QuantKernels* Avx512QuantKernels() {
@@ -163,7 +161,6 @@ const QuantKernels* Avx512QuantKernels() {
     table.attend = simd::Attend<Avx512Simd>;
     table.store_kv = simd::StoreKv<Avx512Simd>;
     table.load_kv = simd::LoadKv<Avx512Simd>;
-    table.copy_turned = CopyTurned;
     table.add = simd::Add<Avx512Simd>;
     table.rotate = simd::Rotate<Avx512Simd>;
     table.silu_mul = simd::SiluMul<Avx512Simd>;

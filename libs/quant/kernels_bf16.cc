@@ -117,10 +117,7 @@ RAGMESH_SIMD_TARGET void CopyValues(const KvCopy& copy) {
   }
 }
 
-void CopyTurned(const KvCopy& copy) {
-  const bool whole_lines = copy.head_dim % 2 == 0 && (!copy.halves || copy.half % 2 == 0);
-  if (copy.type != KvType::kBF16 || !whole_lines)
-    return CopyTurnedByPosition(*Avx512Bf16QuantKernels(), copy);
+void CopyPairs(const KvCopy& copy) {
   CopyKeys(copy);
   CopyValues(copy);
 }
@@ -136,7 +133,7 @@ const QuantKernels* Avx512Bf16QuantKernels() {
     table.attend = simd::Attend<Bf16Simd>;
     table.store_kv = simd::StoreKv<Bf16Simd>;
     table.load_kv = simd::LoadKv<Bf16Simd>;
-    table.copy_turned = CopyTurned;
+    table.copy_pairs = CopyPairs;
     table.kv_type = KvType::kBF16;
     return &table;
   }();

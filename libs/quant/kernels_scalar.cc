@@ -284,8 +284,6 @@ void Rotate(const float* cosines, const float* sines, std::size_t half, bool hal
   }
 }
 
-void CopyTurned(const KvCopy& copy) { CopyTurnedByPosition(ScalarQuantKernels(), copy); }
-
 void RmsNorm(const float* x, const float* weight, std::size_t n, float epsilon, float* out) {
   double squares = 0;
   for (std::size_t i = 0; i < n; ++i) squares += static_cast<double>(x[i]) * x[i];
@@ -309,19 +307,9 @@ void GeluMul(float* gate, const float* up, std::size_t n) {
 }  // namespace
 
 const QuantKernels& ScalarQuantKernels() {
-  static constexpr QuantKernels kKernels = {"scalar",
-                                            QuantizeQ8,
-                                            MulF32,
-                                            MulQ8,
-                                            Attend,
-                                            simd::StoreKv<One>,
-                                            simd::LoadKv<One>,
-                                            CopyTurned,
-                                            Add,
-                                            Rotate,
-                                            RmsNorm,
-                                            SiluMul,
-                                            GeluMul};
+  static constexpr QuantKernels kKernels = {
+      "scalar",          QuantizeQ8, MulF32, MulQ8,   Attend,  simd::StoreKv<One>,
+      simd::LoadKv<One>, Add,        Rotate, RmsNorm, SiluMul, GeluMul};
   return kKernels;
 }
 

@@ -9,8 +9,10 @@
 //   Q4_0, Q5_0, Q8_0, IQ4_NL     d f16 [n][r]; quants [n]
 //   Q4_1, Q5_1                   d f16 [n][r]; m f16 [n][r]; quants [n]
 //   Q4_K, Q5_K                   d f16 [s][r]; m f16 [s][r]; multiple [n][r]; minimum [n][r];
-//   quants [n] Q2_K                         d f16 [s][r]; m f16 [s][r]; multiple [n][2][r]; minimum
-//   [n][2][r]; quants [n] Q3_K, Q6_K                   d f16 [s][r]; multiple [n][2][r]; quants [n]
+//                                quants [n]
+//   Q2_K                         d f16 [s][r]; m f16 [s][r]; multiple [n][2][r];
+//                                minimum [n][2][r]; quants [n]
+//   Q3_K, Q6_K                   d f16 [s][r]; multiple [n][2][r]; quants [n]
 //
 // Multiples and minimums are bytes, signed ones where the type has no minimums. The quants of a run
 // are lines of 64 bytes, four bytes a row. Byte b of a row in a line belongs to column 4 * g + b, g
