@@ -59,6 +59,12 @@ struct QuantizeRange {
 };
 
 namespace scalar {
+void ScanSigns(const SignScan& scan, const std::uint8_t* const* blocks, const float* bases,
+               std::size_t count, float* estimates, float* maxima);
+std::uint64_t Above(const float* values, float bar);
+std::int32_t DotInt8(const std::int8_t* a, const std::int8_t* b, std::size_t n);
+void DotListed(const std::int8_t* query, const std::int8_t* rows, std::size_t stride,
+               const std::uint32_t* which, std::size_t count, std::size_t n, std::int32_t* out);
 void Quantize(const float* x, const float* factors, std::size_t n, std::int8_t* out,
               QuantizedRow* row);
 void ToBf16(const float* x, std::size_t n, std::uint16_t* out);
@@ -70,6 +76,12 @@ void Attend(const Attention& head);
 namespace avx2 {
 inline constexpr std::size_t kPanelWidth = 16;
 inline constexpr int kVnniWeightOffset = 128;  // as avx512::kVnniWeightOffset
+void ScanSigns(const SignScan& scan, const std::uint8_t* const* blocks, const float* bases,
+               std::size_t count, float* estimates, float* maxima);
+std::uint64_t Above(const float* values, float bar);
+std::int32_t DotInt8(const std::int8_t* a, const std::int8_t* b, std::size_t n);
+void DotListed(const std::int8_t* query, const std::int8_t* rows, std::size_t stride,
+               const std::uint32_t* which, std::size_t count, std::size_t n, std::int32_t* out);
 void Gelu(float* x, std::size_t n);
 void AddLayerNorm(const float* update, const float* gain, const float* offset, float epsilon,
                   float* x, std::size_t n);
@@ -88,6 +100,14 @@ inline constexpr std::size_t kPanelWidth = 64;
 // vpdpbusd takes the weights as unsigned bytes, which leaves the activations, read by broadcast,
 // their sign.
 inline constexpr int kVnniWeightOffset = 128;
+void ScanSigns(const SignScan& scan, const std::uint8_t* const* blocks, const float* bases,
+               std::size_t count, float* estimates, float* maxima);
+std::uint64_t Above(const float* values, float bar);
+std::int32_t DotInt8(const std::int8_t* a, const std::int8_t* b, std::size_t n);
+void DotListed(const std::int8_t* query, const std::int8_t* rows, std::size_t stride,
+               const std::uint32_t* which, std::size_t count, std::size_t n, std::int32_t* out);
+void DotListedVnni(const std::int8_t* query, const std::int8_t* rows, std::size_t stride,
+                   const std::uint32_t* which, std::size_t count, std::size_t n, std::int32_t* out);
 void Gelu(float* x, std::size_t n);
 void AddLayerNorm(const float* update, const float* gain, const float* offset, float epsilon,
                   float* x, std::size_t n);
@@ -111,6 +131,16 @@ void MultiplyBf16(const PanelProduct& product);
 }  // namespace amx
 #elif defined(__aarch64__)
 namespace neon {
+void ScanSigns(const SignScan& scan, const std::uint8_t* const* blocks, const float* bases,
+               std::size_t count, float* estimates, float* maxima);
+std::uint64_t Above(const float* values, float bar);
+std::int32_t DotInt8(const std::int8_t* a, const std::int8_t* b, std::size_t n);
+void DotListed(const std::int8_t* query, const std::int8_t* rows, std::size_t stride,
+               const std::uint32_t* which, std::size_t count, std::size_t n, std::int32_t* out);
+std::int32_t DotInt8Dotprod(const std::int8_t* a, const std::int8_t* b, std::size_t n);
+void DotListedDotprod(const std::int8_t* query, const std::int8_t* rows, std::size_t stride,
+                      const std::uint32_t* which, std::size_t count, std::size_t n,
+                      std::int32_t* out);
 void Gelu(float* x, std::size_t n);
 void AddLayerNorm(const float* update, const float* gain, const float* offset, float epsilon,
                   float* x, std::size_t n);

@@ -82,6 +82,23 @@ struct AttentionKernel {
   void (*attend)(const Attention& head) = nullptr;
 };
 
+// Vectors as one bit a dimension, 64 of them to a block, and a query to estimate products with. A
+// block has, for each 24 dimensions, three lines of 64 bytes, a byte for each vector; then 64
+// bfloat16 factors, then 64 bfloat16 offsets. The low six bits of a vector's byte in line i index
+// table i of the 24 dimensions; the top two bits of its bytes in all three lines, those of the
+// first line as the highest, index table 3. A table is made of a number for each bit set and each
+// bit not set: entry m is entry m & 7 plus what entry m & 56 has more than entry 0.
+struct SignScan {
+  const std::uint8_t* tables = nullptr;  // triples x 4 x 64, at a multiple of 64 bytes
+  std::size_t triples = 0;
+  float step = 0, shift = 0;
+};
+inline constexpr std::size_t kSignLanes = 64;
+inline constexpr std::size_t kSignDimensions = 24;  // in a triple of lines
+constexpr std::size_t SignBlockBytes(std::size_t triples) {
+  return triples * 3 * kSignLanes + 2 * kSignLanes * sizeof(std::uint16_t);
+}
+
 // Pointers need no alignment beyond their type's. Inputs and outputs must not overlap unless a
 // comment allows it. NaN and infinity propagate as IEEE 754 says; denormals are not flushed.
 struct Kernels {
@@ -98,6 +115,23 @@ struct Kernels {
 
   // Sum of a[i] * b[i], exact. n is at most kMaxDotInt8.
   std::int32_t (*dot_i8)(const std::int8_t* a, const std::int8_t* b, std::size_t n);
+
+  // out[i] = dot_i8(query, rows + which[i] * stride, n) for i < count. `stride` counts bytes. Rows
+  // may lie anywhere: the next ones are on their way from memory while one is read.
+  void (*dot_listed_i8)(const std::int8_t* query, const std::int8_t* rows, std::size_t stride,
+                        const std::uint32_t* which, std::size_t count, std::size_t n,
+                        std::int32_t* out);
+
+  // For each of `count` blocks, which begin at multiples of 64 bytes, and each of its 64 vectors v:
+  // estimates[64 * b + v] = fma(factor, fma(float(sum), step, shift), offset + bases[b]), where sum
+  // is of what v's bits take from the tables, and at most 65,535; entries of tables 0 and 1, and of
+  // 2 and 3, add to at most 255. maxima[b] is the largest of the block; unspecified when one is
+  // NaN. The same bits in every table.
+  void (*scan_signs)(const SignScan& scan, const std::uint8_t* const* blocks, const float* bases,
+                     std::size_t count, float* estimates, float* maxima);
+
+  // Bit v says whether values[v] > bar, of 64 values.
+  std::uint64_t (*above)(const float* values, float bar);
 
   // y[i] += scale * x[i]. Error: one rounding, or two where the table has no fused multiply-add.
   void (*add_scaled)(float scale, const float* x, float* y, std::size_t n);

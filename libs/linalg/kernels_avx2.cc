@@ -50,24 +50,6 @@ RAGMESH_AVX2 void DotRows(const float* query, const float* rows, std::size_t str
   }
 }
 
-RAGMESH_AVX2 std::int32_t DotInt8(const std::int8_t* a, const std::int8_t* b, std::size_t n) {
-  __m256i s0 = _mm256_setzero_si256(), s1 = s0;
-  std::size_t i = 0;
-  for (; i + 32 <= n; i += 32) {
-    const __m256i a8 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + i));
-    const __m256i b8 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b + i));
-    // Widened to 16 bits first: the 8-bit multiply-add saturates.
-    s0 = _mm256_add_epi32(s0, _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm256_castsi256_si128(a8)),
-                                                _mm256_cvtepi8_epi16(_mm256_castsi256_si128(b8))));
-    s1 = _mm256_add_epi32(s1,
-                          _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm256_extracti128_si256(a8, 1)),
-                                            _mm256_cvtepi8_epi16(_mm256_extracti128_si256(b8, 1))));
-  }
-  std::int32_t sum = Sum(_mm256_add_epi32(s0, s1));
-  for (; i < n; ++i) sum += static_cast<std::int32_t>(a[i]) * b[i];
-  return sum;
-}
-
 RAGMESH_AVX2 void AddScaled(float scale, const float* x, float* y, std::size_t n) {
   const __m256 s = _mm256_set1_ps(scale);
   std::size_t i = 0;
@@ -94,7 +76,10 @@ constexpr Kernels MakeTable(const char* name, int weight_offset,
   return {.name = name,
           .dot = Dot,
           .dot_rows = DotRows,
-          .dot_i8 = DotInt8,
+          .dot_i8 = avx2::DotInt8,
+          .dot_listed_i8 = avx2::DotListed,
+          .scan_signs = avx2::ScanSigns,
+          .above = avx2::Above,
           .add_scaled = AddScaled,
           .scale = Scale,
           .gelu = avx2::Gelu,

@@ -54,18 +54,6 @@ RAGMESH_AVX512 void DotRows(const float* query, const float* rows, std::size_t s
   }
 }
 
-RAGMESH_AVX512 std::int32_t DotInt8(const std::int8_t* a, const std::int8_t* b, std::size_t n) {
-  __m512i sum = _mm512_setzero_si512();
-  for (std::size_t i = 0; i < n; i += 32) {
-    const __mmask32 mask =
-        n - i >= 32 ? ~__mmask32{0} : static_cast<__mmask32>((1u << (n - i)) - 1);
-    const __m512i a16 = _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8(mask, a + i));
-    const __m512i b16 = _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8(mask, b + i));
-    sum = _mm512_add_epi32(sum, _mm512_madd_epi16(a16, b16));
-  }
-  return _mm512_reduce_add_epi32(sum);
-}
-
 RAGMESH_AVX512 void AddScaled(float scale, const float* x, float* y, std::size_t n) {
   const __m512 s = _mm512_set1_ps(scale);
   for (std::size_t i = 0; i < n; i += 16) {
@@ -88,7 +76,10 @@ constexpr Kernels MakeTable(const char* name, bool vnni, bool bf16) {
   Kernels table{.name = name,
                 .dot = Dot,
                 .dot_rows = DotRows,
-                .dot_i8 = DotInt8,
+                .dot_i8 = avx512::DotInt8,
+                .dot_listed_i8 = vnni ? avx512::DotListedVnni : avx512::DotListed,
+                .scan_signs = bf16 ? avx512::ScanSigns : avx2::ScanSigns,  // bf16 comes with VBMI
+                .above = avx512::Above,
                 .add_scaled = AddScaled,
                 .scale = Scale,
                 .gelu = avx512::Gelu,

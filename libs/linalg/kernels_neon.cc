@@ -4,8 +4,6 @@
 
 #include <arm_neon.h>
 
-#include <cstring>
-
 #include "libs/linalg/kernel_tables.h"
 #include "libs/linalg/math_neon.h"
 #include "libs/linalg/tile_neon.h"
@@ -49,44 +47,6 @@ void DotRows(const float* query, const float* rows, std::size_t stride, std::siz
   }
 }
 
-// The products of 16 pairs, added to the lanes of a sum.
-struct Widening {
-  // Two products of the lowest values overflow 16 bits, so each goes to 32 before it meets another.
-  static int32x4_t Add(int32x4_t sum, int8x16_t a, int8x16_t b) {
-    sum = vpadalq_s16(sum, vmull_s8(vget_low_s8(a), vget_low_s8(b)));
-    return vpadalq_s16(sum, vmull_high_s8(a, b));
-  }
-};
-struct Dotprod {
-  RAGMESH_DOTPROD static int32x4_t Add(int32x4_t sum, int8x16_t a, int8x16_t b) {
-    return vdotq_s32(sum, a, b);
-  }
-};
-
-// Always inlined, so that it has the target of the function around it, which is what Op needs.
-template <typename Op>
-__attribute__((always_inline)) inline std::int32_t DotBytes(const std::int8_t* a,
-                                                            const std::int8_t* b, std::size_t n) {
-  int32x4_t sum = vdupq_n_s32(0);
-  std::size_t i = 0;
-  for (; i + 16 <= n; i += 16) sum = Op::Add(sum, vld1q_s8(a + i), vld1q_s8(b + i));
-  if (i < n) {
-    std::int8_t last_a[16] = {}, last_b[16] = {};
-    std::memcpy(last_a, a + i, n - i);
-    std::memcpy(last_b, b + i, n - i);
-    sum = Op::Add(sum, vld1q_s8(last_a), vld1q_s8(last_b));
-  }
-  return vaddvq_s32(sum);
-}
-
-std::int32_t DotInt8(const std::int8_t* a, const std::int8_t* b, std::size_t n) {
-  return DotBytes<Widening>(a, b, n);
-}
-RAGMESH_DOTPROD std::int32_t DotInt8Dotprod(const std::int8_t* a, const std::int8_t* b,
-                                            std::size_t n) {
-  return DotBytes<Dotprod>(a, b, n);
-}
-
 void AddScaled(float scale, const float* x, float* y, std::size_t n) {
   ForVectors(n, [&](std::size_t i, auto count) {
     Store(y + i, vfmaq_n_f32(Load(y + i, count), Load(x + i, count), scale), count);
@@ -103,7 +63,10 @@ constexpr Kernels MakeTable(const char* name, bool dotprod) {
   return {.name = name,
           .dot = Dot,
           .dot_rows = DotRows,
-          .dot_i8 = dotprod ? DotInt8Dotprod : DotInt8,
+          .dot_i8 = dotprod ? neon::DotInt8Dotprod : neon::DotInt8,
+          .dot_listed_i8 = dotprod ? neon::DotListedDotprod : neon::DotListed,
+          .scan_signs = neon::ScanSigns,
+          .above = neon::Above,
           .add_scaled = AddScaled,
           .scale = Scale,
           .gelu = neon::Gelu,

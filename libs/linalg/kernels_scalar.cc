@@ -22,12 +22,6 @@ void DotRows(const float* query, const float* rows, std::size_t stride, std::siz
   for (std::size_t r = 0; r < count; ++r) out[r] = Dot(query, rows + r * stride, n);
 }
 
-std::int32_t DotInt8(const std::int8_t* a, const std::int8_t* b, std::size_t n) {
-  std::int32_t sum = 0;
-  for (std::size_t i = 0; i < n; ++i) sum += static_cast<std::int32_t>(a[i]) * b[i];
-  return sum;
-}
-
 void AddScaled(float scale, const float* x, float* y, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) y[i] += scale * x[i];
 }
@@ -173,7 +167,10 @@ const Kernels kScalarKernels = {
     .name = "scalar",
     .dot = Dot,
     .dot_rows = DotRows,
-    .dot_i8 = DotInt8,
+    .dot_i8 = scalar::DotInt8,
+    .dot_listed_i8 = scalar::DotListed,
+    .scan_signs = scalar::ScanSigns,
+    .above = scalar::Above,
     .add_scaled = AddScaled,
     .scale = Scale,
     .gelu = Gelu,
