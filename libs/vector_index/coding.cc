@@ -53,6 +53,12 @@ Frame::Frame(std::size_t dimension, absl::Span<const float> mean)
   rotation_.Apply(mean.data(), turned_mean_.data());
 }
 
+// Both roundings, the vector's and the query's, are off by up to half a step, on average by a
+// 12th of its square; a query's steps are a little finer. Together 0.0125 / sqrt(size).
+float Frame::byte_slack() const {
+  return static_cast<float>(0.08 / std::sqrt(static_cast<double>(size())));
+}
+
 void Frame::ToBytes(const float* turned, std::int8_t* bytes) const {
   const float scale = 1 / byte_step_;
   for (std::size_t i = 0; i < size(); ++i) {

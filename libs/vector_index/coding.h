@@ -36,6 +36,10 @@ class Frame {
   // What one step of a byte stands for.
   float byte_step() const { return byte_step_; }
 
+  // What Shortlist has to allow for products of bytes: more than four times the deviation of the
+  // difference of two of their errors.
+  float byte_slack() const;
+
   // `turned` has size() values, and so has `bytes`.
   void ToBytes(const float* turned, std::int8_t* bytes) const;
 

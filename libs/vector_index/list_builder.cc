@@ -114,8 +114,22 @@ void ListBuilder::Arrange(absl::Span<const std::uint32_t> assigned) {
   for (std::uint32_t old = 0; old < rows_; ++old) order_[next[assigned[old]]++] = old;
 }
 
-absl::Status ListBuilder::Write(ReadVectors read, AppendBytes lists, AppendBytes bytes,
-                                AppendBytes exact, const CallContext& call) const {
+absl::StatusOr<NearestRows> ListBuilder::Sample(ReadVectors read,
+                                                absl::Span<const float> queries) const {
+  if (queries.size() >= kFewestQueries * dimension_) {
+    return NearestRows(*kernels_, dimension_, {queries.begin(), queries.end()}, {},
+                       kMarginNeighbours);
+  }
+  std::vector<std::uint32_t> rows = Spread(rows_, kMarginQueries), numbers;
+  for (const std::uint32_t row : rows) numbers.push_back(order_[row]);
+  std::vector<float> vectors(rows.size() * dimension_);
+  RAGMESH_RETURN_IF_ERROR(read(numbers, vectors.data()));
+  return NearestRows(*kernels_, dimension_, std::move(vectors), std::move(rows), kMarginNeighbours);
+}
+
+absl::Status ListBuilder::Write(ReadVectors read, absl::Span<const float> queries,
+                                AppendBytes lists, AppendBytes bytes, AppendBytes exact,
+                                const CallContext& call) const {
   const Frame frame(dimension_, mean_);
   const ListLayout layout(dimension_, frame.size(), frame.block_bytes(), entries_.size(), blocks_);
   linalg::AlignedBytes memory;
@@ -125,15 +139,9 @@ absl::Status ListBuilder::Write(ReadVectors read, AppendBytes lists, AppendBytes
   std::memcpy(file + layout.mean, mean_.data(), dimension_ * sizeof(float));
   std::memcpy(file + layout.entries, entries_.data(), entries_.size() * sizeof(ListEntry));
 
-  std::vector<std::uint32_t> queries = Spread(rows_, kMarginQueries);
-  std::vector<std::uint32_t> numbers;
-  for (const std::uint32_t row : queries) numbers.push_back(order_[row]);
-  std::vector<float> vectors(queries.size() * dimension_);
-  RAGMESH_RETURN_IF_ERROR(read(numbers, vectors.data()));
-  NearestRows nearest(*kernels_, dimension_, std::move(vectors), std::move(queries),
-                      kMarginNeighbours);
+  RAGMESH_ASSIGN_OR_RETURN(NearestRows nearest, Sample(read, queries));
 
-  vectors.resize(kRowsPerRead * dimension_);
+  std::vector<float> vectors(kRowsPerRead * dimension_);
   std::vector<float> turned(frame.size()), turned_centre(frame.size());
   std::vector<std::int8_t> row_bytes(kRowsPerRead * frame.size());
   for (std::size_t list = 0; list < entries_.size(); ++list) {

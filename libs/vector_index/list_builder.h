@@ -15,6 +15,7 @@
 #include "libs/base/call_context.h"
 #include "libs/linalg/kernels.h"
 #include "libs/vector_index/list_index.h"
+#include "libs/vector_index/margins.h"
 
 namespace ragmesh::vector_index {
 
@@ -41,13 +42,16 @@ class ListBuilder {
   absl::Span<const std::uint32_t> order() const { return order_; }
 
   // Writes what ListIndex::Open takes, and to `exact` the vectors themselves, as floats. The
-  // margins of the index are measured on the way, on some of the vectors as queries.
-  absl::Status Write(ReadVectors read, AppendBytes lists, AppendBytes bytes, AppendBytes exact,
-                     const CallContext& call) const;
+  // margins of the index are measured on the way, for `queries`, vectors that were searched for
+  // lately, when there are kFewestQueries or more, and else for some of the vectors.
+  static constexpr std::size_t kFewestQueries = 128;
+  absl::Status Write(ReadVectors read, absl::Span<const float> queries, AppendBytes lists,
+                     AppendBytes bytes, AppendBytes exact, const CallContext& call) const;
 
  private:
   ListBuilder(const linalg::Kernels& kernels, std::size_t dimension, std::uint32_t rows);
   void Arrange(absl::Span<const std::uint32_t> assigned);
+  absl::StatusOr<NearestRows> Sample(ReadVectors read, absl::Span<const float> queries) const;
 
   const linalg::Kernels* kernels_;
   std::size_t dimension_;

@@ -23,7 +23,8 @@
 namespace ragmesh::vector_index {
 
 // Recalls that an index knows its margins for.
-inline constexpr std::array<float, 4> kRecallTargets = {0.95f, 0.99f, 0.995f, 0.999f};
+inline constexpr std::array<float, 8> kRecallTargets = {0.8f,  0.9f,   0.95f,  0.98f,
+                                                        0.99f, 0.995f, 0.998f, 0.999f};
 
 // How far below the k-th best score a search still looks.
 struct SearchMargins {
@@ -52,6 +53,7 @@ class ListIndex {
   std::size_t dimension() const { return frame_->dimension(); }
   absl::Span<const ListEntry> lists() const { return entries_; }
   const Frame& frame() const { return *frame_; }
+  // Those of the least target that is not below `recall`, or of the highest.
   SearchMargins MarginsFor(float recall) const;
 
   // Offers to `shortlist` the rows that may be among the k best of those whose bit is set in
@@ -72,10 +74,6 @@ class ListIndex {
   const std::uint8_t* blocks_ = nullptr;
   const std::int8_t* bytes_ = nullptr;
 };
-
-// What Shortlist has to allow for scores from bytes: four times the deviation of the difference of
-// two errors.
-inline constexpr float kByteSlack = 0.004f;
 
 }  // namespace ragmesh::vector_index
 

@@ -18,10 +18,10 @@ struct ListHeader {
   std::uint32_t rows;
   std::uint32_t lists;
   std::uint32_t blocks;
-  std::uint32_t reserved[2];
+  std::uint32_t reserved[10];
   SearchMargins margins[kRecallTargets.size()];
 };
-static_assert(sizeof(ListHeader) == 64);
+static_assert(sizeof(ListHeader) == 128);
 
 constexpr std::uint64_t ToLines(std::uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 

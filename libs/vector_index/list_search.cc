@@ -16,10 +16,6 @@ using linalg::kSignLanes;
 // Rows whose estimates are made before the bar is raised: few at first, when there is none yet.
 constexpr std::uint32_t kFirstRound = 2048, kRound = 8192;
 
-// Up to so many allowed rows of a block are computed from bytes at once: a row costs half of what
-// the signs of a whole block cost.
-constexpr int kWorthBytes = 2;
-
 // When there are fewer allowed rows than one in so many, they are gone through without the lists.
 constexpr std::uint64_t kSparse = 256;
 
@@ -54,16 +50,21 @@ Scratch& ThreadScratch() {
 void RankLists(absl::Span<const std::int32_t> products, std::vector<std::uint32_t>* order) {
   constexpr std::size_t kBuckets = 1024;
   const auto [least, most] = std::minmax_element(products.begin(), products.end());
-  const std::int64_t lowest = *least, range = std::int64_t{*most} - lowest + 1;
-  const auto bucket = [&](std::int32_t product) {
-    return static_cast<std::size_t>((range - 1 - (product - lowest)) *
-                                    static_cast<std::int64_t>(kBuckets) / range);
+  const float scale = static_cast<float>(kBuckets - 1) /
+                      std::max(1.0f, static_cast<float>(std::int64_t{*most} - *least));
+  const auto bucket = [&, top = *most](std::int32_t product) {
+    return static_cast<std::size_t>(static_cast<float>(std::int64_t{top} - product) * scale);
   };
   std::array<std::uint32_t, kBuckets + 1> begin = {};
   for (const std::int32_t product : products) ++begin[bucket(product) + 1];
   std::partial_sum(begin.begin(), begin.end(), begin.begin());
   order->resize(products.size());
   for (std::uint32_t i = 0; i < products.size(); ++i) (*order)[begin[bucket(products[i])]++] = i;
+}
+
+bool HasAtMostTwo(std::uint64_t bits) {
+  bits &= bits - 1;
+  return (bits & (bits - 1)) == 0;
 }
 
 }  // namespace
@@ -135,7 +136,8 @@ class ListSearch {
       std::uint64_t allowed = BitsAt(allowed_, entry.first_row + done);
       if (left < kSignLanes) allowed &= (std::uint64_t{1} << left) - 1;
       if (allowed == 0) continue;
-      if (std::popcount(allowed) <= kWorthBytes) {
+      // A row's bytes cost half of what the signs of a whole block cost.
+      if (HasAtMostTwo(allowed)) {
         AddRows(entry.first_row + done, allowed);
         continue;
       }

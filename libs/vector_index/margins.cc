@@ -34,8 +34,8 @@ NearestRows::NearestRows(const linalg::Kernels& kernels, std::size_t dimension,
       queries_(std::move(queries)),
       rows_(std::move(rows)),
       packed_(kernels, linalg::Precision::kF32),
-      nearest_(rows_.size()) {
-  packed_.Pack(queries_.data(), rows_.size(), dimension_);
+      nearest_(queries_.size() / dimension) {
+  packed_.Pack(queries_.data(), size(), dimension_);
 }
 
 void NearestRows::Offer(std::uint32_t first, absl::Span<const float> vectors) {
@@ -43,14 +43,15 @@ void NearestRows::Offer(std::uint32_t first, absl::Span<const float> vectors) {
   linalg::PackedRows packed(kernels_, linalg::Precision::kF32, dimension_);
   packed.Reset(count);
   for (std::size_t r = 0; r < count; ++r) packed.Set(r, vectors.data() + r * dimension_);
-  std::vector<float> products(count * rows_.size());
-  packed_.Multiply(packed, 0, count, {}, products.data(), rows_.size());
+  std::vector<float> products(count * size());
+  packed_.Multiply(packed, 0, count, {}, products.data(), size());
   for (std::size_t r = 0; r < count; ++r) {
     const std::uint32_t row = first + static_cast<std::uint32_t>(r);
-    for (std::size_t q = 0; q < rows_.size(); ++q) {
-      const float score = products[r * rows_.size() + q];
+    for (std::size_t q = 0; q < size(); ++q) {
+      const float score = products[r * size() + q];
       std::vector<Neighbour>& best = nearest_[q];
-      if ((best.size() == k_ && !(score > best.back().score)) || row == rows_[q]) continue;
+      if (best.size() == k_ && !(score > best.back().score)) continue;
+      if (!rows_.empty() && row == rows_[q]) continue;
       if (best.size() == k_) best.pop_back();
       const auto place = std::find_if(best.begin(), best.end(),
                                       [score](const Neighbour& n) { return n.score < score; });

@@ -1,10 +1,11 @@
 // How far a search has to look for a given recall, measured while an index is made.
 //
-// Some of the vectors serve as queries. For each of their nearest others it is seen how far below
-// the k-th best score its list and its estimate lie; what a share of them needs gives the margins
-// for that recall. Questions lie further from passages than passages from one another, but so does
-// their k-th best score, and the difference is what counts: on SciFact in windows of 48 tokens the
-// margins of passages are a tenth larger than those of questions.
+// Recent queries serve, or where there are none some of the vectors. For each of their nearest
+// others it is seen how far below the k-th best score its list and its estimate lie; what a share
+// of them needs gives the margins for that recall. Questions lie further from passages than
+// passages from one another, but so does their k-th best score, and the difference is what counts:
+// on SciFact in windows of 48 tokens the margins of passages are a tenth larger than those of
+// questions.
 #ifndef RAGMESH_LIBS_VECTOR_INDEX_MARGINS_H_
 #define RAGMESH_LIBS_VECTOR_INDEX_MARGINS_H_
 
@@ -36,16 +37,16 @@ class NearestRows {
   // Rows first, first + 1 and so on.
   void Offer(std::uint32_t first, absl::Span<const float> vectors);
 
-  std::size_t size() const { return rows_.size(); }
+  std::size_t size() const { return nearest_.size(); }
   const float* query(std::size_t i) const { return queries_.data() + i * dimension_; }
   // Best first, at most k.
   const std::vector<Neighbour>& nearest(std::size_t i) const { return nearest_[i]; }
 
  private:
   const linalg::Kernels& kernels_;
-  const std::size_t dimension_, k_;
-  const std::vector<float> queries_;
-  const std::vector<std::uint32_t> rows_;
+  std::size_t dimension_, k_;
+  std::vector<float> queries_;
+  std::vector<std::uint32_t> rows_;
   linalg::PackedMatrix packed_;
   std::vector<std::vector<Neighbour>> nearest_;
 };
