@@ -14,8 +14,8 @@ using linalg::kSignDimensions;
 using linalg::kSignLanes;
 
 // Values of a turned vector of length 1 are spread like a normal distribution of deviation
-// 1 / sqrt(size). Bytes reach so many deviations: seven of a million values lie beyond and are cut.
-constexpr double kByteReach = 4.5;
+// 1 / sqrt(size). Bytes reach so many deviations: four of a hundred million values are cut.
+constexpr double kByteReach = 5.5;
 
 // Largest whole number a query's value is rounded to in tables: two groups of six fill a byte.
 constexpr std::size_t kMaxLevel = 10;
@@ -54,9 +54,9 @@ Frame::Frame(std::size_t dimension, absl::Span<const float> mean)
 }
 
 // Both roundings, the vector's and the query's, are off by up to half a step, on average by a
-// 12th of its square; a query's steps are a little finer. Together 0.0125 / sqrt(size).
+// 12th of its square; a query's steps are finer. Together 0.0145 / sqrt(size).
 float Frame::byte_slack() const {
-  return static_cast<float>(0.08 / std::sqrt(static_cast<double>(size())));
+  return static_cast<float>(0.1 / std::sqrt(static_cast<double>(size())));
 }
 
 void Frame::ToBytes(const float* turned, std::int8_t* bytes) const {
