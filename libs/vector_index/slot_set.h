@@ -35,6 +35,23 @@ class SlotSet {
   }
   absl::Span<const std::uint64_t> words() const { return words_; }
 
+  // Adds the slots of `more`, as many words as this set has and no slot beyond size(), without
+  // those of `less` when it is not null.
+  void AddWords(const std::uint64_t* more, const std::uint64_t* less) {
+    for (std::size_t i = 0; i < words_.size(); ++i)
+      words_[i] |= less == nullptr ? more[i] : more[i] & ~less[i];
+  }
+  // Keeps what both have; `other` has the same size.
+  void Intersect(const SlotSet& other) {
+    for (std::size_t i = 0; i < words_.size(); ++i) words_[i] &= other.words_[i];
+  }
+  void Unite(const SlotSet& other) { AddWords(other.words_.data(), nullptr); }
+  // Turns what is there into what is not.
+  void Invert() {
+    for (std::uint64_t& word : words_) word = ~word;
+    if (size_ % 64 != 0) words_.back() &= (std::uint64_t{1} << (size_ % 64)) - 1;
+  }
+
  private:
   std::uint32_t size_ = 0;
   std::vector<std::uint64_t> words_;
