@@ -74,6 +74,7 @@ absl::StatusOr<StringTable> StringTable::Open(absl::string_view bytes) {
   const char* const text = lookup + header.buckets * sizeof(std::uint32_t);
   table.ends_ = reinterpret_cast<const std::uint64_t*>(ends);
   table.lookup_ = reinterpret_cast<const std::uint32_t*>(lookup);
+  table.head_ = {bytes.data(), static_cast<std::size_t>(text - bytes.data())};
   table.text_ = {text, static_cast<std::size_t>(bytes.data() + bytes.size() - text)};
   return table;
 }

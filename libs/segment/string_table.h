@@ -34,6 +34,8 @@ class StringTable {
   static absl::StatusOr<StringTable> Open(absl::string_view bytes);
 
   std::uint64_t size() const { return count_; }
+  // The bytes before the strings, which say where they lie.
+  absl::string_view head() const { return head_; }
   absl::string_view operator[](std::uint64_t number) const;
   // The number of `text`; nothing when it is not among them or the table has no look-up.
   std::optional<std::uint32_t> Find(absl::string_view text) const;
@@ -44,7 +46,7 @@ class StringTable {
   std::uint64_t count_ = 0, buckets_ = 0;
   const std::uint64_t* ends_ = nullptr;
   const std::uint32_t* lookup_ = nullptr;
-  absl::string_view text_;
+  absl::string_view head_, text_;
 };
 
 }  // namespace ragmesh::segment
