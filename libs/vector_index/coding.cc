@@ -112,13 +112,15 @@ CodedQuery::CodedQuery(const Frame& frame, const float* query, double margin)
 
   // Estimates are of the product with what the query has beside the mean; a vector's offset is its
   // product with the mean.
-  double squares = 0;
+  double squares = 0, with_mean = 0;
   largest = 0;
   for (std::size_t i = 0; i < turned.size(); ++i) {
+    with_mean += static_cast<double>(turned[i]) * frame.turned_mean()[i];
     turned[i] -= frame.turned_mean()[i];
     squares += static_cast<double>(turned[i]) * turned[i];
     largest = std::max(largest, std::fabs(turned[i]));
   }
+  mean_product_ = static_cast<float>(with_mean);
   const auto level = static_cast<float>(std::min(kMaxLevel, 65535 / (2 * frame.size())));
   const float table_step = std::max(largest / level, std::numeric_limits<float>::min());
   tables_.Reserve(frame.triples() * 4 * 64);

@@ -75,12 +75,14 @@ class CodedQuery {
   const std::int8_t* bytes() const { return bytes_.data(); }
   // Times a product of bytes: the product of what they stand for.
   float byte_scale() const { return byte_scale_; }
+  // With the frame's mean.
+  float mean_product() const { return mean_product_; }
 
  private:
   linalg::AlignedBytes tables_;
   linalg::SignScan scan_;
   std::vector<std::int8_t> bytes_;
-  float byte_scale_ = 0;
+  float byte_scale_ = 0, mean_product_ = 0;
 };
 
 }  // namespace ragmesh::vector_index

@@ -64,7 +64,7 @@ class ListIndex {
               std::uint32_t base, Shortlist* shortlist) const;
 
  private:
-  friend class ListSearch;
+  friend class IndexedRows;
 
   std::uint32_t rows_ = 0;
   std::array<SearchMargins, kRecallTargets.size()> margins_;

@@ -29,7 +29,7 @@ class Shortlist {
   std::size_t k() const { return k_; }
 
   void Offer(std::uint32_t row, float score) {
-    if (!(score > bar_ - slack_)) return;  // a NaN is no score
+    if (!(score >= bar_ - slack_)) return;  // a NaN is no score
     entries_.push_back({score, row});
     if (best_.size() < k_) {
       best_.push_back(score);
@@ -54,7 +54,7 @@ class Shortlist {
 
  private:
   void DropHopeless() {
-    std::erase_if(entries_, [this](const Entry& entry) { return !(entry.score > bar_ - slack_); });
+    std::erase_if(entries_, [this](const Entry& entry) { return !(entry.score >= bar_ - slack_); });
   }
 
   const std::size_t k_;
