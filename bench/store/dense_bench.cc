@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "bench/store/vector_files.h"
 #include "bench/worker/json_lines.h"
 #include "libs/base/call_context.h"
-#include "libs/base/mapped_file.h"
 #include "libs/base/status_macros.h"
 #include "libs/linalg/gemm.h"
 #include "libs/vector_index/list_builder.h"
@@ -54,23 +54,16 @@ class Memory {
   linalg::AlignedBytes memory_;
 };
 
-struct Vectors {
-  std::shared_ptr<const MappedFile> file;
-  std::size_t dimension = 0;
-  const float* data() const { return reinterpret_cast<const float*>(file->bytes().data()); }
-  std::size_t rows() const { return file->bytes().size() / sizeof(float) / dimension; }
-  const float* row(std::size_t i) const { return data() + i * dimension; }
-};
-
-absl::StatusOr<Vectors> OpenVectors(const std::string& path, std::size_t dimension) {
-  RAGMESH_ASSIGN_OR_RETURN(auto file, MappedFile::Open(path));
-  return Vectors{std::move(file), dimension};
-}
-
 class Worker {
  public:
   absl::StatusOr<json> Answer(const std::string& op, const json& request) {
     if (op == "info") return json{{"name", "ragmesh"}, {"version", kernels_.name}};
+    if (op == "embed") {
+      RAGMESH_RETURN_IF_ERROR(
+          EmbedDatasets({request.at("base"), request.at("queries"), request.at("margins_for")},
+                        request.at("count")));
+      return json::object();
+    }
     if (op == "build") return Build(request);
     if (op == "grow") return Grow(request);
     if (op == "truth") return Truth(request);
@@ -146,7 +139,7 @@ class Worker {
     const auto margins = index_->MarginsFor(0.95f);
     vector_index::SlotSet all = All();
     for (std::size_t row = 0; row < n; ++row) {
-      auto found = Nearest(base_.row(row), kNeighbours + 1, margins, all);
+      auto found = Nearest(base_.row(row), kNeighbours + 1, margins, all, n);
       std::erase(found, static_cast<std::uint32_t>(row));
       for (std::size_t i = 0; i < kNeighbours; ++i) nearest.push_back(found[i]);
     }
@@ -174,19 +167,29 @@ class Worker {
     return json{{"rows", request.at("count")}};
   }
 
-  vector_index::SlotSet All() const {
-    vector_index::SlotSet all(index_->rows());
-    for (std::uint32_t row = 0; row < index_->rows(); ++row) all.Add(row);
-    return all;
+  vector_index::SlotSet All() const { return Some(1); }
+
+  // About so large a share of all rows, the same ones always.
+  vector_index::SlotSet Some(double share) const {
+    vector_index::SlotSet some(index_->rows());
+    std::mt19937_64 random(11);
+    std::vector<bool> picked(index_->rows());
+    std::uniform_real_distribution<double> uniform(0, 1);
+    for (std::uint32_t row = 0; row < index_->rows(); ++row) picked[row] = uniform(random) < share;
+    for (std::uint32_t row = 0; row < index_->rows(); ++row) {
+      if (picked[order_[row]]) some.Add(row);
+    }
+    return some;
   }
 
   // Rows of the file, best first.
   std::vector<std::uint32_t> Nearest(const float* vector, std::size_t k,
                                      const vector_index::SearchMargins& margins,
-                                     const vector_index::SlotSet& allowed) {
+                                     const vector_index::SlotSet& allowed,
+                                     std::uint64_t allowed_count) {
     const vector_index::CodedQuery query(index_->frame(), vector, margins.code);
     vector_index::Shortlist shortlist(k, index_->frame().byte_slack());
-    index_->Search(kernels_, query, margins, allowed.words(), index_->rows(), 0, &shortlist);
+    index_->Search(kernels_, query, margins, allowed.words(), allowed_count, 0, &shortlist);
     auto entries = shortlist.Take();
     candidates_ += entries.size();
     const std::size_t dimension = base_.dimension;
@@ -204,8 +207,12 @@ class Worker {
     return found;
   }
 
-  // Exact answers, by brute force.
+  // Exact answers, by brute force, among a "share" of all rows, to which searches from now on keep.
   absl::StatusOr<json> Truth(const json& request) {
+    allowed_ = Some(request.value("share", 1.0));
+    std::vector<bool> allowed(base_.rows());
+    for (std::uint32_t row = 0; row < base_.rows(); ++row)
+      allowed[order_[row]] = allowed_.Contains(row);
     RAGMESH_ASSIGN_OR_RETURN(queries_, OpenVectors(request.at("queries"), base_.dimension));
     const std::size_t k = request.value("k", 10);
     truth_.assign(queries_.rows(), {});
@@ -223,6 +230,7 @@ class Worker {
       for (std::size_t r = 0; r < count; ++r) rows.Set(r, base_.row(row + r));
       packed.Multiply(rows, 0, count, {}, products.data(), queries_.rows());
       for (std::size_t r = 0; r < count; ++r) {
+        if (!allowed[row + r]) continue;
         for (std::size_t q = 0; q < queries_.rows(); ++q)
           best[q].Offer(static_cast<std::uint32_t>(row + r), products[r * queries_.rows() + q]);
       }
@@ -240,7 +248,7 @@ class Worker {
     margins.list = request.value("list_margin", margins.list);
     margins.code = request.value("code_margin", margins.code);
     const std::size_t k = request.value("k", 10);
-    const vector_index::SlotSet all = All();
+    const std::uint64_t allowed_count = allowed_.Count();
     json seconds = json::array(), median = json::array();
     std::size_t hits = 0, wanted = 0;
     const std::size_t n = queries_.rows();
@@ -249,7 +257,8 @@ class Worker {
       hits = wanted = 0;
       for (std::size_t q = 0; q < n; ++q) {
         const absl::Time begin = absl::Now();
-        const std::vector<std::uint32_t> found = Nearest(queries_.row(q), k, margins, all);
+        const std::vector<std::uint32_t> found =
+            Nearest(queries_.row(q), k, margins, allowed_, allowed_count);
         each[q] = absl::ToDoubleSeconds(absl::Now() - begin);
         for (const std::uint32_t id : found)
           hits += std::count(truth_[q].begin(), truth_[q].end(), id) > 0 ? 1 : 0;
@@ -271,6 +280,7 @@ class Worker {
   Vectors base_, queries_, margin_queries_;
   std::vector<std::vector<std::uint32_t>> truth_;
   std::vector<std::uint32_t> order_;
+  vector_index::SlotSet allowed_;
   Memory lists_, bytes_, exact_;
   const float* exact_rows_ = nullptr;
   std::unique_ptr<vector_index::ListIndex> index_;

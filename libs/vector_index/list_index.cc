@@ -1,5 +1,6 @@
 #include "libs/vector_index/list_index.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -78,10 +79,14 @@ absl::StatusOr<ListIndex> ListIndex::Open(absl::string_view lists, absl::string_
 }
 
 SearchMargins ListIndex::MarginsFor(float recall) const {
-  for (std::size_t i = 0; i < kRecallTargets.size(); ++i) {
-    if (recall <= kRecallTargets[i]) return margins_[i];
-  }
-  return margins_.back();
+  const auto above = std::lower_bound(kRecallTargets.begin(), kRecallTargets.end(), recall);
+  if (above == kRecallTargets.begin()) return margins_.front();
+  if (above == kRecallTargets.end()) return margins_.back();
+  const auto high = static_cast<std::size_t>(above - kRecallTargets.begin());
+  const float share =
+      (recall - kRecallTargets[high - 1]) / (kRecallTargets[high] - kRecallTargets[high - 1]);
+  return {std::lerp(margins_[high - 1].list, margins_[high].list, share),
+          std::lerp(margins_[high - 1].code, margins_[high].code, share)};
 }
 
 }  // namespace ragmesh::vector_index

@@ -53,7 +53,7 @@ class ListIndex {
   std::size_t dimension() const { return frame_->dimension(); }
   absl::Span<const ListEntry> lists() const { return entries_; }
   const Frame& frame() const { return *frame_; }
-  // Those of the least target that is not below `recall`, or of the highest.
+  // Between those of the targets on both sides of `recall`; those of the lowest or highest outside.
   SearchMargins MarginsFor(float recall) const;
 
   // Offers to `shortlist` the rows that may be among the k best of those whose bit is set in
