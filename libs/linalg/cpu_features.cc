@@ -39,6 +39,7 @@ CpuFeatures Detect() {
   features.avx512 = features.avx2 && __builtin_cpu_supports("avx512f") &&
                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512vl");
+  features.avx512_vbmi = features.avx512 && __builtin_cpu_supports("avx512vbmi");
   features.avx512_vnni = features.avx512 && __builtin_cpu_supports("avx512vnni");
   features.avx512_bf16 = features.avx512 && __builtin_cpu_supports("avx512bf16") &&
                          __builtin_cpu_supports("avx512vbmi");
@@ -67,6 +68,7 @@ std::string ToString(const CpuFeatures& features) {
   add(features.avx2, "avx2");
   add(features.avx_vnni, "avx_vnni");
   add(features.avx512, "avx512");
+  add(features.avx512_vbmi, "avx512_vbmi");
   add(features.avx512_vnni, "avx512_vnni");
   add(features.avx512_bf16, "avx512_bf16");
   add(features.amx, "amx");

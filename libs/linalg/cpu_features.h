@@ -8,9 +8,10 @@
 namespace ragmesh::linalg {
 
 struct CpuFeatures {
-  bool avx2 = false;      // with FMA, F16C and BMI2
-  bool avx_vnni = false;  // 256-bit vpdpbusd without AVX-512
-  bool avx512 = false;    // F, BW, DQ, VL
+  bool avx2 = false;         // with FMA, F16C and BMI2
+  bool avx_vnni = false;     // 256-bit vpdpbusd without AVX-512
+  bool avx512 = false;       // F, BW, DQ, VL
+  bool avx512_vbmi = false;  // with all of avx512
   bool avx512_vnni = false;
   bool avx512_bf16 = false;  // with VBMI: Cooper Lake alone has the one without the other
   bool amx = false;          // tile registers for int8 and bfloat16, with all of AVX-512 above
