@@ -222,6 +222,7 @@ class VectorStoreClient final : public stages::VectorStore {
     }
     result.sequence = response.sequence();
     result.candidates = response.candidates();
+    result.prefix_cut = response.prefix_cut();
     return result;
   }
 

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
@@ -20,7 +19,10 @@ namespace ragmesh::lexical {
 namespace {
 
 // Raise when the rules in analyzer.h change.
-constexpr int kRules = 1;
+constexpr int kRules = 2;
+
+// Numbers left out between two fields: more than the dropped words that a phrase may span.
+constexpr std::uint32_t kFieldGap = 100;
 
 const absl::flat_hash_set<std::string>& EnglishStopWords() {
   static const auto* const words = new absl::flat_hash_set<std::string>{
@@ -69,9 +71,13 @@ class Analyzer::Session {
     if (stemmer_ != nullptr) sb_stemmer_delete(stemmer_);
   }
 
+  // Calls emit(term, position) for each term; the first word of `text` has the number `position`.
+  // Returns the number after its last word. `raw` words are folded only.
   template <typename Emit>
-  void Run(absl::string_view text, const Emit& emit) {
-    if (words_ == nullptr) return;
+  std::uint32_t Run(absl::string_view text, std::uint32_t position, bool raw, const Emit& emit) {
+    position_ = position;
+    raw_ = raw;
+    if (words_ == nullptr) return position_;
     const auto utf16 =
         icu::UnicodeString::fromUTF8(icu::StringPiece(text.data(), static_cast<int>(text.size())));
     words_->setText(utf16);
@@ -92,6 +98,7 @@ class Analyzer::Session {
       EmitParts(word, emit);
     }
     EmitPairs(emit);
+    return position_;
   }
 
  private:
@@ -114,10 +121,11 @@ class Analyzer::Session {
 
   template <typename Emit>
   void EmitWord(const icu::UnicodeString& word, const Emit& emit) {
+    const std::uint32_t position = position_++;
     std::string term = Folded(word);
     CutToLimit(&term);
-    if (english_ && EnglishStopWords().contains(term)) return;
-    if (stemmer_ != nullptr && !term.empty()) {
+    if (!raw_ && english_ && EnglishStopWords().contains(term)) return;
+    if (!raw_ && stemmer_ != nullptr && !term.empty()) {
       const sb_symbol* stem = sb_stemmer_stem(
           stemmer_, reinterpret_cast<const sb_symbol*>(term.data()), static_cast<int>(term.size()));
       if (stem != nullptr && sb_stemmer_length(stemmer_) > 0) {
@@ -125,7 +133,7 @@ class Analyzer::Session {
                     static_cast<std::size_t>(sb_stemmer_length(stemmer_)));
       }
     }
-    if (!term.empty()) emit(std::move(term));
+    if (!term.empty()) emit(std::move(term), position);
   }
 
   // Pairs over the folded run, so that half-width kana with their marks count as the characters
@@ -143,7 +151,8 @@ class Analyzer::Session {
       const std::int32_t end = second < run.length() ? run.moveIndex32(second, 1) : run.length();
       std::string term;
       run.tempSubStringBetween(first, end).toUTF8String(term);
-      if (!term.empty()) emit(std::move(term));
+      if (!term.empty()) emit(std::move(term), position_);
+      ++position_;
       first = second;
       second = end;
     } while (second < run.length());
@@ -153,6 +162,8 @@ class Analyzer::Session {
   std::unique_ptr<icu::BreakIterator> words_;
   const icu::Normalizer2* fold_ = nullptr;
   sb_stemmer* stemmer_ = nullptr;
+  std::uint32_t position_ = 0;
+  bool raw_ = false;
   icu::UnicodeString run_;  // neighbouring words of the pair scripts, not yet emitted
 };
 
@@ -185,23 +196,64 @@ Analyzer::~Analyzer() = default;
 std::vector<std::string> Analyzer::Terms(absl::string_view text) const {
   std::vector<std::string> terms;
   auto session = pool_->Take(language_);
-  session->Run(text, [&terms](std::string term) { terms.push_back(std::move(term)); });
+  session->Run(text, 0, /*raw=*/false,
+               [&](std::string term, std::uint32_t) { terms.push_back(std::move(term)); });
   pool_->Return(std::move(session));
   return terms;
 }
 
-TermCounts Analyzer::Count(absl::string_view text) const {
-  absl::flat_hash_map<std::string, std::uint32_t> counts;
-  TermCounts result;
+std::vector<PlacedTerm> Analyzer::PlacedTerms(absl::string_view text) const {
+  std::vector<PlacedTerm> terms;
   auto session = pool_->Take(language_);
-  session->Run(text, [&](std::string term) {
-    ++counts[std::move(term)];
-    ++result.length;
+  session->Run(text, 0, /*raw=*/false, [&](std::string term, std::uint32_t position) {
+    terms.push_back({std::move(term), position});
   });
   pool_->Return(std::move(session));
-  result.terms.reserve(counts.size());
-  for (auto& [term, count] : counts) result.terms.emplace_back(term, count);
-  std::sort(result.terms.begin(), result.terms.end());
+  return terms;
+}
+
+std::vector<std::string> Analyzer::Words(absl::string_view text) const {
+  std::vector<std::string> words;
+  auto session = pool_->Take(language_);
+  session->Run(text, 0, /*raw=*/true,
+               [&](std::string word, std::uint32_t) { words.push_back(std::move(word)); });
+  pool_->Return(std::move(session));
+  return words;
+}
+
+ChunkTerms Analyzer::Analyze(absl::string_view title, absl::string_view heading,
+                             absl::string_view body) const {
+  struct Placed {
+    std::string term;
+    std::uint32_t position;
+    std::uint8_t field;
+    bool operator<(const Placed& other) const {
+      const int order = term.compare(other.term);
+      return order != 0 ? order < 0 : position < other.position;
+    }
+  };
+  std::vector<Placed> placed;
+  std::uint32_t position = 0;
+  auto session = pool_->Take(language_);
+  const PerField<absl::string_view> fields = {title, heading, body};
+  for (std::uint8_t field = 0; field < kFields; ++field) {
+    if (fields[field].empty()) continue;
+    position = kFieldGap + session->Run(fields[field], position, /*raw=*/false,
+                                        [&](std::string term, std::uint32_t at) {
+                                          placed.push_back({std::move(term), at, field});
+                                        });
+  }
+  pool_->Return(std::move(session));
+  std::sort(placed.begin(), placed.end());
+  ChunkTerms result;
+  result.positions.reserve(placed.size());
+  for (Placed& one : placed) {
+    if (result.terms.empty() || result.terms.back().term != one.term)
+      result.terms.push_back({std::move(one.term), {}});
+    ++result.terms.back().counts[one.field];
+    ++result.lengths[one.field];
+    result.positions.push_back(one.position);
+  }
   return result;
 }
 

@@ -21,13 +21,32 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "libs/lexical/fields.h"
 
 namespace ragmesh::lexical {
 
-// Terms of one text with how often each occurs, sorted by term.
-struct TermCounts {
-  std::vector<std::pair<std::string, std::uint32_t>> terms;
-  std::uint32_t length = 0;  // occurrences of all terms together
+// The terms of one chunk.
+struct ChunkTerms {
+  struct Term {
+    std::string term;
+    PerField<std::uint32_t> counts = {};  // at least one is not 0
+
+    std::uint64_t count() const { return std::uint64_t{counts[0]} + counts[1] + counts[2]; }
+    bool operator==(const Term&) const = default;
+  };
+  std::vector<Term> terms;  // sorted, each once
+  // Where each term stands, term after term, count() of each, ascending. Words are numbered through
+  // the fields, those included that are dropped; between two fields 100 numbers are left out, so
+  // that no phrase spans them.
+  std::vector<std::uint32_t> positions;
+  PerField<std::uint32_t> lengths = {};  // occurrences of all terms together
+
+  bool operator==(const ChunkTerms&) const = default;
+};
+
+struct PlacedTerm {
+  std::string term;
+  std::uint32_t position = 0;  // numbered as in ChunkTerms
 };
 
 // Thread-safe: each call borrows its own ICU and Snowball state from a small pool.
@@ -46,7 +65,14 @@ class Analyzer {
 
   // Terms in order of occurrence. Bytes that are not UTF-8 separate words.
   std::vector<std::string> Terms(absl::string_view text) const;
-  TermCounts Count(absl::string_view text) const;
+  // The same with their places, which tell a phrase from its words.
+  std::vector<PlacedTerm> PlacedTerms(absl::string_view text) const;
+  // Words and pairs, folded, but neither dropped nor stemmed: what the beginnings of terms are
+  // compared with.
+  std::vector<std::string> Words(absl::string_view text) const;
+  // The terms of the fields are those of the fields joined by line ends.
+  ChunkTerms Analyze(absl::string_view title, absl::string_view heading,
+                     absl::string_view body) const;
 
   // Changes whenever equal text may give other terms, so that stored terms can be known to be
   // stale. Names the rules above and the library versions.

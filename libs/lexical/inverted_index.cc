@@ -1,19 +1,14 @@
 #include "libs/lexical/inverted_index.h"
 
 #include <algorithm>
-#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "libs/lexical/byte_codec.h"
 
 namespace ragmesh::lexical {
 namespace {
-
-bool IsSet(absl::Span<const std::uint64_t> bits, std::uint32_t slot) {
-  return (bits[slot / 64] >> (slot % 64)) & 1;
-}
-
-struct QueryTerm {
-  TermId id;
-  double weight;  // times the query names it
-};
 
 // Scores by slot, kept between calls of one thread because clearing what was touched is far cheaper
 // than a fresh array. Every entry is zero between calls.
@@ -31,6 +26,39 @@ Scratch& ThreadScratch(std::size_t slots) {
 
 }  // namespace
 
+void InvertedIndex::Postings::Add(std::uint32_t slot, const Occurrences& occurrences,
+                                  absl::Span<const std::uint32_t> at) {
+  if (slots.size() % kPostingsPerStart == 0)
+    starts.push_back(static_cast<std::uint32_t>(positions.size()));
+  const auto parts = static_cast<std::uint16_t>(occurrences.title | occurrences.heading << 8);
+  if (parts != 0 && fields.empty()) fields.resize(slots.size());
+  if (parts != 0 || !fields.empty()) fields.push_back(parts);
+  slots.push_back(slot);
+  counts.push_back(occurrences.count);
+  std::uint32_t next = 0;
+  for (const std::uint32_t position : at) {
+    AppendVarint(position - next, &positions);
+    next = position + 1;
+  }
+}
+
+template <typename Visit>
+void InvertedIndex::Postings::Walk(std::size_t first, std::size_t last, const Visit& visit) const {
+  std::vector<std::uint32_t> at;
+  std::size_t i = first / kPostingsPerStart * kPostingsPerStart;
+  if (i >= last) return;
+  ByteReader in(absl::string_view(positions).substr(starts[i / kPostingsPerStart]));
+  for (; i < last; ++i) {
+    at.clear();
+    std::uint32_t next = 0;
+    for (std::uint16_t n = 0; n < counts[i] && in.left() > 0; ++n) {
+      at.push_back(next + static_cast<std::uint32_t>(in.Varint()));
+      next = at.back() + 1;
+    }
+    if (i >= first) visit(i, absl::Span<const std::uint32_t>(at));
+  }
+}
+
 TermId InvertedIndex::Intern(absl::string_view term) {
   const auto [it, inserted] = ids_.try_emplace(term, static_cast<TermId>(postings_.size()));
   if (inserted) {
@@ -40,67 +68,84 @@ TermId InvertedIndex::Intern(absl::string_view term) {
   return it->second;
 }
 
-const TermId* InvertedIndex::Find(absl::string_view term) const {
+InvertedIndex::Document InvertedIndex::Intern(const ChunkTerms& terms) {
+  Document document;
+  document.lengths = Lengths::Of(terms.lengths);
+  document.positions = terms.positions;
+  document.terms.reserve(terms.terms.size());
+  for (const ChunkTerms::Term& term : terms.terms)
+    document.terms.push_back({Intern(term.term), Occurrences::Of(term.counts),
+                              static_cast<std::uint32_t>(term.count())});
+  return document;
+}
+
+std::optional<InvertedIndex::Document> InvertedIndex::FindAll(const ChunkTerms& terms) const {
+  Document document;
+  document.lengths = Lengths::Of(terms.lengths);
+  document.terms.reserve(terms.terms.size());
+  for (const ChunkTerms::Term& term : terms.terms) {
+    const auto it = ids_.find(term.term);
+    if (it == ids_.end()) return std::nullopt;
+    document.terms.push_back({it->second, Occurrences::Of(term.counts), 0});
+  }
+  return document;
+}
+
+const InvertedIndex::Postings* InvertedIndex::Find(absl::string_view term) const {
   const auto it = ids_.find(term);
-  return it == ids_.end() ? nullptr : &it->second;
+  return it == ids_.end() ? nullptr : &postings_[it->second];
+}
+
+std::uint32_t InvertedIndex::DocumentFrequency(absl::string_view term) const {
+  const Postings* postings = Find(term);
+  return postings == nullptr ? 0 : postings->documents;
 }
 
 void InvertedIndex::Append(std::uint32_t slot, const Document& document) {
-  if (lengths_.size() <= slot) lengths_.resize(slot + 1, 0);
-  lengths_[slot] = document.length;
-  for (const auto& [id, count] : document.terms) {
-    postings_[id].slots.push_back(slot);
-    postings_[id].counts.push_back(
-        static_cast<std::uint16_t>(std::min<std::uint32_t>(count, 0xFFFF)));
+  if (lengths_.size() <= slot) lengths_.resize(slot + 1);
+  lengths_[slot] = document.lengths;
+  absl::Span<const std::uint32_t> positions = document.positions;
+  for (const Document::Term& term : document.terms) {
+    Postings& postings = postings_[term.id];
+    const std::size_t bytes = postings.positions.size(), fields = postings.fields.size();
+    const std::size_t own = std::min<std::size_t>(term.positions, positions.size());
+    postings.Add(slot, term.occurrences,
+                 positions.first(std::min<std::size_t>(own, term.occurrences.count)));
+    positions.remove_prefix(own);
+    position_bytes_ += postings.positions.size() - bytes;
+    field_count_ += postings.fields.size() - fields;
   }
   posting_count_ += document.terms.size();
 }
 
 void InvertedIndex::Count(const Document& document, int sign) {
-  for (const auto& [id, count] : document.terms) {
-    std::uint32_t& documents = postings_[id].documents;
+  for (const Document::Term& term : document.terms) {
+    std::uint32_t& documents = postings_[term.id].documents;
     if (sign > 0 && documents++ == 0) ++active_terms_;
     if (sign < 0 && --documents == 0) --active_terms_;
   }
   if (sign > 0) {
-    ++documents_;
-    total_length_ += document.length;
+    statistics_.Add(document.lengths);
   } else {
-    --documents_;
-    total_length_ -= document.length;
+    statistics_.Remove(document.lengths);
   }
 }
 
-void InvertedIndex::Search(absl::Span<const std::string> query, const Bm25& bm25,
-                           absl::Span<const std::uint64_t> allowed,
-                           absl::FunctionRef<void(std::uint32_t, double)> found) const {
-  if (documents_ == 0) return;
-  std::vector<QueryTerm>
-      terms;  // in order of first occurrence, so that sums round the same way every time
-  absl::flat_hash_map<TermId, std::size_t> seen;
-  for (const std::string& text : query) {
-    const TermId* id = Find(text);
-    if (id == nullptr || postings_[*id].documents == 0) continue;
-    const auto [it, inserted] = seen.try_emplace(*id, terms.size());
-    if (inserted) terms.push_back({*id, 0});
-    terms[it->second].weight += 1;
-  }
-  const double n = static_cast<double>(documents_);
-  const double average_length = std::max(1.0, static_cast<double>(total_length_) / n);
-  const std::size_t limit = std::min(lengths_.size(), allowed.size() * 64);
+void InvertedIndex::ScoreAll(absl::Span<const QueryTerm> terms, const Scorer& scorer,
+                             absl::Span<const std::uint64_t> allowed,
+                             absl::FunctionRef<void(std::uint32_t, double)> found) const {
   Scratch& scratch = ThreadScratch(lengths_.size());
   for (const QueryTerm& term : terms) {
-    const Postings& postings = postings_[term.id];
-    const double df = postings.documents;
-    const double weight = term.weight * std::log(1 + (n - df + 0.5) / (df + 0.5));
-    for (std::size_t i = 0; i < postings.slots.size(); ++i) {
-      const std::uint32_t slot = postings.slots[i];
-      if (slot >= limit || !IsSet(allowed, slot)) continue;
-      const double tf = postings.counts[i];
-      const double norm = bm25.k1 * (1 - bm25.b + bm25.b * lengths_[slot] / average_length);
+    const Postings* postings = term.weight > 0 ? Find(term.term) : nullptr;
+    if (postings == nullptr) continue;
+    for (std::size_t i = 0; i < postings->slots.size(); ++i) {
+      const std::uint32_t slot = postings->slots[i];
+      if (!IsSet(allowed, slot)) continue;
+      const double frequency = scorer.Frequency(postings->At(i));
+      if (!(frequency > 0)) continue;
       double& score = scratch.scores[slot];
       if (score == 0) scratch.touched.push_back(slot);
-      score += weight * tf / (tf + norm);
+      score += Scorer::Contribution(term.weight, frequency, scorer.Norm(lengths_[slot]));
     }
   }
   for (const std::uint32_t slot : scratch.touched) {
@@ -109,37 +154,128 @@ void InvertedIndex::Search(absl::Span<const std::string> query, const Bm25& bm25
   }
 }
 
+absl::Status InvertedIndex::Search(absl::Span<const QueryTerm> terms, const Scorer& scorer,
+                                   absl::Span<const std::uint64_t> allowed, std::uint32_t base,
+                                   TopSlots* best) const {
+  ScoreAll(terms, scorer, allowed,
+           [&](std::uint32_t slot, double score) { best->Offer(base + slot, score); });
+  return absl::OkStatus();
+}
+
+absl::Status InvertedIndex::Score(absl::Span<const QueryTerm> terms, const Scorer& scorer,
+                                  absl::Span<const std::uint32_t> slots,
+                                  absl::Span<double> scores) const {
+  std::fill(scores.begin(), scores.end(), 0.0);
+  for (const QueryTerm& term : terms) {
+    const Postings* postings = term.weight > 0 ? Find(term.term) : nullptr;
+    if (postings == nullptr) continue;
+    auto next = postings->slots.begin();
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      next = std::lower_bound(next, postings->slots.end(), slots[i]);
+      if (next == postings->slots.end()) break;
+      if (*next != slots[i]) continue;
+      const double frequency =
+          scorer.Frequency(postings->At(static_cast<std::size_t>(next - postings->slots.begin())));
+      if (frequency > 0)
+        scores[i] += Scorer::Contribution(term.weight, frequency, scorer.Norm(lengths_[slots[i]]));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status InvertedIndex::ForEachSlot(absl::string_view term,
+                                        absl::FunctionRef<void(std::uint32_t)> found) const {
+  if (const Postings* postings = Find(term); postings != nullptr) {
+    for (const std::uint32_t slot : postings->slots) found(slot);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status InvertedIndex::ForEachPositions(
+    absl::string_view term, absl::Span<const std::uint32_t> slots,
+    absl::FunctionRef<void(std::uint32_t, absl::Span<const std::uint32_t>)> found) const {
+  const Postings* postings = Find(term);
+  if (postings == nullptr) return absl::OkStatus();
+  auto next = postings->slots.begin();
+  for (const std::uint32_t slot : slots) {
+    next = std::lower_bound(next, postings->slots.end(), slot);
+    if (next == postings->slots.end()) break;
+    if (*next != slot) continue;
+    const auto i = static_cast<std::size_t>(next - postings->slots.begin());
+    postings->Walk(i, i + 1, [&](std::size_t, absl::Span<const std::uint32_t> positions) {
+      found(slot, positions);
+    });
+  }
+  return absl::OkStatus();
+}
+
+bool InvertedIndex::ForEachTerm(absl::string_view prefix, std::size_t limit,
+                                absl::FunctionRef<void(absl::string_view)> found) const {
+  std::size_t count = 0;
+  for (const auto& [term, id] : ids_) {
+    if (!absl::StartsWith(term, prefix) || postings_[id].slots.empty()) continue;
+    if (count++ == limit) return false;
+    found(term);
+  }
+  return true;
+}
+
+std::vector<absl::string_view> InvertedIndex::SortedTerms() const {
+  std::vector<absl::string_view> terms;
+  terms.reserve(ids_.size());
+  for (const auto& [term, id] : ids_) {
+    if (!postings_[id].slots.empty()) terms.push_back(term);
+  }
+  std::sort(terms.begin(), terms.end());
+  return terms;
+}
+
+void InvertedIndex::ForEachPosting(
+    absl::string_view term,
+    absl::FunctionRef<void(std::uint32_t, const Occurrences&, absl::Span<const std::uint32_t>)>
+        found) const {
+  const Postings* postings = Find(term);
+  if (postings == nullptr) return;
+  postings->Walk(0, postings->slots.size(),
+                 [&](std::size_t i, absl::Span<const std::uint32_t> positions) {
+                   found(postings->slots[i], postings->At(i), positions);
+                 });
+}
+
 InvertedIndex InvertedIndex::Compacted(absl::Span<const std::uint32_t> new_slots) const {
   InvertedIndex result;
   for (std::size_t slot = 0; slot < std::min(new_slots.size(), lengths_.size()); ++slot) {
     if (new_slots[slot] == kDropped) continue;
-    if (result.lengths_.size() <= new_slots[slot]) result.lengths_.resize(new_slots[slot] + 1, 0);
+    if (result.lengths_.size() <= new_slots[slot]) result.lengths_.resize(new_slots[slot] + 1);
     result.lengths_[new_slots[slot]] = lengths_[slot];
   }
   for (const auto& [term, id] : ids_) {
     const Postings& old = postings_[id];
     Postings kept;
-    for (std::size_t i = 0; i < old.slots.size(); ++i) {
-      if (old.slots[i] >= new_slots.size() || new_slots[old.slots[i]] == kDropped) continue;
-      kept.slots.push_back(new_slots[old.slots[i]]);
-      kept.counts.push_back(old.counts[i]);
-    }
+    old.Walk(0, old.slots.size(), [&](std::size_t i, absl::Span<const std::uint32_t> positions) {
+      if (old.slots[i] < new_slots.size() && new_slots[old.slots[i]] != kDropped)
+        kept.Add(new_slots[old.slots[i]], old.At(i), positions);
+    });
     if (kept.slots.empty()) continue;
     kept.documents = old.documents;
     result.posting_count_ += kept.slots.size();
+    result.field_count_ += kept.fields.size();
+    result.position_bytes_ += kept.positions.size();
     result.active_terms_ += kept.documents > 0 ? 1 : 0;
     result.postings_[result.Intern(term)] = std::move(kept);
   }
-  result.documents_ = documents_;
-  result.total_length_ = total_length_;
+  result.statistics_ = statistics_;
   return result;
 }
 
 std::uint64_t InvertedIndex::memory_bytes() const {
   constexpr std::uint64_t kPerTerm = sizeof(Postings) + sizeof(std::string) + sizeof(TermId) + 16;
   constexpr std::uint64_t kPerPosting = sizeof(std::uint32_t) + sizeof(std::uint16_t);
-  return postings_.size() * kPerTerm + term_bytes_ + posting_count_ * kPerPosting * 3 / 2 +
-         lengths_.size() * sizeof(std::uint32_t);
+  const std::uint64_t growing = posting_count_ * kPerPosting +
+                                posting_count_ / kPostingsPerStart * sizeof(std::uint32_t) +
+                                field_count_ * sizeof(std::uint16_t) + position_bytes_;
+  return postings_.size() * kPerTerm + term_bytes_ + growing * 3 / 2 +
+         lengths_.size() * sizeof(Lengths);
 }
 
 }  // namespace ragmesh::lexical

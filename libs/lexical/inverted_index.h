@@ -1,85 +1,132 @@
-// BM25 over an in-memory inverted index.
+// A mutable inverted index in memory: the newest chunks of a collection.
 //
-// Documents are numbered by *slots*, which the caller hands out in ascending order and never
-// reuses. A document is first appended, which costs the most and changes no result, and then
-// activated, which is cheap; so a caller that guards the index with a reader-writer lock can
-// publish large writes at once with short exclusive sections.
+// Chunks are numbered by *slots*, which the caller hands out in ascending order and never reuses. A
+// chunk is first appended, which costs the most and changes no result, and then activated, which is
+// cheap; so a caller that guards the index with a reader-writer lock can publish large writes at
+// once with short exclusive sections.
 #ifndef RAGMESH_LIBS_LEXICAL_INVERTED_INDEX_H_
 #define RAGMESH_LIBS_LEXICAL_INVERTED_INDEX_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "libs/lexical/analyzer.h"
+#include "libs/lexical/bm25.h"
+#include "libs/lexical/fields.h"
+#include "libs/lexical/index_part.h"
 
 namespace ragmesh::lexical {
 
 using TermId = std::uint32_t;
 
-// BM25 in Lucene's form: idf * tf / (tf + k1 * (1 - b + b * length / average length)),
-// idf = ln(1 + (n - df + 0.5) / (df + 0.5)).
-struct Bm25 {
-  double k1 = 1.2;  // how soon repeated terms stop counting
-  double b = 0.75;  // how much long documents are discounted, [0, 1]
-};
-
-// Counts of active documents only: deactivating a document restores what was before it, exactly.
+// Counts of active chunks only: deactivating one restores what was before it, exactly.
 // Not thread-safe; concurrent calls of const methods are fine.
-class InvertedIndex {
+class InvertedIndex final : public IndexPart {
  public:
   struct Document {
-    std::vector<std::pair<TermId, std::uint32_t>> terms;  // distinct, with their counts
-    std::uint32_t length = 0;                             // sum of all counts
+    struct Term {
+      TermId id = 0;
+      Occurrences occurrences;
+      std::uint32_t positions = 0;  // how many of Document::positions are its own
+    };
+    std::vector<Term> terms;  // distinct
+    Lengths lengths;
+    absl::Span<const std::uint32_t>
+        positions;  // those of the ChunkTerms, borrowed; of all chunks or of none
   };
 
-  // The number of `term`, which stays valid for the life of the index; new terms get the next one.
-  TermId Intern(absl::string_view term);
-  // Nothing when the term was never interned.
-  const TermId* Find(absl::string_view term) const;
+  // The terms by number. Numbers stay valid for the life of the index; new terms get the next one.
+  Document Intern(const ChunkTerms& terms);
+  // Nothing when one of the terms was never interned. Without positions.
+  std::optional<Document> FindAll(const ChunkTerms& terms) const;
 
   // `slot` must be larger than every slot appended before.
   void Append(std::uint32_t slot, const Document& document);
   void Activate(const Document& document) { Count(document, +1); }
   void Deactivate(const Document& document) { Count(document, -1); }
 
+  // Of active chunks.
+  const CorpusStatistics& statistics() const override { return statistics_; }
+  std::uint32_t DocumentFrequency(absl::string_view term) const override;
+  std::uint64_t terms() const { return active_terms_; }  // that at least one active chunk holds
+  std::uint64_t memory_bytes() const;                    // estimate
+
   // Calls `found` once for each slot whose bit is set in `allowed` and that holds a term of
-  // `query`, in no particular order, with its score. A term given twice counts twice. A bit beyond
-  // the last appended slot is ignored.
-  void Search(absl::Span<const std::string> query, const Bm25& bm25,
-              absl::Span<const std::uint64_t> allowed,
-              absl::FunctionRef<void(std::uint32_t slot, double score)> found) const;
+  // `terms`, in no particular order, with its score.
+  void ScoreAll(absl::Span<const QueryTerm> terms, const Scorer& scorer,
+                absl::Span<const std::uint64_t> allowed,
+                absl::FunctionRef<void(std::uint32_t slot, double score)> found) const;
 
   // The same index without the slots that `new_slots` maps to kDropped; others get their new
   // number, which must ascend with the old one. Terms that no kept slot holds are forgotten.
   static constexpr std::uint32_t kDropped = 0xFFFFFFFF;
   InvertedIndex Compacted(absl::Span<const std::uint32_t> new_slots) const;
 
-  std::uint64_t documents() const { return documents_; }
-  std::uint64_t terms() const { return active_terms_; }  // that at least one active document holds
-  std::uint64_t total_length() const { return total_length_; }
-  std::uint64_t memory_bytes() const;  // estimate
+  std::uint32_t slot_count() const override { return static_cast<std::uint32_t>(lengths_.size()); }
+  absl::Status ForEachSlot(absl::string_view term,
+                           absl::FunctionRef<void(std::uint32_t)> found) const override;
+  absl::Status ForEachPositions(
+      absl::string_view term, absl::Span<const std::uint32_t> slots,
+      absl::FunctionRef<void(std::uint32_t, absl::Span<const std::uint32_t>)> found) const override;
+  // Looks at every term of the index.
+  bool ForEachTerm(absl::string_view prefix, std::size_t limit,
+                   absl::FunctionRef<void(absl::string_view)> found) const override;
+  absl::Status Search(absl::Span<const QueryTerm> terms, const Scorer& scorer,
+                      absl::Span<const std::uint64_t> allowed, std::uint32_t base,
+                      TopSlots* best) const override;
+  absl::Status Score(absl::Span<const QueryTerm> terms, const Scorer& scorer,
+                     absl::Span<const std::uint32_t> slots,
+                     absl::Span<double> scores) const override;
+
+  // For writers of images: terms in order, and the postings of one, ascending. `positions` are all
+  // positions of a posting, or none where the index was given none.
+  std::vector<absl::string_view> SortedTerms() const;
+  void ForEachPosting(absl::string_view term,
+                      absl::FunctionRef<void(std::uint32_t slot, const Occurrences& occurrences,
+                                             absl::Span<const std::uint32_t> positions)>
+                          found) const;
+  Lengths LengthsAt(std::uint32_t slot) const { return lengths_[slot]; }
 
  private:
+  static constexpr std::size_t kPostingsPerStart = 32;
+
   struct Postings {
     std::vector<std::uint32_t> slots;   // ascending
-    std::vector<std::uint16_t> counts;  // saturates: BM25 is flat long before 65,535 occurrences
+    std::vector<std::uint16_t> counts;  // Occurrences::count
+    std::vector<std::uint16_t> fields;  // title, and heading above it; empty while all are 0
+    std::string positions;              // varints of the gaps; of each posting as many as its count
+    std::vector<std::uint32_t> starts;  // in `positions`, of every kPostingsPerStart-th posting
     std::uint32_t documents = 0;        // active ones
+
+    Occurrences At(std::size_t i) const {
+      const std::uint16_t parts = fields.empty() ? std::uint16_t{0} : fields[i];
+      return {counts[i], static_cast<std::uint8_t>(parts), static_cast<std::uint8_t>(parts >> 8)};
+    }
+    void Add(std::uint32_t slot, const Occurrences& occurrences,
+             absl::Span<const std::uint32_t> at);
+    // Calls visit(i, positions) for postings [first, last).
+    template <typename Visit>
+    void Walk(std::size_t first, std::size_t last, const Visit& visit) const;
   };
 
+  TermId Intern(absl::string_view term);
+  const Postings* Find(absl::string_view term) const;
   void Count(const Document& document, int sign);
 
   absl::flat_hash_map<std::string, TermId> ids_;
-  std::vector<Postings> postings_;      // by term
-  std::vector<std::uint32_t> lengths_;  // by slot
-  std::uint64_t documents_ = 0;
-  std::uint64_t total_length_ = 0;
+  std::vector<Postings> postings_;  // by term
+  std::vector<Lengths> lengths_;    // by slot
+  CorpusStatistics statistics_;
   std::uint64_t active_terms_ = 0;
   std::uint64_t posting_count_ = 0;
+  std::uint64_t field_count_ = 0;
+  std::uint64_t position_bytes_ = 0;
   std::uint64_t term_bytes_ = 0;
 };
 

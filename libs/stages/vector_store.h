@@ -2,6 +2,7 @@
 #ifndef RAGMESH_LIBS_STAGES_VECTOR_STORE_H_
 #define RAGMESH_LIBS_STAGES_VECTOR_STORE_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -37,6 +38,14 @@ struct Fusion {
   std::uint32_t candidates = 100;  // taken from each list before fusion, 1 to 10,000
 };
 
+// What an occurrence of a word counts in the title, in the heading and in the text of a chunk, 0 to
+// 100, not all of them 0.
+using FieldWeights = std::array<double, 3>;
+
+// How the text of a lexical query is read: as words and nothing else, or as libs/lexical/query.h
+// says, with phrases, prefixes and signs.
+enum class QuerySyntax { kPlain, kOperators };
+
 struct CollectionConfig {
   CollectionId id;
   std::string description;
@@ -49,6 +58,7 @@ struct CollectionConfig {
   RerankWeights rerank;
   double bm25_k1 = 1.2;
   double bm25_b = 0.75;
+  FieldWeights lexical_weights = {1, 1, 1};
 };
 
 struct CollectionStats {
@@ -157,6 +167,8 @@ struct SearchRequest {
   std::string embedder_digest;      // of query_vector; must be the collection's
   std::uint32_t top_k = 10;         // 1 to 10,000
   std::optional<Fusion> fusion;     // unset: the collection's
+  QuerySyntax query_syntax = QuerySyntax::kPlain;
+  std::optional<FieldWeights> lexical_weights;  // unset: the collection's
   std::optional<Filter> filter;
   std::vector<std::string> principal_labels;  // a chunk is seen when its document has one of these;
                                               // none: nothing is seen
@@ -176,6 +188,7 @@ struct SearchResult {
   std::vector<SearchHit> hits;   // highest score first, ties by chunk id
   std::uint64_t sequence = 0;    // writes up to this one were visible
   std::uint64_t candidates = 0;  // chunks that passed filter and labels, when the plan counted them
+  bool prefix_cut = false;       // a prefix of the query stands for more terms than were searched
 };
 
 struct Page {

@@ -89,6 +89,11 @@ std::string Seal(RecordKind kind, std::uint8_t version, absl::string_view payloa
 absl::StatusOr<absl::string_view> Unseal(RecordKind kind, std::uint8_t newest_version,
                                          absl::string_view value);
 
+// The version of a value that Unseal has accepted.
+inline std::uint8_t VersionOf(absl::string_view value) {
+  return static_cast<std::uint8_t>(value[1]);
+}
+
 }  // namespace ragmesh::vector_store
 
 #endif  // RAGMESH_LIBS_VECTOR_STORE_BINARY_CODEC_H_

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/lexical/query.h"
 #include "libs/vector_index/flat_search.h"
 #include "libs/vector_store/fusion.h"
 #include "libs/vector_store/limits.h"
@@ -35,6 +36,13 @@ constexpr std::size_t kTokensPerStep = 16;  // read between two looks at their b
 constexpr std::size_t kDocumentsPerStep = 1024;  // listed between two looks at the call
 
 stages::StoredDocument WithoutText(DocumentRecord record) { return std::move(record.document); }
+
+absl::StatusOr<lexical::Query> ReadQuery(const lexical::Analyzer& analyzer,
+                                         const stages::SearchRequest& request) {
+  if (request.query_syntax == stages::QuerySyntax::kPlain)
+    return lexical::PlainQuery(analyzer, request.query_text);
+  return lexical::ParseQuery(analyzer, request.query_text);
+}
 
 bool IsVisible(const ImageView& view, std::uint32_t document,
                const std::optional<stages::Filter>& filter) {
@@ -310,7 +318,7 @@ absl::StatusOr<std::uint64_t> StoredCollection::CountChunks(
 
 absl::StatusOr<std::vector<RankedChunk>> StoredCollection::Rank(
     const Image& image, const ImageView& view, const stages::SearchRequest& request,
-    const SlotSet& allowed, const CallContext& call) const {
+    const SlotSet& allowed, bool* prefix_cut, const CallContext& call) const {
   const stages::CollectionConfig settings = config();
   const stages::Fusion fusion = request.fusion.value_or(settings.fusion);
   const std::size_t limit = request.mode == stages::SearchMode::kHybrid
@@ -321,8 +329,13 @@ absl::StatusOr<std::vector<RankedChunk>> StoredCollection::Rank(
   };
   std::vector<ScoredSlot> lexical, dense;
   if (request.mode != stages::SearchMode::kDense) {
-    lexical = image.SearchLexical(analyzer_.Terms(request.query_text),
-                                  {settings.bm25_k1, settings.bm25_b}, allowed, limit, comes_first);
+    RAGMESH_ASSIGN_OR_RETURN(const lexical::Query query, ReadQuery(analyzer_, request));
+    const lexical::Bm25 bm25{settings.bm25_k1, settings.bm25_b,
+                             request.lexical_weights.value_or(settings.lexical_weights)};
+    RAGMESH_ASSIGN_OR_RETURN(const lexical::FoundSlots found,
+                             image.SearchLexical(query, bm25, allowed, limit, comes_first));
+    for (const lexical::ScoredSlot& hit : found.best) lexical.push_back({hit.slot, hit.score});
+    *prefix_cut = found.prefix_cut;
   }
   if (request.mode != stages::SearchMode::kLexical) {
     RAGMESH_ASSIGN_OR_RETURN(
@@ -359,7 +372,8 @@ absl::StatusOr<stages::SearchResult> StoredCollection::Search(const stages::Sear
         stages::SearchResult result;
         result.sequence = view.sequence;
         result.candidates = allowed.Count();
-        RAGMESH_ASSIGN_OR_RETURN(const auto ranked, Rank(image, view, request, allowed, call));
+        RAGMESH_ASSIGN_OR_RETURN(const auto ranked,
+                                 Rank(image, view, request, allowed, &result.prefix_cut, call));
         std::vector<std::uint32_t> slots;
         for (const RankedChunk& chunk : ranked) slots.push_back(chunk.slot);
         RAGMESH_ASSIGN_OR_RETURN(auto chunks, FetchChunks(view, slots, request.parts));

@@ -30,7 +30,7 @@ constexpr std::uint64_t kTypicalChunkMemory = 1500;
 }  // namespace
 
 struct StoredCollection::PreparedChunk {
-  lexical::TermCounts terms;
+  lexical::ChunkTerms terms;
   std::string content_sha256;
 };
 
@@ -115,7 +115,7 @@ absl::StatusOr<std::vector<StoredCollection::PreparedChunk>> StoredCollection::P
                           "is not the SHA-256 of the chunk's context and text",
                           "Leave it empty to have it computed.");
     }
-    prepared[i].terms = analyzer_.Count(IndexedText(title, stored.chunk));
+    prepared[i].terms = IndexedTerms(analyzer_, title, stored.chunk);
   }
   return prepared;
 }

@@ -19,30 +19,6 @@ constexpr std::size_t kChunksPerSection = 64;
 // Documents judged between two looks at the call.
 constexpr std::uint32_t kDocumentsPerCheck = 1024;
 
-lexical::InvertedIndex::Document Intern(const lexical::TermCounts& counts,
-                                        lexical::InvertedIndex* index) {
-  lexical::InvertedIndex::Document document;
-  document.length = counts.length;
-  document.terms.reserve(counts.terms.size());
-  for (const auto& [term, count] : counts.terms)
-    document.terms.emplace_back(index->Intern(term), count);
-  return document;
-}
-
-// The same of terms that are all in the index.
-lexical::InvertedIndex::Document FindAll(const lexical::TermCounts& counts,
-                                         const lexical::InvertedIndex& index) {
-  lexical::InvertedIndex::Document document;
-  document.length = counts.length;
-  document.terms.reserve(counts.terms.size());
-  for (const auto& [term, count] : counts.terms) {
-    const lexical::TermId* id = index.Find(term);
-    RAGMESH_CHECK(id != nullptr, "the terms of a stored chunk are in the index");
-    document.terms.emplace_back(*id, count);
-  }
-  return document;
-}
-
 std::uint64_t MemoryOf(const ImageDocument& document) {
   constexpr std::uint64_t kPerField = 128;  // a map node and its value
   return sizeof(ImageDocument) + document.id.size() + document.name.size() + document.title.size() +
@@ -115,7 +91,7 @@ std::optional<std::uint32_t> Image::Apply(const ImageChange& change) {
       const ImageChange::NewChunk& chunk = change.new_chunks[i];
       const std::uint32_t slot = chunks_.Append({chunk.id, chunk.number, owner, chunk.ordinal});
       if (rows_.has_value()) rows_->Append(chunk.vector);
-      interned.push_back(Intern(*chunk.terms, &lexical_));
+      interned.push_back(lexical_.Intern(*chunk.terms));
       lexical_.Append(slot, interned.back());
     }
     live_chunks_.Resize(chunks_.size());
@@ -124,7 +100,9 @@ std::optional<std::uint32_t> Image::Apply(const ImageChange& change) {
   leaving.reserve(change.removed_chunks.size());
   for (const ImageChange::RemovedChunk& removed : change.removed_chunks) {
     absl::ReaderMutexLock lock(&mutex_);
-    leaving.push_back(FindAll(removed.terms, lexical_));
+    auto document = lexical_.FindAll(removed.terms);
+    RAGMESH_CHECK(document.has_value(), "the terms of a stored chunk are in the index");
+    leaving.push_back(*std::move(document));
   }
   // Show it, and take away what it replaces.
   absl::MutexLock lock(&mutex_);
@@ -188,14 +166,13 @@ ImageView Image::View(absl::Span<const std::string> principal_labels) const {
   return view;
 }
 
-std::vector<vector_index::ScoredSlot> Image::SearchLexical(
-    absl::Span<const std::string> terms, const lexical::Bm25& bm25, const SlotSet& allowed,
-    std::size_t limit, vector_index::TieBreak comes_first) const {
-  vector_index::TopK best(limit, comes_first);
+absl::StatusOr<lexical::FoundSlots> Image::SearchLexical(const lexical::Query& query,
+                                                         const lexical::Bm25& bm25,
+                                                         const SlotSet& allowed, std::size_t limit,
+                                                         vector_index::TieBreak comes_first) const {
   absl::ReaderMutexLock lock(&mutex_);
-  lexical_.Search(terms, bm25, allowed.words(),
-                  [&best](std::uint32_t slot, double score) { best.Offer(slot, score); });
-  return best.Take();
+  const lexical::SearchPart part{&lexical_, 0, allowed.words(), nullptr};
+  return lexical::SearchIndex({&part, 1}, query, bm25, limit, comes_first);
 }
 
 std::optional<std::uint32_t> Image::FindDocument(absl::string_view id) const {

@@ -17,6 +17,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "libs/lexical/analyzer.h"
+#include "libs/lexical/index_search.h"
 #include "libs/lexical/inverted_index.h"
 #include "libs/stages/vector_store.h"
 #include "libs/vector_index/row_blocks.h"
@@ -79,11 +80,11 @@ struct ImageChange {
     std::uint64_t number = 0;
     std::uint32_t ordinal = 0;
     absl::Span<const float> vector;              // borrowed until Apply returns
-    const lexical::TermCounts* terms = nullptr;  // borrowed until Apply returns
+    const lexical::ChunkTerms* terms = nullptr;  // borrowed until Apply returns
   };
   struct RemovedChunk {
     std::uint32_t slot = 0;
-    lexical::TermCounts terms;
+    lexical::ChunkTerms terms;
   };
   std::optional<DocumentRecord> document;  // a new entry for new_chunks to belong to
   std::uint64_t document_number = 0;
@@ -105,14 +106,11 @@ class Image {
   std::optional<std::uint32_t> Apply(const ImageChange& change) ABSL_LOCKS_EXCLUDED(mutex_);
 
   ImageView View(absl::Span<const std::string> principal_labels) const ABSL_LOCKS_EXCLUDED(mutex_);
-  // The best `limit` chunks of `allowed` for the terms, best first. Document frequencies are those
+  // The best `limit` chunks of `allowed` for the query, best first. Document frequencies are those
   // of now, which may be a write newer than the view `allowed` was made from.
-  std::vector<vector_index::ScoredSlot> SearchLexical(absl::Span<const std::string> terms,
-                                                      const lexical::Bm25& bm25,
-                                                      const vector_index::SlotSet& allowed,
-                                                      std::size_t limit,
-                                                      vector_index::TieBreak comes_first) const
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<lexical::FoundSlots> SearchLexical(
+      const lexical::Query& query, const lexical::Bm25& bm25, const vector_index::SlotSet& allowed,
+      std::size_t limit, vector_index::TieBreak comes_first) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   std::optional<std::uint32_t> FindDocument(absl::string_view id) const ABSL_LOCKS_EXCLUDED(mutex_);
   std::optional<std::uint32_t> FindChunk(absl::string_view id) const ABSL_LOCKS_EXCLUDED(mutex_);

@@ -2,22 +2,20 @@
 #ifndef RAGMESH_LIBS_VECTOR_STORE_INDEXED_TEXT_H_
 #define RAGMESH_LIBS_VECTOR_STORE_INDEXED_TEXT_H_
 
-#include <string>
-
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "libs/lexical/analyzer.h"
 #include "libs/stages/document.h"
 
 namespace ragmesh::vector_store {
 
-// Context and text, after the document's title unless one of them begins with it, so that the
-// title's words do not count twice.
-inline std::string IndexedText(absl::string_view title, const stages::Chunk& chunk) {
-  const std::string text = stages::EmbeddingText(chunk);
+// The document's title, the chunk's context as heading, and its text; no title where context or
+// text begins with it, so that its words do not count twice.
+inline lexical::ChunkTerms IndexedTerms(const lexical::Analyzer& analyzer, absl::string_view title,
+                                        const stages::Chunk& chunk) {
   const bool has_title =
       absl::StartsWith(chunk.context, title) || absl::StartsWith(chunk.text, title);
-  return has_title ? text : absl::StrCat(title, "\n", text);
+  return analyzer.Analyze(has_title ? absl::string_view() : title, chunk.context, chunk.text);
 }
 
 }  // namespace ragmesh::vector_store

@@ -9,8 +9,10 @@
 namespace ragmesh::vector_store {
 namespace {
 
-// Every layout is at its first version.
+// Layouts that are not named below are at their first version.
 constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kCollectionVersion = 2;  // 2 added the weights of fields
+constexpr std::uint8_t kIndexEntryVersion = 2;  // 2 added fields and positions of terms
 
 // Seconds since 1970 rounded down, then nanoseconds: every year a calendar can name, to the
 // nanosecond.
@@ -105,6 +107,25 @@ stages::DocumentInfo TakeInfo(BinaryReader* in) {
   return info;
 }
 
+// How often a term occurs in each field, and where.
+void TakeOccurrences(BinaryReader* in, lexical::ChunkTerms::Term* term,
+                     std::vector<std::uint32_t>* positions) {
+  const std::uint64_t body = in->Varint();
+  if (body / 2 > 0xFFFFFFFF) in->Fail();
+  term->counts[2] = static_cast<std::uint32_t>(body / 2);
+  if (body % 2 == 1) {
+    term->counts[0] = in->Varint32();
+    term->counts[1] = in->Varint32();
+  }
+  std::uint64_t next = 0;
+  for (std::uint64_t n = 0; n < term->count() && !in->failed(); ++n) {
+    const std::uint64_t position = next + in->Varint32();
+    if (position >= 0xFFFFFFFF) in->Fail();
+    positions->push_back(static_cast<std::uint32_t>(position));
+    next = position + 1;
+  }
+}
+
 // Ends a decode: nothing may be left, nothing may have been missing.
 template <typename T>
 absl::StatusOr<T> Finish(const BinaryReader& in, const char* what, T value) {
@@ -146,12 +167,13 @@ std::string Encode(const CollectionRecord& record) {
   out.F64(config.bm25_b);
   Put(record.created, &out);
   out.Bytes(record.analyzer_version);
-  return Seal(RecordKind::kCollection, kVersion, out.bytes());
+  for (const double weight : config.lexical_weights) out.F64(weight);
+  return Seal(RecordKind::kCollection, kCollectionVersion, out.bytes());
 }
 
 absl::StatusOr<CollectionRecord> DecodeCollection(absl::string_view value) {
   RAGMESH_ASSIGN_OR_RETURN(const absl::string_view payload,
-                           Unseal(RecordKind::kCollection, kVersion, value));
+                           Unseal(RecordKind::kCollection, kCollectionVersion, value));
   BinaryReader in(payload);
   CollectionRecord record;
   stages::CollectionConfig& config = record.config;
@@ -174,6 +196,9 @@ absl::StatusOr<CollectionRecord> DecodeCollection(absl::string_view value) {
   config.bm25_b = in.F64();
   record.created = TakeTime(&in);
   record.analyzer_version = in.String();
+  if (VersionOf(value) >= 2) {
+    for (double& weight : config.lexical_weights) weight = in.F64();
+  }
   return Finish(in, "collection record", std::move(record));
 }
 
@@ -295,16 +320,27 @@ std::string Encode(const IndexEntry& entry) {
   out.U64(entry.document_number);
   out.Varint(entry.ordinal);
   out.Varint(entry.terms.terms.size());
-  for (const auto& [term, count] : entry.terms.terms) {
-    out.Bytes(term);
-    out.Varint(count);
+  absl::Span<const std::uint32_t> positions = entry.terms.positions;
+  for (const lexical::ChunkTerms::Term& term : entry.terms.terms) {
+    out.Bytes(term.term);
+    // Most terms are in the body alone.
+    const bool elsewhere = term.counts[0] + term.counts[1] > 0;
+    out.Varint(std::uint64_t{term.counts[2]} * 2 + (elsewhere ? 1 : 0));
+    if (elsewhere) out.Varint(term.counts[0]), out.Varint(term.counts[1]);
+    std::uint32_t next = 0;
+    for (const std::uint32_t position : positions.first(term.count())) {
+      out.Varint(position - next);
+      next = position + 1;
+    }
+    positions.remove_prefix(term.count());
   }
-  return Seal(RecordKind::kIndexEntry, kVersion, out.bytes());
+  return Seal(RecordKind::kIndexEntry, kIndexEntryVersion, out.bytes());
 }
 
 absl::StatusOr<IndexEntry> DecodeIndexEntry(absl::string_view value) {
   RAGMESH_ASSIGN_OR_RETURN(const absl::string_view payload,
-                           Unseal(RecordKind::kIndexEntry, kVersion, value));
+                           Unseal(RecordKind::kIndexEntry, kIndexEntryVersion, value));
+  const bool has_fields = VersionOf(value) >= 2;
   BinaryReader in(payload);
   IndexEntry entry;
   entry.chunk_id = in.String();
@@ -313,10 +349,16 @@ absl::StatusOr<IndexEntry> DecodeIndexEntry(absl::string_view value) {
   const std::size_t count = in.Count(2);
   entry.terms.terms.reserve(count);
   for (std::size_t i = 0; i < count && !in.failed(); ++i) {
-    std::string term = in.String();
-    const std::uint32_t occurrences = in.Varint32();
-    entry.terms.length += occurrences;
-    entry.terms.terms.emplace_back(std::move(term), occurrences);
+    lexical::ChunkTerms::Term& term = entry.terms.terms.emplace_back();
+    term.term = in.String();
+    if (has_fields) {
+      TakeOccurrences(&in, &term, &entry.terms.positions);
+    } else {
+      term.counts[2] = in.Varint32();  // not yet told apart; the collection is analysed anew
+    }
+    if (term.count() == 0) in.Fail();
+    for (std::size_t field = 0; field < lexical::kFields; ++field)
+      entry.terms.lengths[field] += term.counts[field];
   }
   return Finish(in, "index entry", std::move(entry));
 }

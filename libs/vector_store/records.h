@@ -49,7 +49,7 @@ struct IndexEntry {
   std::string chunk_id;
   std::uint64_t document_number = 0;
   std::uint32_t ordinal = 0;
-  lexical::TermCounts terms;
+  lexical::ChunkTerms terms;
 };
 
 std::string Encode(const CollectionRecord& record);

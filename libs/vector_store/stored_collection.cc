@@ -129,9 +129,8 @@ absl::Status StoredCollection::Reindex() {
   for (; chunks->Valid(); chunks->Next()) {
     RAGMESH_ASSIGN_OR_RETURN(const ChunkRecord record, DecodeChunk(chunks->value()));
     const stages::StoredChunk& stored = record.chunk;
-    const IndexEntry entry{
-        stored.id, record.document_number, stored.chunk.ordinal,
-        analyzer_.Count(IndexedText(titles[record.document_number], stored.chunk))};
+    const IndexEntry entry{stored.id, record.document_number, stored.chunk.ordinal,
+                           IndexedTerms(analyzer_, titles[record.document_number], stored.chunk)};
     writes.Put(Family::kIndex, chunks->key(), Encode(entry));
     if (++waiting % kEntriesPerCommit == 0) {
       RAGMESH_RETURN_IF_ERROR(database.Commit(writes));

@@ -121,7 +121,7 @@ class StoredCollection {
   absl::StatusOr<std::vector<RankedChunk>> Rank(const Image& image, const ImageView& view,
                                                 const stages::SearchRequest& request,
                                                 const vector_index::SlotSet& allowed,
-                                                const CallContext& call) const;
+                                                bool* prefix_cut, const CallContext& call) const;
 
   const std::uint32_t number_;
   StoreResources* const resources_;

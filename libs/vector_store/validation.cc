@@ -70,6 +70,14 @@ absl::Status CheckWeight(absl::string_view field, double value, double low, doub
   return InvalidField(field, absl::StrCat("must be from ", low, " to ", high));
 }
 
+absl::Status CheckFieldWeights(const stages::FieldWeights& weights) {
+  for (const double weight : weights)
+    RAGMESH_RETURN_IF_ERROR(CheckWeight("lexical_weights", weight, 0, 100));
+  if (weights == stages::FieldWeights{0, 0, 0})
+    return InvalidField("lexical_weights", "must have at least one weight above 0");
+  return absl::OkStatus();
+}
+
 absl::Status CheckMetadata(const stages::Metadata& metadata) {
   RAGMESH_RETURN_IF_ERROR(
       CheckCount("document.metadata", metadata.size(), kMaxMetadataFields, "fields"));
@@ -234,7 +242,8 @@ absl::Status ValidateConfig(const stages::CollectionConfig& config) {
     return InvalidField("rerank", "must have at least one weight above 0");
   }
   RAGMESH_RETURN_IF_ERROR(CheckWeight("bm25_k1", config.bm25_k1, 0, 100));
-  return CheckWeight("bm25_b", config.bm25_b, 0, 1);
+  RAGMESH_RETURN_IF_ERROR(CheckWeight("bm25_b", config.bm25_b, 0, 1));
+  return CheckFieldWeights(config.lexical_weights);
 }
 
 absl::Status ValidateEmbedder(const stages::CollectionConfig& config, absl::string_view digest) {
@@ -315,6 +324,8 @@ absl::Status ValidateSearch(const stages::CollectionConfig& config,
   }
   RAGMESH_RETURN_IF_ERROR(ValidatePrincipal(request.principal_labels));
   if (request.fusion.has_value()) RAGMESH_RETURN_IF_ERROR(ValidateFusion(*request.fusion));
+  if (request.lexical_weights.has_value())
+    RAGMESH_RETURN_IF_ERROR(CheckFieldWeights(*request.lexical_weights));
   if (request.filter.has_value()) RAGMESH_RETURN_IF_ERROR(ValidateFilter(*request.filter));
   if (request.mode != stages::SearchMode::kDense) {
     if (request.query_text.empty()) return InvalidField("query_text", "must not be empty");

@@ -83,6 +83,41 @@ absl::StatusOr<stages::CollectionId> FromProto(bool present, const store::Collec
   return id;
 }
 
+namespace {
+
+void ToProto(const stages::FieldWeights& weights, store::FieldWeights* out) {
+  out->set_title(weights[0]);
+  out->set_heading(weights[1]);
+  out->set_body(weights[2]);
+}
+
+absl::StatusOr<stages::FieldWeights> FromProto(const store::FieldWeights& in, const Field& field) {
+  stages::FieldWeights weights = {1, 1, 1};
+  if (in.has_title()) weights[0] = in.title();
+  if (in.has_heading()) weights[1] = in.heading();
+  if (in.has_body()) weights[2] = in.body();
+  const char* const names[] = {"title", "heading", "body"};
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    RAGMESH_RETURN_IF_ERROR(CheckRange(weights[i], 0, 100, Field(field, names[i])));
+  if (weights == stages::FieldWeights{0, 0, 0})
+    return field.Invalid("are all 0", "Give a weight above 0 to one field at least.");
+  return weights;
+}
+
+absl::StatusOr<stages::QuerySyntax> FromProto(store::QuerySyntax syntax, const Field& field) {
+  switch (syntax) {
+    case store::QUERY_SYNTAX_UNSPECIFIED:
+    case store::QUERY_SYNTAX_PLAIN:
+      return stages::QuerySyntax::kPlain;
+    case store::QUERY_SYNTAX_OPERATORS:
+      return stages::QuerySyntax::kOperators;
+    default:
+      return field.Invalid("is not a known syntax", "Use QUERY_SYNTAX_PLAIN or _OPERATORS.");
+  }
+}
+
+}  // namespace
+
 void ToProto(const stages::CollectionConfig& config, store::CollectionConfig* out) {
   ToProto(config.id, out->mutable_ref());
   out->set_description(config.description);
@@ -94,6 +129,7 @@ void ToProto(const stages::CollectionConfig& config, store::CollectionConfig* ou
   ToProto(config.rerank, out->mutable_rerank());
   out->set_bm25_k1(config.bm25_k1);
   out->set_bm25_b(config.bm25_b);
+  ToProto(config.lexical_weights, out->mutable_lexical_weights());
 }
 
 absl::StatusOr<stages::CollectionConfig> FromProto(const store::CollectionConfig& in,
@@ -131,6 +167,10 @@ absl::StatusOr<stages::CollectionConfig> FromProto(const store::CollectionConfig
   if (in.has_bm25_b()) {
     RAGMESH_RETURN_IF_ERROR(CheckRange(in.bm25_b(), 0, 1, Field(field, "bm25_b")));
     config.bm25_b = in.bm25_b();
+  }
+  if (in.has_lexical_weights()) {
+    RAGMESH_ASSIGN_OR_RETURN(config.lexical_weights,
+                             FromProto(in.lexical_weights(), Field(field, "lexical_weights")));
   }
   return config;
 }
@@ -256,6 +296,10 @@ void ToProto(const stages::SearchRequest& request, store::SearchRequest* out) {
   out->set_embedder_digest(request.embedder_digest);
   out->set_top_k(request.top_k);
   if (request.fusion.has_value()) ToProto(*request.fusion, out->mutable_fusion());
+  if (request.query_syntax == stages::QuerySyntax::kOperators)
+    out->set_query_syntax(store::QUERY_SYNTAX_OPERATORS);
+  if (request.lexical_weights.has_value())
+    ToProto(*request.lexical_weights, out->mutable_lexical_weights());
   if (request.filter.has_value()) ToProto(*request.filter, out->mutable_filter());
   *out->mutable_principal_labels() = {request.principal_labels.begin(),
                                       request.principal_labels.end()};
@@ -288,6 +332,12 @@ absl::StatusOr<stages::SearchRequest> FromProto(const store::SearchRequest& in,
   }
   if (in.has_filter()) {
     RAGMESH_ASSIGN_OR_RETURN(request.filter, FromProto(in.filter(), Field(field, "filter")));
+  }
+  RAGMESH_ASSIGN_OR_RETURN(request.query_syntax,
+                           FromProto(in.query_syntax(), Field(field, "query_syntax")));
+  if (in.has_lexical_weights()) {
+    RAGMESH_ASSIGN_OR_RETURN(request.lexical_weights,
+                             FromProto(in.lexical_weights(), Field(field, "lexical_weights")));
   }
   request.query_text = in.query_text();
   request.query_vector.assign(in.query_vector().begin(), in.query_vector().end());

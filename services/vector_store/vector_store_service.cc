@@ -290,6 +290,7 @@ grpc::ServerUnaryReactor* VectorStoreService::Search(grpc::CallbackServerContext
         for (const stages::SearchHit& hit : found.hits) wire::ToProto(hit, response->add_hits());
         response->set_sequence(found.sequence);
         response->set_candidates(found.candidates);
+        response->set_prefix_cut(found.prefix_cut);
         return absl::OkStatus();
       });
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "libs/lexical/analyzer.h"
+#include "libs/lexical/index_search.h"
 #include "libs/lexical/inverted_index.h"
 #include "libs/testing/test_data.h"
 
@@ -47,25 +48,26 @@ double MeanNdcg10(const Corpus& corpus) {
   const Analyzer analyzer("en");
   InvertedIndex index;
   for (std::size_t slot = 0; slot < corpus.documents.size(); ++slot) {
-    const TermCounts counts = analyzer.Count(corpus.documents[slot].second);
-    InvertedIndex::Document document;
-    document.length = counts.length;
-    for (const auto& [term, count] : counts.terms)
-      document.terms.emplace_back(index.Intern(term), count);
+    const ChunkTerms terms = analyzer.Analyze("", "", corpus.documents[slot].second);
+    const auto document = index.Intern(terms);
     index.Append(static_cast<std::uint32_t>(slot), document);
     index.Activate(document);
   }
   const std::vector<std::uint64_t> all(corpus.documents.size() / 64 + 1, ~0ull);
+  const auto by_id = [&](std::uint32_t a, std::uint32_t b) {
+    return corpus.documents[a].first < corpus.documents[b].first;
+  };
   double sum = 0;
   int judged = 0;
   for (const auto& [id, text] : corpus.queries) {
     const auto gains = corpus.judgements.find(id);
     if (gains == corpus.judgements.end()) continue;
     std::vector<std::pair<double, std::string>> found;
-    index.Search(analyzer.Terms(text), {}, all, [&](std::uint32_t slot, double score) {
-      found.emplace_back(-score, corpus.documents[slot].first);
-    });
-    std::sort(found.begin(), found.end());
+    const SearchPart part{&index, 0, all, nullptr};
+    const auto slots =
+        SearchIndex({&part, 1}, PlainQuery(analyzer, text), {}, corpus.documents.size(), by_id);
+    for (const ScoredSlot& hit : slots->best)
+      found.emplace_back(-hit.score, corpus.documents[hit.slot].first);
     std::vector<std::string> ranking;
     for (const auto& [score, document] : found) ranking.push_back(document);
     sum += Ndcg10(ranking, gains->second);

@@ -10,7 +10,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using ::testing::Pair;
 using ::testing::SizeIs;
 
 TEST(AnalyzerTest, EnglishIsFoldedStoppedAndStemmed) {
@@ -74,10 +73,40 @@ TEST(AnalyzerTest, EndlessWordIsCutAtACharacter) {
   EXPECT_EQ(terms[0].size(), Analyzer::kMaxTermBytes);
 }
 
-TEST(AnalyzerTest, CountsAreSortedAndSumToTheLength) {
-  const TermCounts counts = Analyzer("en").Count("mesh of services, a mesh of stages");
-  EXPECT_THAT(counts.terms, ElementsAre(Pair("mesh", 2), Pair("servic", 1), Pair("stage", 1)));
-  EXPECT_EQ(counts.length, 4u);
+ChunkTerms::Term Term(const std::string& term, PerField<std::uint32_t> counts) {
+  return {term, counts};
+}
+
+TEST(AnalyzerTest, TermsAreSortedAndTheirCountsSumToTheLengths) {
+  const ChunkTerms terms =
+      Analyzer("en").Analyze("The mesh", "Stages", "mesh of services, a mesh of stages");
+  EXPECT_THAT(terms.terms, ElementsAre(Term("mesh", {1, 0, 2}), Term("servic", {0, 0, 1}),
+                                       Term("stage", {0, 1, 1})));
+  EXPECT_THAT(terms.lengths, ElementsAre(1u, 1u, 4u));
+}
+
+TEST(AnalyzerTest, PositionsCountDroppedWordsAndLeaveAGapBetweenFields) {
+  const ChunkTerms terms = Analyzer("en").Analyze("The mesh", "", "mesh of services");
+  // "the mesh" is 0 and 1; the body begins 100 after the next.
+  EXPECT_THAT(terms.positions, ElementsAre(1u, 102u, 104u));
+}
+
+TEST(AnalyzerTest, FieldsGiveTheTermsOfTheirTextsJoinedByLineEnds) {
+  const Analyzer english("en");
+  const std::string title = "Pumps in 北京", heading = "大学 › valve_types",
+                    body = "Running 3.5 pumps\nภาษาไทย \xFF end";
+  const ChunkTerms apart = english.Analyze(title, heading, body);
+  const ChunkTerms joined = english.Analyze("", "", title + "\n" + heading + "\n" + body);
+  ASSERT_EQ(apart.terms.size(), joined.terms.size());
+  for (std::size_t i = 0; i < apart.terms.size(); ++i) {
+    EXPECT_EQ(apart.terms[i].term, joined.terms[i].term);
+    EXPECT_EQ(apart.terms[i].count(), joined.terms[i].count());
+  }
+}
+
+TEST(AnalyzerTest, WordsAreFoldedButNeitherDroppedNorStemmed) {
+  EXPECT_THAT(Analyzer("en").Words("The CONNECTIONS"), ElementsAre("the", "connections"));
+  EXPECT_THAT(Analyzer("zh").Words("北京大"), ElementsAre("北京", "京大"));
 }
 
 TEST(AnalyzerTest, ThreadsShareOneAnalyzer) {

@@ -13,30 +13,43 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Key;
 
-InvertedIndex::Document Intern(InvertedIndex* index,
-                               const std::map<std::string, std::uint32_t>& counts) {
-  InvertedIndex::Document document;
+using Counts = std::map<std::string, std::uint32_t>;
+
+ChunkTerms Terms(const Counts& counts) {
+  ChunkTerms terms;
   for (const auto& [term, count] : counts) {
-    document.terms.emplace_back(index->Intern(term), count);
-    document.length += count;
+    terms.terms.push_back({term, {0, 0, count}});
+    for (std::uint32_t i = 0; i < count; ++i) terms.positions.push_back(terms.lengths[2] + i);
+    terms.lengths[2] += count;
   }
-  return document;
+  return terms;
 }
 
-InvertedIndex::Document Add(InvertedIndex* index, std::uint32_t slot,
-                            const std::map<std::string, std::uint32_t>& counts) {
-  const auto document = Intern(index, counts);
+InvertedIndex::Document Add(InvertedIndex* index, std::uint32_t slot, const ChunkTerms& terms) {
+  const auto document = index->Intern(terms);
   index->Append(slot, document);
   index->Activate(document);
   return document;
 }
 
+InvertedIndex::Document Add(InvertedIndex* index, std::uint32_t slot, const Counts& counts) {
+  auto document = Add(index, slot, Terms(counts));
+  document.positions = {};
+  return document;
+}
+
 std::map<std::uint32_t, double> Search(const InvertedIndex& index,
                                        const std::vector<std::string>& query,
-                                       std::uint64_t allowed = ~0ull) {
+                                       std::uint64_t allowed = ~0ull, const Bm25& bm25 = {}) {
+  const Scorer scorer(bm25, index.statistics());
+  std::vector<QueryTerm> terms = DistinctTerms(query);
+  for (QueryTerm& term : terms) {
+    const std::uint32_t documents = index.DocumentFrequency(term.term);
+    if (documents > 0) term.weight = term.times * scorer.Idf(documents);
+  }
   std::map<std::uint32_t, double> scores;
-  index.Search(query, {}, {allowed},
-               [&](std::uint32_t slot, double score) { scores[slot] = score; });
+  index.ScoreAll(terms, scorer, {allowed},
+                 [&](std::uint32_t slot, double score) { scores[slot] = score; });
   return scores;
 }
 
@@ -72,7 +85,8 @@ TEST(InvertedIndexTest, AppendedDocumentChangesNoScoreUntilActivated) {
   InvertedIndex index;
   Add(&index, 0, {{"mesh", 1}});
   const auto before = Search(index, {"mesh"}, 1);
-  const auto document = Intern(&index, {{"mesh", 3}, {"new", 1}});
+  const ChunkTerms terms = Terms({{"mesh", 3}, {"new", 1}});
+  const auto document = index.Intern(terms);
   index.Append(1, document);
   EXPECT_EQ(Search(index, {"mesh"}, 1), before);
   EXPECT_EQ(index.terms(), 1u);
@@ -88,8 +102,8 @@ TEST(InvertedIndexTest, DeactivatingRestoresEveryScore) {
   const auto document = Add(&index, 1, {{"mesh", 7}});
   index.Deactivate(document);
   EXPECT_EQ(Search(index, {"mesh", "stage"}, 1), before);
-  EXPECT_EQ(index.documents(), 1u);
-  EXPECT_EQ(index.total_length(), 5u);
+  EXPECT_EQ(index.statistics().documents, 1u);
+  EXPECT_EQ(index.statistics().total_length, 5u);
 }
 
 TEST(InvertedIndexTest, CompactionKeepsScoresAndForgetsTerms) {
@@ -104,8 +118,55 @@ TEST(InvertedIndexTest, CompactionKeepsScoresAndForgetsTerms) {
   const auto after = Search(compacted, {"mesh", "stage"});
   EXPECT_DOUBLE_EQ(after.at(0), before.at(1));
   EXPECT_DOUBLE_EQ(after.at(1), before.at(2));
-  EXPECT_EQ(compacted.Find("gone"), nullptr);
+  EXPECT_THAT(compacted.SortedTerms(), ElementsAre("mesh", "stage"));
   EXPECT_EQ(compacted.terms(), 2u);
+}
+
+TEST(InvertedIndexTest, FieldsWeighCountsAndLengthsBeforeSaturation) {
+  InvertedIndex index;
+  ChunkTerms both;
+  both.terms = {{"mesh", {1, 2, 3}}, {"stage", {0, 0, 1}}};
+  both.positions = {0, 10, 11, 20, 21, 22, 23};
+  both.lengths = {1, 2, 4};
+  Add(&index, 0, both);
+  Add(&index, 1, Counts{{"stage", 1}});
+  const Bm25 bm25{1.5, 0.5, {3, 2, 0.5}};
+  const double length = 3 * 1 + 2 * 2 + 0.5 * 4, average = (length + 0.5) / 2;
+  const double tf = 3 * 1 + 2 * 2 + 0.5 * 3;
+  EXPECT_DOUBLE_EQ(
+      Search(index, {"mesh"}, ~0ull, bm25).at(0),
+      std::log(1 + (2 - 1 + 0.5) / 1.5) * tf / (tf + 1.5 * (0.5 + 0.5 * length / average)));
+}
+
+TEST(InvertedIndexTest, TermOfFieldsWithoutWeightIsNotFound) {
+  InvertedIndex index;
+  ChunkTerms title;
+  title.terms = {{"mesh", {1, 0, 0}}};
+  title.positions = {0};
+  title.lengths = {1, 0, 0};
+  Add(&index, 0, title);
+  Add(&index, 1, Counts{{"mesh", 1}});
+  EXPECT_THAT(Search(index, {"mesh"}, ~0ull, {1.2, 1.0, {0, 1, 1}}), ElementsAre(Key(1)));
+}
+
+TEST(InvertedIndexTest, CountBeyondSixteenBitsIsHeldAndThePositionsAfterItAreRight) {
+  InvertedIndex index;
+  ChunkTerms many;
+  many.terms = {{"a", {0, 0, 70'000}}, {"b", {0, 0, 1}}};
+  for (std::uint32_t i = 0; i <= 70'000; ++i) many.positions.push_back(i);
+  many.lengths = {0, 0, 70'001};
+  Add(&index, 0, many);
+  std::size_t kept = 0;
+  index.ForEachPosting("a", [&](std::uint32_t, const Occurrences& occurrences,
+                                absl::Span<const std::uint32_t> positions) {
+    EXPECT_EQ(occurrences.count, 65'535u);
+    kept = positions.size();
+  });
+  EXPECT_EQ(kept, 65'535u);
+  index.ForEachPosting(
+      "b", [](std::uint32_t, const Occurrences&, absl::Span<const std::uint32_t> positions) {
+        EXPECT_THAT(positions, ElementsAre(70'000u));
+      });
 }
 
 TEST(InvertedIndexTest, EmptyIndexAndUnknownTermsFindNothing) {

@@ -26,7 +26,7 @@ class ImageTest : public ::testing::Test {
     return *image_.Apply(change);
   }
 
-  const lexical::TermCounts terms_{{{"pump", 1}}, 1};
+  const lexical::ChunkTerms terms_{{{"pump", {0, 0, 1}}}, {0}, {0, 0, 1}};
   std::uint64_t sequence_ = 0;
   Image image_{/*dimension=*/0};
 };

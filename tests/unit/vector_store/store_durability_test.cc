@@ -148,7 +148,7 @@ TEST_F(StoreDurabilityTest, StaleAnalysisIsMadeAnewAtOpen) {
     RAGMESH_ASSERT_OK_AND_ASSIGN(auto value, database->Get(Family::kCollections, CollectionKey(1)));
     RAGMESH_ASSERT_OK_AND_ASSIGN(CollectionRecord record, DecodeCollection(*value));
     record.analyzer_version = "of another release";
-    IndexEntry entry{"a", 1, 0, {{{"otherwise-cut", 1}}, 1}};
+    IndexEntry entry{"a", 1, 0, {{{"otherwise-cut", {0, 0, 1}}}, {0}, {0, 0, 1}}};
     WriteSet writes;
     writes.Put(Family::kCollections, CollectionKey(1), Encode(record));
     writes.Put(Family::kIndex, ItemKey(1, 1), Encode(entry));
