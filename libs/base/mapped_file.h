@@ -25,6 +25,9 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
 
   absl::string_view bytes() const { return {data_, size_}; }
+  // Takes whole pages of `part`, some of bytes(), out of this process's memory; they come back from
+  // the system's cache, or from disk, when they are read again.
+  void Release(absl::string_view part) const;
   const std::string& path() const { return path_; }
 
  private:

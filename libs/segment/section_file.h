@@ -72,6 +72,9 @@ class SectionFile {
   // read again. DATA_LOSS / CORRUPT_DATA names the file and the place.
   absl::Status Check(absl::string_view bytes) const;
 
+  // MappedFile::Release.
+  void Release(absl::string_view bytes) const { file_->Release(bytes); }
+
   std::uint64_t size_bytes() const { return file_->bytes().size(); }
   const std::string& path() const { return file_->path(); }
 
