@@ -70,10 +70,23 @@ absl::StatusOr<Sources> ReadSources() {
   return sources;
 }
 
-// How many windows begin where, when one begins every `stride` words.
-std::size_t Windows(const Words& document, std::size_t stride) {
+// How many windows there are, when one begins every `stride` words.
+std::size_t Windows(const Words& document, double stride) {
+  if (document.empty()) return 0;
   const std::size_t fewest = std::min(kFewestWords, document.size());
-  return document.empty() ? 0 : (document.size() - fewest) / stride + 1;
+  return static_cast<std::size_t>(static_cast<double>(document.size() - fewest) / stride) + 1;
+}
+
+// The least stride that gives no more than `count` windows.
+double StrideFor(const std::vector<Words>& documents, std::size_t count) {
+  double low = 1, high = 1e6;
+  for (int step = 0; step < 60; ++step) {
+    const double middle = (low + high) / 2;
+    std::size_t windows = 0;
+    for (const Words& document : documents) windows += Windows(document, middle);
+    (windows > count ? low : high) = middle;
+  }
+  return high;
 }
 
 }  // namespace
@@ -82,16 +95,11 @@ absl::StatusOr<LexicalCorpus> MakeLexicalCorpus(std::size_t count, std::size_t q
                                                 bool shuffled) {
   RAGMESH_ASSIGN_OR_RETURN(const Sources sources, ReadSources());
   LexicalCorpus corpus;
-  std::size_t stride = 1;
-  const auto all = [&] {
-    std::size_t windows = 0;
-    for (const Words& document : sources.documents) windows += Windows(document, stride);
-    return windows;
-  };
-  while (all() > count) ++stride;
+  const double stride = StrideFor(sources.documents, count);
   for (const Words& document : sources.documents) {
     for (std::size_t i = 0; i < Windows(document, stride); ++i) {
-      const auto begin = document.begin() + static_cast<std::ptrdiff_t>(i * stride);
+      const auto begin =
+          document.begin() + static_cast<std::ptrdiff_t>(static_cast<double>(i) * stride);
       const auto words = std::min<std::ptrdiff_t>(kWords, document.end() - begin);
       corpus.chunks.push_back(absl::StrJoin(begin, begin + words, " "));
     }

@@ -18,7 +18,7 @@ struct LexicalCorpus {
 
 // `count` chunks or a few less, as overlapping windows of 150 words. The texts are SciFact,
 // Cranfield, the Wikipedia passages, XQuAD and the corpora of chunking_evaluation, each document by
-// itself; windows begin every so many words, the same number everywhere, and the last windows of a
+// itself; windows begin every so many words (11 for 200,000 chunks), and the last windows of a
 // document are shorter, down to 40 words. In the order of the documents, or shuffled by a fixed
 // seed. Questions are `questions` of the sets' own, taken evenly from each.
 absl::StatusOr<LexicalCorpus> MakeLexicalCorpus(std::size_t count, std::size_t questions,

@@ -3,14 +3,16 @@
 // Slots are taken in ranges of 64. First every range gets an upper bound of what its slots can
 // score, in 16 bits, rounded up: the sum over the terms of the most that a posting of the term in
 // the range can add. Frequent terms have a 4-bit code for each range, whose meaning follows from
-// the query's settings (PostingList::LevelBounds); the lists of rare terms are read instead. Then
-// ranges are scored exactly, the promising ones first, until no other range can reach the worst of
-// the best (compare Mallia, Suel, Tonellotto: Faster Learned Sparse Retrieval with Block-Max
-// Pruning, SIGIR 2024). Scores are sums in the order of the query's terms, so they are the same
-// bits as those of InvertedIndex::ScoreAll.
+// the query's settings (PostingList::LevelBounds); the lists of rare terms are read instead, which
+// gives sums by slot. Then ranges are scored exactly, the promising ones first, until no other
+// range can reach the worst of the best (compare Mallia, Suel, Tonellotto: Faster Learned Sparse
+// Retrieval with Block-Max Pruning, SIGIR 2024). Where neighbours have little in common, codes say
+// little: then lists of more terms are read, the rarest first, as long as that costs less than
+// scoring what is left, and the terms whose codes are still used are those that a MaxScore search
+// would call not essential (Turtle, Flood 1995). Scores are sums in the order of the query's terms,
+// so they are the same bits as those of InvertedIndex::ScoreAll.
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <memory>
 #include <vector>
 
@@ -25,8 +27,17 @@ namespace {
 constexpr double kSteps = 60000;
 constexpr std::uint16_t kMostSteps = 0xFFFF;
 
-// Ranges are scored in passes, each of them over the bounds down to this part of the last.
-constexpr double kNextPass = 0.9;
+// Ranges are scored in passes: the first takes so many of the best, each later one more, and a pass
+// ends where bounds fall below this part of where it began looking.
+constexpr std::size_t kFirstRanges = 16;
+constexpr std::size_t kMoreRanges = 4;
+constexpr double kLookFurther = 0.9;
+
+// What scoring a range costs, in postings read. Measured; it decides speed, not results.
+constexpr std::size_t kPostingsPerRange = 64;
+
+// With more candidates a range is scored as a whole.
+constexpr std::size_t kMostProbed = 6;
 
 struct Posting {
   std::uint32_t slot;
@@ -37,12 +48,13 @@ struct Posting {
 struct List {
   PostingList postings;
   double weight = 0;
-  // Of a frequent term: the block that is unpacked, and where in it the last range ended.
+  // Not read: codes bound it; the block that is unpacked, and where in it the last range ended.
   std::uint32_t block = 0, index = 0;
   std::uint32_t unpacked_block = 0xFFFFFFFF;
   PostingBlock* unpacked = nullptr;
   std::array<std::uint16_t, kLevels + 1> table;
-  // Of a rare term: its postings, all of them, in Scratch::rare.
+  // Read: its postings that are allowed, in Scratch::read.
+  bool is_read = false;
   std::size_t begin = 0, end = 0, next = 0;
 };
 
@@ -50,9 +62,13 @@ struct List {
 struct Scratch {
   std::vector<List> lists;
   std::vector<std::unique_ptr<PostingBlock>> blocks;
-  std::vector<Posting> rare;
-  std::vector<std::uint16_t> bounds;  // by range
+  std::vector<Posting> read;
+  std::vector<std::uint16_t> slot_steps;   // sums of what was read; all 0 between queries
+  std::vector<std::uint16_t> range_steps;  // the largest of slot_steps in each range
+  std::vector<std::uint16_t> code_steps;   // by range, of lists that were not read
+  std::vector<std::uint16_t> bounds;       // both together; 0 once the range is scored
   std::vector<std::uint32_t> ranges;
+  std::vector<std::uint32_t> scored;
   PostingBlock block;
 
   PostingBlock* Block(std::size_t i) {
@@ -64,6 +80,10 @@ struct Scratch {
 Scratch& ThreadScratch() {
   thread_local Scratch scratch;
   return scratch;
+}
+
+std::uint16_t AddSteps(std::uint32_t a, std::uint32_t b) {
+  return static_cast<std::uint16_t>(std::min<std::uint32_t>(a + b, kMostSteps));
 }
 
 absl::Status BrokenBlock() {
@@ -83,10 +103,29 @@ class RangeSearch {
         best_(best),
         scratch_(ThreadScratch()) {}
 
+  ~RangeSearch() {
+    for (const Posting& posting : scratch_.read) scratch_.slot_steps[posting.slot] = 0;
+    scratch_.read.clear();
+  }
+
   absl::Status Run(absl::Span<const QueryTerm> terms) {
     RAGMESH_RETURN_IF_ERROR(OpenLists(terms));
     if (scratch_.lists.empty() || allowed_.empty()) return absl::OkStatus();
-    RAGMESH_RETURN_IF_ERROR(BoundRanges());
+    const std::size_t ranges = PaddedRangeCount(image_.slot_count());
+    if (scratch_.slot_steps.size() < ranges * kRangeSlots)
+      scratch_.slot_steps.resize(ranges * kRangeSlots, 0);
+    scratch_.range_steps.assign(ranges, 0);
+    scratch_.bounds.resize(ranges);
+    scratch_.ranges.resize(ranges);
+    scratch_.scored.clear();
+    for (List& list : scratch_.lists) {
+      if (list.postings.has_codes()) {
+        RAGMESH_RETURN_IF_ERROR(ReadCodes(&list));
+      } else {
+        RAGMESH_RETURN_IF_ERROR(Read(&list));
+      }
+    }
+    BoundRanges();
     return ScoreRanges();
   }
 
@@ -94,101 +133,115 @@ class RangeSearch {
   absl::Status OpenLists(absl::Span<const QueryTerm> terms) {
     scratch_.lists.clear();
     double most = 0;
+    std::size_t with_codes = 0;
     for (const QueryTerm& term : terms) {
       if (!(term.weight > 0)) continue;
       const auto entry = image_.Find(term.term);
       if (!entry.has_value()) continue;
-      List list;
+      List& list = scratch_.lists.emplace_back();
       RAGMESH_ASSIGN_OR_RETURN(list.postings, image_.List(*entry));
       list.weight = term.weight;
       most += term.weight;
-      scratch_.lists.push_back(list);
+      if (list.postings.has_codes()) list.unpacked = scratch_.Block(with_codes++);
     }
-    step_ = most / kSteps;
+    steps_per_score_ = most > 0 ? kSteps / most : 0;
     return absl::OkStatus();
   }
 
   // At least the steps of `bound`, one more for what rounding may have taken from it.
   std::uint16_t StepsUp(double bound) const {
-    return static_cast<std::uint16_t>(std::min<double>(bound / step_ + 2, kMostSteps));
+    return static_cast<std::uint16_t>(std::min<double>(bound * steps_per_score_ + 2, kMostSteps));
   }
-  // A range with fewer steps has no score that reaches `bar`.
-  std::uint16_t StepsOf(double bar) const {
-    return static_cast<std::uint16_t>(std::clamp<double>(bar / step_, 1, kMostSteps));
-  }
-
-  absl::Status BoundRanges() {
-    scratch_.rare.clear();
-    scratch_.bounds.assign(PaddedRangeCount(image_.slot_count()), 0);
-    std::size_t frequent = 0;
-    for (List& list : scratch_.lists) {
-      if (!list.postings.has_codes()) {
-        RAGMESH_RETURN_IF_ERROR(ReadRare(&list));
-        continue;
-      }
-      list.unpacked = scratch_.Block(frequent++);
-      std::array<double, kLevels + 1> levels;
-      if (!list.postings.LevelBounds(scorer_, list.weight, &levels)) return BrokenBlock();
-      list.table[0] = 0;
-      for (std::size_t i = 1; i <= kLevels; ++i)
-        list.table[i] = levels[i] > 0 ? StepsUp(levels[i]) : std::uint16_t{0};
-      kernels_.add_codes(list.postings.codes(), scratch_.bounds.size(), list.table.data(),
-                         scratch_.bounds.data());
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status ReadRare(List* list) {
-    list->begin = scratch_.rare.size();
-    PostingBlock& block = scratch_.block;
-    std::uint32_t range = 0;
-    double most = 0;  // that a posting of the range adds
-    const auto bound_range = [&] {
-      if (most == 0) return;
-      std::uint16_t& bound = scratch_.bounds[range];
-      bound =
-          static_cast<std::uint16_t>(std::min<std::uint32_t>(bound + StepsUp(most), kMostSteps));
-    };
-    for (std::uint32_t b = 0; b < list->postings.block_count(); ++b) {
-      if (!list->postings.Unpack(b, kernels_, &block)) return BrokenBlock();
-      for (std::uint32_t i = 0; i < block.size; ++i) {
-        const std::uint32_t slot = block.slots[i];
-        const double frequency = Frequency(block, i);
-        if (!(frequency > 0)) continue;
-        const double adds =
-            Scorer::Contribution(list->weight, frequency, image_.NormAt(scorer_, slot));
-        scratch_.rare.push_back({slot, adds});
-        if (slot / kRangeSlots != range) {
-          bound_range();
-          range = slot / kRangeSlots;
-          most = 0;
-        }
-        most = std::max(most, adds);
-      }
-    }
-    bound_range();
-    list->end = scratch_.rare.size();
-    return absl::OkStatus();
+  // A range with fewer steps has no score that reaches the bar.
+  std::uint16_t Bar() const {
+    return static_cast<std::uint16_t>(
+        std::clamp<double>(best_->bar() * steps_per_score_, 1, kMostSteps));
   }
 
   double Frequency(const PostingBlock& block, std::uint32_t i) const {
     return scorer_.plain() ? block.counts[i] : scorer_.Frequency(block.At(i));
   }
 
-  absl::Status ScoreRanges() {
-    const auto& bounds = scratch_.bounds;
-    scratch_.ranges.resize(bounds.size());
-    std::uint16_t high = kernels_.largest(bounds.data(), bounds.size());
-    while (high > 0) {
-      const std::uint16_t bar = StepsOf(best_->bar());
-      if (high < bar) break;
-      const auto low = std::max<std::uint16_t>(bar, static_cast<std::uint16_t>(high * kNextPass));
-      const std::size_t found =
-          kernels_.select(bounds.data(), bounds.size(), low, high, scratch_.ranges.data());
-      RAGMESH_RETURN_IF_ERROR(Pass({scratch_.ranges.data(), found}));
-      high = static_cast<std::uint16_t>(low - 1);
-    }
+  absl::Status ReadCodes(List* list) {
+    std::array<double, kLevels + 1> levels;
+    if (!list->postings.LevelBounds(scorer_, list->weight, &levels)) return BrokenBlock();
+    for (std::size_t i = 0; i <= kLevels; ++i)
+      list->table[i] = levels[i] > 0 ? StepsUp(levels[i]) : std::uint16_t{0};
     return absl::OkStatus();
+  }
+
+  absl::Status Read(List* list) {
+    list->is_read = true;
+    list->begin = list->end = scratch_.read.size();
+    PostingBlock& block = scratch_.block;
+    for (std::uint32_t b = 0; b < list->postings.block_count(); ++b) {
+      if (!list->postings.Unpack(b, kernels_, &block)) return BrokenBlock();
+      for (std::uint32_t i = 0; i < block.size; ++i) {
+        const std::uint32_t slot = block.slots[i];
+        if (!IsSet(allowed_, slot)) continue;
+        const double frequency = Frequency(block, i);
+        if (!(frequency > 0)) continue;
+        const double adds =
+            Scorer::Contribution(list->weight, frequency, image_.NormAt(scorer_, slot));
+        scratch_.read.push_back({slot, adds});
+        std::uint16_t& steps = scratch_.slot_steps[slot];
+        steps = AddSteps(steps, StepsUp(adds));
+        std::uint16_t& most = scratch_.range_steps[slot / kRangeSlots];
+        most = std::max(most, steps);
+      }
+    }
+    list->end = scratch_.read.size();
+    return absl::OkStatus();
+  }
+
+  void BoundRanges() {
+    scratch_.code_steps.assign(scratch_.bounds.size(), 0);
+    for (const List& list : scratch_.lists) {
+      if (!list.is_read)
+        kernels_.add_codes(list.postings.codes(), scratch_.bounds.size(), list.table.data(),
+                           scratch_.code_steps.data());
+    }
+    for (std::size_t range = 0; range < scratch_.bounds.size(); ++range)
+      scratch_.bounds[range] = AddSteps(scratch_.code_steps[range], scratch_.range_steps[range]);
+    for (const std::uint32_t range : scratch_.scored) scratch_.bounds[range] = 0;
+  }
+
+  // The ranges that are left with bounds from `low` on, into Scratch::ranges.
+  absl::Span<const std::uint32_t> Select(std::uint16_t low) {
+    return {scratch_.ranges.data(), kernels_.select(scratch_.bounds.data(), scratch_.bounds.size(),
+                                                    low, kMostSteps, scratch_.ranges.data())};
+  }
+
+  absl::Status ScoreRanges() {
+    for (std::size_t wanted = kFirstRanges;; wanted *= kMoreRanges) {
+      const std::uint16_t bar = Bar();
+      std::uint16_t low = kernels_.largest(scratch_.bounds.data(), scratch_.bounds.size());
+      if (low < bar) return absl::OkStatus();
+      absl::Span<const std::uint32_t> ranges;
+      do {
+        low = std::max(bar, static_cast<std::uint16_t>(low * kLookFurther));
+        ranges = Select(low);
+      } while (ranges.size() < wanted && low > bar);
+      RAGMESH_RETURN_IF_ERROR(Pass(ranges));
+      RAGMESH_RETURN_IF_ERROR(ReadMore());
+    }
+  }
+
+  // Reads further lists, the rarest first, while one costs less than scoring the ranges left.
+  absl::Status ReadMore() {
+    while (true) {
+      List* rarest = nullptr;
+      for (List& list : scratch_.lists) {
+        if (!list.is_read &&
+            (rarest == nullptr || list.postings.documents() < rarest->postings.documents()))
+          rarest = &list;
+      }
+      if (rarest == nullptr) return absl::OkStatus();
+      const std::size_t left = Select(Bar()).size();
+      if (left * kPostingsPerRange < rarest->postings.documents()) return absl::OkStatus();
+      RAGMESH_RETURN_IF_ERROR(Read(rarest));
+      BoundRanges();
+    }
   }
 
   // Ranges ascend, so that each list is walked forwards.
@@ -198,30 +251,56 @@ class RangeSearch {
       list.unpacked_block = 0xFFFFFFFF;
       list.next = list.begin;
     }
-    std::uint16_t bar = StepsOf(best_->bar());
     for (const std::uint32_t range : ranges) {
-      if (range >= allowed_.size() || allowed_[range] == 0 || scratch_.bounds[range] < bar)
-        continue;
-      RAGMESH_RETURN_IF_ERROR(ScoreRange(range));
-      bar = StepsOf(best_->bar());
+      if (range < allowed_.size() && allowed_[range] != 0 && scratch_.bounds[range] >= Bar())
+        RAGMESH_RETURN_IF_ERROR(ScoreRange(range));
+      scratch_.bounds[range] = 0;
+      scratch_.scored.push_back(range);
     }
     return absl::OkStatus();
   }
 
   absl::Status ScoreRange(std::uint32_t range) {
-    scores_.fill(0);
     const std::uint32_t begin = range * kRangeSlots;
-    for (List& list : scratch_.lists) {
-      if (!list.postings.has_codes()) {
-        AddRare(begin, &list);
-      } else if (Code(list, range) != 0) {
-        RAGMESH_RETURN_IF_ERROR(AddFrequent(begin, &list));
-      }
+    const std::uint16_t bar = Bar(), codes = scratch_.code_steps[range];
+    // Slots that need more than the codes say must have it from the lists that were read.
+    std::array<std::uint32_t, kRangeSlots> candidates;
+    const std::size_t found = codes >= bar
+                                  ? kRangeSlots
+                                  : kernels_.select(scratch_.slot_steps.data() + begin, kRangeSlots,
+                                                    static_cast<std::uint16_t>(bar - codes),
+                                                    kMostSteps, candidates.data());
+    if (found > kMostProbed) return ScoreWhole(range);
+    for (std::size_t i = 0; i < found; ++i) {
+      if (((allowed_[range] >> candidates[i]) & 1) == 0) continue;
+      double score = 0;
+      RAGMESH_RETURN_IF_ERROR(AddRange(range, begin + candidates[i], 1, &score));
+      if (score > 0) best_->Offer(base_ + begin + candidates[i], score);
     }
+    return absl::OkStatus();
+  }
+
+  absl::Status ScoreWhole(std::uint32_t range) {
+    std::array<double, kRangeSlots> scores = {};
+    const std::uint32_t begin = range * kRangeSlots;
+    RAGMESH_RETURN_IF_ERROR(AddRange(range, begin, kRangeSlots, scores.data()));
     const double bar = best_->bar();
     for (std::uint64_t bits = allowed_[range]; bits != 0; bits &= bits - 1) {
       const auto i = static_cast<std::uint32_t>(__builtin_ctzll(bits));
-      if (scores_[i] > 0 && scores_[i] >= bar) best_->Offer(base_ + begin + i, scores_[i]);
+      if (scores[i] > 0 && scores[i] >= bar) best_->Offer(base_ + begin + i, scores[i]);
+    }
+    return absl::OkStatus();
+  }
+
+  // Adds to scores[i] what all terms add to slot begin + i, for i < count, in one range.
+  absl::Status AddRange(std::uint32_t range, std::uint32_t begin, std::uint32_t count,
+                        double* scores) {
+    for (List& list : scratch_.lists) {
+      if (list.is_read) {
+        AddRead(begin, count, &list, scores);
+      } else if (Code(list, range) != 0) {
+        RAGMESH_RETURN_IF_ERROR(AddPacked(begin, count, &list, scores));
+      }
     }
     return absl::OkStatus();
   }
@@ -231,9 +310,9 @@ class RangeSearch {
     return range % 64 < 32 ? pair & 15 : pair >> 4;
   }
 
-  void AddRare(std::uint32_t begin, List* list) {
-    const Posting* const end = scratch_.rare.data() + list->end;
-    const Posting* at = scratch_.rare.data() + list->next;
+  void AddRead(std::uint32_t begin, std::uint32_t count, List* list, double* scores) {
+    const Posting* const end = scratch_.read.data() + list->end;
+    const Posting* at = scratch_.read.data() + list->next;
     const auto before = [begin](const Posting& posting) { return posting.slot < begin; };
     for (std::ptrdiff_t step = 1; at != end && before(*at); step *= 2) {  // gallop
       const Posting* const far = end - at > step ? at + step : end;
@@ -244,12 +323,12 @@ class RangeSearch {
       at = std::partition_point(at, far, before);
       break;
     }
-    for (; at != end && at->slot - begin < kRangeSlots; ++at)
-      scores_[at->slot - begin] += at->contribution;
-    list->next = static_cast<std::size_t>(at - scratch_.rare.data());
+    for (; at != end && at->slot - begin < count; ++at)
+      scores[at->slot - begin] += at->contribution;
+    list->next = static_cast<std::size_t>(at - scratch_.read.data());
   }
 
-  absl::Status AddFrequent(std::uint32_t begin, List* list) {
+  absl::Status AddPacked(std::uint32_t begin, std::uint32_t count, List* list, double* scores) {
     list->block = list->postings.Seek(list->block, begin);
     for (; list->block < list->postings.block_count(); ++list->block) {
       PostingBlock& block = *list->unpacked;
@@ -259,16 +338,16 @@ class RangeSearch {
         list->index = 0;
       }
       const auto first = block.slots.begin();
-      std::uint32_t i = static_cast<std::uint32_t>(
+      auto i = static_cast<std::uint32_t>(
           std::lower_bound(first + list->index, first + block.size, begin) - first);
-      for (; i < block.size && block.slots[i] - begin < kRangeSlots; ++i) {
+      for (; i < block.size && block.slots[i] - begin < count; ++i) {
         const double frequency = Frequency(block, i);
         if (!(frequency > 0)) continue;
-        scores_[block.slots[i] - begin] +=
+        scores[block.slots[i] - begin] +=
             Scorer::Contribution(list->weight, frequency, image_.NormAt(scorer_, block.slots[i]));
       }
       list->index = i;
-      if (i < block.size) break;  // the range ends before the block does
+      if (i < block.size) break;  // what was asked for ends before the block does
     }
     return absl::OkStatus();
   }
@@ -280,8 +359,7 @@ class RangeSearch {
   const std::uint32_t base_;
   TopSlots* const best_;
   Scratch& scratch_;
-  double step_ = 1;
-  std::array<double, kRangeSlots> scores_;
+  double steps_per_score_ = 0;
 };
 
 }  // namespace
