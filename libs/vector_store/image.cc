@@ -198,6 +198,20 @@ std::vector<vector_index::ScoredSlot> Image::SearchLexical(
   return best.Take();
 }
 
+std::vector<std::vector<stages::TermScore>> Image::ExplainLexical(
+    absl::Span<const std::string> terms, const lexical::Bm25& bm25,
+    absl::Span<const std::uint32_t> slots) const {
+  std::vector<std::vector<stages::TermScore>> explained(slots.size());
+  absl::ReaderMutexLock lock(&mutex_);
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    for (const auto& part : lexical_.Explain(terms, bm25, slots[i])) {
+      explained[i].push_back({terms[part.term], part.occurrences, part.idf, part.frequency,
+                              part.length_norm, part.score});
+    }
+  }
+  return explained;
+}
+
 std::optional<std::uint32_t> Image::FindDocument(absl::string_view id) const {
   absl::ReaderMutexLock lock(&mutex_);
   const auto it = document_by_id_.find(id);

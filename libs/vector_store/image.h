@@ -114,6 +114,11 @@ class Image {
                                                       vector_index::TieBreak comes_first) const
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // What each term adds to the BM25 score of each of `slots`, by the document frequencies of now.
+  std::vector<std::vector<stages::TermScore>> ExplainLexical(
+      absl::Span<const std::string> terms, const lexical::Bm25& bm25,
+      absl::Span<const std::uint32_t> slots) const ABSL_LOCKS_EXCLUDED(mutex_);
+
   std::optional<std::uint32_t> FindDocument(absl::string_view id) const ABSL_LOCKS_EXCLUDED(mutex_);
   std::optional<std::uint32_t> FindChunk(absl::string_view id) const ABSL_LOCKS_EXCLUDED(mutex_);
   // Slots of a document's chunks by ordinal, then id; nullopt once the document has been removed,

@@ -60,6 +60,23 @@ TEST(InvertedIndexTest, RepeatedQueryTermCountsTwice) {
   EXPECT_DOUBLE_EQ(Search(index, {"mesh", "mesh"}).at(0), 2 * Search(index, {"mesh"}).at(0));
 }
 
+TEST(InvertedIndexTest, AnExplanationAddsUpToTheScore) {
+  InvertedIndex index;
+  Add(&index, 0, {{"mesh", 2}, {"stage", 1}});
+  Add(&index, 1, {{"stage", 3}});
+  const std::vector<std::string> query{"none", "stage", "mesh", "stage"};
+  const auto parts = index.Explain(query, {}, 0);
+  ASSERT_EQ(parts.size(), 2u);
+  EXPECT_EQ(parts[0].term, 1u);
+  EXPECT_EQ(parts[0].occurrences, 2);
+  EXPECT_EQ(parts[1].term, 2u);
+  EXPECT_EQ(parts[1].frequency, 2);
+  EXPECT_DOUBLE_EQ(parts[1].idf, std::log(1 + (2 - 1 + 0.5) / (1 + 0.5)));
+  EXPECT_DOUBLE_EQ(parts[0].score + parts[1].score, Search(index, query).at(0));
+  EXPECT_THAT(index.Explain({"mesh"}, {}, 1), IsEmpty());
+  EXPECT_THAT(index.Explain({"mesh"}, {}, 9), IsEmpty());
+}
+
 TEST(InvertedIndexTest, OnlyAllowedSlotsAreFound) {
   InvertedIndex index;
   Add(&index, 0, {{"mesh", 1}});

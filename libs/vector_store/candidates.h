@@ -1,0 +1,51 @@
+// What a search reads of a collection's image: the two lists, and the exact scores of given chunks.
+// Nothing else of the ranking touches the image.
+#ifndef RAGMESH_LIBS_VECTOR_STORE_CANDIDATES_H_
+#define RAGMESH_LIBS_VECTOR_STORE_CANDIDATES_H_
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "libs/base/call_context.h"
+#include "libs/lexical/inverted_index.h"
+#include "libs/ranking/candidate.h"
+#include "libs/stages/vector_store.h"
+#include "libs/vector_index/flat_search.h"
+#include "libs/vector_index/slot_set.h"
+#include "libs/vector_store/image.h"
+
+namespace ragmesh::vector_store {
+
+// One question to one moment of a collection. All borrowed.
+struct SearchScope {
+  const Image& image;
+  const ImageView& view;
+  const vector_index::SlotSet& allowed;  // chunks that may be found
+  absl::Span<const float> query;         // empty: no vectors are compared
+  absl::Span<const std::string> terms;   // analysed; empty: no words are
+  lexical::Bm25 bm25;
+  vector_index::FlatSearchOptions flat;
+};
+
+// How DenseList finds its chunks, for explanations.
+inline constexpr char kDensePlan[] = "exact scan";
+
+// The best `limit` chunks by cosine, and by BM25, best first, ties by chunk id.
+absl::StatusOr<std::vector<vector_index::ScoredSlot>> DenseList(const SearchScope& scope,
+                                                                std::size_t limit,
+                                                                const CallContext& call);
+std::vector<vector_index::ScoredSlot> LexicalList(const SearchScope& scope, std::size_t limit);
+
+// Gives each candidate the score that its list did not: the cosine of its vector, or its BM25
+// score, which is 0 without a term of the query. The scores are those its list would have given it.
+void FillScores(const SearchScope& scope, std::vector<ranking::Candidate>* candidates);
+
+// Cosine of two stored chunks.
+double CosineOf(const SearchScope& scope, std::uint32_t a, std::uint32_t b);
+
+}  // namespace ragmesh::vector_store
+
+#endif  // RAGMESH_LIBS_VECTOR_STORE_CANDIDATES_H_
