@@ -177,12 +177,12 @@ absl::StatusOr<TuneReport> Tune(const std::vector<GoldenQuestion>& questions,
   return report;
 }
 
-std::size_t LikelySettings(bool hybrid) {
+std::size_t LikelySettings(const TuneOptions& options) {
   std::size_t one_round = 0;
-  for (std::size_t axis = 0; axis < AxisCount(hybrid); ++axis)
-    one_round += Variants({}, hybrid, axis).size();
-  // Two rounds on all questions, and about as many more again for what the folds see otherwise.
-  return 1 + 3 * one_round;
+  for (std::size_t axis = 0; axis < AxisCount(options.hybrid); ++axis)
+    one_round += Variants({}, options.hybrid, axis).size();
+  // Two rounds on all questions, and one and a half that no other choice has seen for each fold.
+  return 1 + one_round * (2 + options.folds * 3 / 2);
 }
 
 }  // namespace ragmesh::tuning

@@ -65,8 +65,8 @@ absl::StatusOr<TuneReport> Tune(const std::vector<GoldenQuestion>& questions,
                                 const Settings& in_force, const TuneOptions& options,
                                 RankAll rank_all);
 
-// A bound on how many settings Tune is likely to try, for progress.
-std::size_t LikelySettings(bool hybrid);
+// About how many settings Tune tries where no gain is clear, for progress; fewer where one is.
+std::size_t LikelySettings(const TuneOptions& options);
 
 }  // namespace ragmesh::tuning
 

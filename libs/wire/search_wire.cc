@@ -14,13 +14,19 @@ namespace {
 constexpr std::uint32_t kMaxNeighbours = 8;
 constexpr std::uint32_t kMaxDiverse = 1000;
 
-// Steps take no longer than a call may; what does not fit a Duration is cut.
+// The longest time that a Duration may hold; a step takes no longer than its call.
+constexpr absl::Duration kMostTime = absl::Seconds(315'576'000'000);
+
 void DurationTo(absl::Duration duration, google::protobuf::Duration* out) {
-  constexpr absl::Duration kMost = absl::Seconds(315'576'000'000);
-  duration = std::clamp(duration, -kMost, kMost);
+  duration = std::clamp(duration, -kMostTime, kMostTime);
   const std::int64_t seconds = absl::IDivDuration(duration, absl::Seconds(1), &duration);
   out->set_seconds(seconds);
   out->set_nanos(static_cast<std::int32_t>(absl::ToInt64Nanoseconds(duration)));
+}
+
+absl::Duration DurationFrom(const google::protobuf::Duration& in) {
+  return std::clamp(absl::Seconds(in.seconds()) + absl::Nanoseconds(in.nanos()), -kMostTime,
+                    kMostTime);
 }
 
 void ScaleTo(const stages::ScoreScale& scale, common::ScoreScale* out) {
@@ -144,8 +150,7 @@ absl::StatusOr<stages::SearchExplanation> FromProto(const common::SearchExplanat
   explanation.chunks = in.chunks();
   explanation.allowed = in.allowed();
   for (const auto& step : in.steps()) {
-    explanation.steps.push_back({step.name(), absl::Seconds(step.duration().seconds()) +
-                                                  absl::Nanoseconds(step.duration().nanos())});
+    explanation.steps.push_back({step.name(), DurationFrom(step.duration())});
   }
   return explanation;
 }

@@ -233,7 +233,11 @@ absl::Status CollectionTuning::Run(GatewayConnection& gateway, const std::string
   }
   {
     Progress progress("Tuning", "searches", connection.quiet);
-    const std::size_t likely = tuning::LikelySettings(outcome.hybrid) * questions.size();
+    tuning::TuneOptions options{.hybrid = outcome.hybrid};
+    options.folds = static_cast<std::size_t>(folds_);
+    options.recall_cut = outcome.recall_cut;
+    options.seed = static_cast<std::uint64_t>(seed_);
+    const std::size_t likely = tuning::LikelySettings(options) * questions.size();
     std::size_t done = 0;
     const auto rank_all = [&](const tuning::Settings& settings) {
       const std::string what = tuning::Describe(settings, outcome.hybrid);
@@ -242,10 +246,6 @@ absl::Status CollectionTuning::Run(GatewayConnection& gateway, const std::string
         progress.Update(done, std::max(done, likely), what);
       });
     };
-    tuning::TuneOptions options{.hybrid = outcome.hybrid};
-    options.folds = static_cast<std::size_t>(folds_);
-    options.recall_cut = outcome.recall_cut;
-    options.seed = static_cast<std::uint64_t>(seed_);
     RAGMESH_ASSIGN_OR_RETURN(
         outcome.report, tuning::Tune(questions, SettingsOf(found.collection()), options, rank_all));
   }
