@@ -76,13 +76,19 @@ int main(int argc, char** argv) {
   std::int64_t candidates = 100, cache_bytes = std::int64_t{4} << 30;
   ragmesh::rerank::Cascade cascade;
   ragmesh::stages::RerankWeights weights;
-  bool json = false, special = true;
+  ragmesh::stages::Fusion fusion;
+  std::int64_t fusion_candidates = fusion.candidates;
+  bool json = false, special = true, sweep = false;
   ragmesh::flags::FlagSet flags("quality_bench", "Measures retrieval quality.", "quality_bench");
   flags.String("only", &only, "Only the data set with this in its name.");
   flags.Choice("split", &split, {"test", "train"}, "SciFact queries to ask.");
   flags.Choice("precision", &precision, {"auto", "f32", "bf16", "int8"},
                "What the encoder computes in, as --embedder_precision of the embedder.");
   flags.Int("candidates", &candidates, {1, 512}, "passages", "Candidates handed to the reranker.");
+  flags.Double("dense_weight", &fusion.dense_weight, {0, 1}, "", "Of the z-score row.");
+  flags.Int("fusion_candidates", &fusion_candidates, {1, 10000}, "passages",
+            "Taken from each list before fusion.");
+  flags.Bool("sweep", &sweep, "The z-score row alone, for dense weights from 0 to 1.");
   flags.Double("cascade_margin", &cascade.margin, {0, 1e9}, "standard errors",
                "How much better than predicted a candidate may be that was left out.");
   flags.Double("model_weight", &weights.model, {0, 1}, "",
@@ -125,6 +131,9 @@ int main(int argc, char** argv) {
     options.rerank_candidates = static_cast<std::uint32_t>(candidates);
     weights.lexical = weights.dense = (1 - weights.model) / 2;
     options.rerank_weights = weights;
+    options.dense_weight = fusion.dense_weight;
+    options.fusion_candidates = static_cast<std::uint32_t>(fusion_candidates);
+    for (int step = 0; sweep && step <= 20; ++step) options.sweep.push_back(step / 20.0);
     options.scored = [&scored] { return scored; };
     absl::Time shown = absl::Now();
     options.on_progress = [&shown](const std::string& what, std::size_t done, std::size_t total) {

@@ -5,11 +5,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
-#include "bench/datasets/ranking_metrics.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/ranking/ranking_metrics.h"
 
 namespace ragmesh::bench {
 namespace {
@@ -50,7 +51,8 @@ class Run {
   absl::Status Fill(const std::vector<float>& vectors);
   absl::StatusOr<stages::SearchResult> Search(const IrQuery& query,
                                               const std::vector<float>& vector,
-                                              stages::SearchMode mode, stages::FusionMethod method);
+                                              stages::SearchMode mode,
+                                              const stages::Fusion& fusion);
   absl::StatusOr<Ranking> Rerank(const IrQuery& query, const stages::SearchResult& fused,
                                  std::uint32_t top_k);
 
@@ -118,7 +120,7 @@ absl::Status Run::Fill(const std::vector<float>& vectors) {
 absl::StatusOr<stages::SearchResult> Run::Search(const IrQuery& query,
                                                  const std::vector<float>& vector,
                                                  stages::SearchMode mode,
-                                                 stages::FusionMethod method) {
+                                                 const stages::Fusion& fusion) {
   stages::SearchRequest request{.collection = collection_, .mode = mode};
   if (mode != stages::SearchMode::kDense) request.query_text = query.text;
   if (mode != stages::SearchMode::kLexical) {
@@ -126,7 +128,7 @@ absl::StatusOr<stages::SearchResult> Run::Search(const IrQuery& query,
     request.embedder_digest = info_.model.digest;
   }
   request.top_k = 100;
-  request.fusion = stages::Fusion{.method = method};
+  request.fusion = fusion;
   request.principal_labels = {kLabel};
   return store_.Search(request, call_);
 }
@@ -152,12 +154,12 @@ absl::StatusOr<QualityRow> Run::MeasureRow(const std::string& name, RankOne rank
   const absl::Time begin = absl::Now();
   const std::size_t scored_before = options_.scored();
   for (std::size_t i = 0; i < dataset_.queries.size(); ++i) {
-    RAGMESH_ASSIGN_OR_RETURN(const Ranking ranking, rank_one(i));
+    RAGMESH_ASSIGN_OR_RETURN(const Ranking ranked, rank_one(i));
     const auto& grades = dataset_.queries[i].grades;
-    row.ndcg_at_10 += Ndcg(ranking, grades, 10);
-    row.recall_at_10 += Recall(ranking, grades, 10);
-    row.recall_at_100 += Recall(ranking, grades, 100);
-    row.mrr_at_10 += ReciprocalRank(ranking, grades, 10);
+    row.ndcg_at_10 += ranking::Ndcg(ranked, grades, 10);
+    row.recall_at_10 += ranking::Recall(ranked, grades, 10);
+    row.recall_at_100 += ranking::Recall(ranked, grades, 100);
+    row.mrr_at_10 += ranking::ReciprocalRank(ranked, grades, 10);
     Progress(name, i + 1, dataset_.queries.size());
   }
   const double count = std::max<double>(1, static_cast<double>(dataset_.queries.size()));
@@ -184,10 +186,10 @@ absl::StatusOr<std::vector<QualityRow>> Run::Measure() {
     asked[i].vector = std::move(embeddings[0].values);
   }
 
-  const auto searched = [&](stages::SearchMode mode, stages::FusionMethod method, bool keep) {
-    return [&, mode, method, keep](std::size_t i) -> absl::StatusOr<Ranking> {
+  const auto searched = [&](stages::SearchMode mode, const stages::Fusion& fusion, bool keep) {
+    return [&, mode, fusion, keep](std::size_t i) -> absl::StatusOr<Ranking> {
       RAGMESH_ASSIGN_OR_RETURN(auto result,
-                               Search(dataset_.queries[i], asked[i].vector, mode, method));
+                               Search(dataset_.queries[i], asked[i].vector, mode, fusion));
       Ranking ranking;
       for (const auto& hit : result.hits) ranking.push_back(hit.chunk.id);
       if (keep) asked[i].fused = std::move(result);
@@ -195,19 +197,30 @@ absl::StatusOr<std::vector<QualityRow>> Run::Measure() {
     };
   };
   using Mode = stages::SearchMode;
-  using Method = stages::FusionMethod;
   std::vector<QualityRow> rows;
   const auto add = [&rows](absl::StatusOr<QualityRow> row) {
     if (row.ok()) rows.push_back(*row);
     return row.status();
   };
-  RAGMESH_RETURN_IF_ERROR(add(MeasureRow("dense", searched(Mode::kDense, Method::kZScore, false))));
+  const stages::Fusion z_score{.dense_weight = options_.dense_weight,
+                               .candidates = options_.fusion_candidates};
+  if (!options_.sweep.empty()) {
+    for (const double weight : options_.sweep) {
+      stages::Fusion fusion = z_score;
+      fusion.dense_weight = weight;
+      RAGMESH_RETURN_IF_ERROR(add(MeasureRow(absl::StrFormat("z-score %.2f", weight),
+                                             searched(Mode::kHybrid, fusion, false))));
+    }
+    return rows;
+  }
+  stages::Fusion reciprocal_rank = z_score;
+  reciprocal_rank.method = stages::FusionMethod::kReciprocalRank;
+  RAGMESH_RETURN_IF_ERROR(add(MeasureRow("dense", searched(Mode::kDense, {}, false))));
+  RAGMESH_RETURN_IF_ERROR(add(MeasureRow("lexical", searched(Mode::kLexical, {}, false))));
   RAGMESH_RETURN_IF_ERROR(
-      add(MeasureRow("lexical", searched(Mode::kLexical, Method::kZScore, false))));
+      add(MeasureRow("hybrid rrf", searched(Mode::kHybrid, reciprocal_rank, true))));
   RAGMESH_RETURN_IF_ERROR(
-      add(MeasureRow("hybrid rrf", searched(Mode::kHybrid, Method::kReciprocalRank, true))));
-  RAGMESH_RETURN_IF_ERROR(
-      add(MeasureRow("hybrid z-score", searched(Mode::kHybrid, Method::kZScore, false))));
+      add(MeasureRow("hybrid z-score", searched(Mode::kHybrid, z_score, false))));
   const auto reranked = [&](std::uint32_t top_k) {
     return [&, top_k](std::size_t i) { return Rerank(dataset_.queries[i], asked[i].fused, top_k); };
   };

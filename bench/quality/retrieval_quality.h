@@ -29,6 +29,10 @@ struct QualityRow {
 struct QualityOptions {
   std::uint32_t rerank_candidates = 100;  // of the reciprocal-rank list, as the reference did
   stages::RerankWeights rerank_weights;
+  double dense_weight = stages::Fusion().dense_weight;  // of the z-score row
+  std::uint32_t fusion_candidates = stages::Fusion().candidates;
+  // Dense weights to try: one row "z-score <weight>" each instead of all others.
+  std::vector<double> sweep;
   std::function<std::size_t()> scored;  // candidates that the reranker's model has read so far
   std::function<void(const std::string& what, std::size_t done, std::size_t total)> on_progress;
 };

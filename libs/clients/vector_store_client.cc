@@ -213,17 +213,7 @@ class VectorStoreClient final : public stages::VectorStore {
     wire::ToProto(in, &request);
     RAGMESH_ASSIGN_OR_RETURN(const auto response,
                              Call<v1::SearchResponse>(call, request, &Service::Stub::Search));
-    stages::SearchResult result;
-    const wire::Field root;
-    for (int i = 0; i < response.hits_size(); ++i) {
-      RAGMESH_ASSIGN_OR_RETURN(stages::SearchHit hit,
-                               wire::FromProto(response.hits(i), wire::Field(root, "hits", i)));
-      result.hits.push_back(std::move(hit));
-    }
-    result.sequence = response.sequence();
-    result.candidates = response.candidates();
-    result.prefix_cut = response.prefix_cut();
-    return result;
+    return wire::FromProto(response, wire::Field());
   }
 
   absl::StatusOr<stages::StageInfo> Info(const CallContext& call) override {

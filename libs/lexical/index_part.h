@@ -36,6 +36,13 @@ class IndexPart {
       absl::FunctionRef<void(std::uint32_t slot, absl::Span<const std::uint32_t> positions)> found)
       const = 0;
 
+  // How often the term occurs in each of `slots`, ascending, that holds it, and the lengths of that
+  // slot; `i` counts in `slots`.
+  virtual absl::Status ForEachOccurrence(
+      absl::string_view term, absl::Span<const std::uint32_t> slots,
+      absl::FunctionRef<void(std::size_t i, const Occurrences& of, const Lengths& lengths)> found)
+      const = 0;
+
   // The first `limit` terms that begin with `prefix`, in no particular order; false when there are
   // more of them.
   virtual bool ForEachTerm(absl::string_view prefix, std::size_t limit,

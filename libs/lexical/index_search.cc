@@ -73,6 +73,19 @@ Prepared Prepare(absl::Span<const SearchPart> parts, const Query& query, const S
   return prepared;
 }
 
+// Of `slots`, ascending slots of the whole, those of one part, by its own numbers.
+struct OwnSlots {
+  OwnSlots(const SearchPart& part, absl::Span<const std::uint32_t> slots) {
+    const auto begin = std::lower_bound(slots.begin(), slots.end(), part.base);
+    const auto end =
+        std::lower_bound(begin, slots.end(), std::uint64_t{part.base} + part.part->slot_count());
+    first = static_cast<std::size_t>(begin - slots.begin());
+    for (auto it = begin; it != end; ++it) own.push_back(*it - part.base);
+  }
+  std::size_t first;  // place of the first of them in `slots`
+  std::vector<std::uint32_t> own;
+};
+
 bool IsConditional(const Clause& clause) { return clause.role != Clause::Role::kOptional; }
 
 absl::Status KeepMatching(const IndexPart& part, const Query& query, const Prepared& prepared,
@@ -134,19 +147,37 @@ absl::StatusOr<std::vector<double>> ScoreIndex(absl::Span<const SearchPart> part
   const Scorer scorer(bm25, TotalStatistics(parts));
   const Prepared prepared = Prepare(parts, query, scorer);
   std::vector<double> scores(slots.size(), 0);
-  std::vector<std::uint32_t> own;
   for (const SearchPart& part : parts) {
-    const auto begin = std::lower_bound(slots.begin(), slots.end(), part.base);
-    const auto end =
-        std::lower_bound(begin, slots.end(), std::uint64_t{part.base} + part.part->slot_count());
-    own.clear();
-    for (auto it = begin; it != end; ++it) own.push_back(*it - part.base);
+    const OwnSlots own(part, slots);
     RAGMESH_RETURN_IF_ERROR(
-        part.part->Score(prepared.terms, scorer, own,
-                         absl::MakeSpan(scores).subspan(
-                             static_cast<std::size_t>(begin - slots.begin()), own.size())));
+        part.part->Score(prepared.terms, scorer, own.own,
+                         absl::MakeSpan(scores).subspan(own.first, own.own.size())));
   }
   return scores;
+}
+
+absl::StatusOr<std::vector<std::vector<TermScore>>> ExplainIndex(
+    absl::Span<const SearchPart> parts, const Query& query, const Bm25& bm25,
+    absl::Span<const std::uint32_t> slots) {
+  const Scorer scorer(bm25, TotalStatistics(parts));
+  const Prepared prepared = Prepare(parts, query, scorer);
+  std::vector<std::vector<TermScore>> explained(slots.size());
+  for (const SearchPart& part : parts) {
+    const OwnSlots own(part, slots);
+    for (const QueryTerm& term : prepared.terms) {
+      if (term.weight == 0) continue;
+      RAGMESH_RETURN_IF_ERROR(part.part->ForEachOccurrence(
+          term.term, own.own, [&](std::size_t i, const Occurrences& of, const Lengths& lengths) {
+            const double frequency = scorer.Frequency(of), norm = scorer.Norm(lengths);
+            if (frequency > 0) {
+              explained[own.first + i].push_back(
+                  {term.term, term.times, term.weight / term.times, frequency, norm,
+                   Scorer::Contribution(term.weight, frequency, norm)});
+            }
+          }));
+    }
+  }
+  return explained;
 }
 
 }  // namespace ragmesh::lexical

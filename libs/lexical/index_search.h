@@ -67,6 +67,22 @@ absl::StatusOr<std::vector<double>> ScoreIndex(absl::Span<const SearchPart> part
                                                const Query& query, const Bm25& bm25,
                                                absl::Span<const std::uint32_t> slots);
 
+// What one term adds to a score: times * idf * frequency / (frequency + norm).
+struct TermScore {
+  std::string term;
+  double times = 0;  // in the query
+  double idf = 0;
+  double frequency = 0;  // in the chunk, weighted by field; above 0
+  double norm = 0;       // k1 * (1 - b + b * length / average length)
+  double score = 0;
+};
+
+// Of each of `slots`, ascending slots of the whole, the terms that add to its score, in the order
+// in which they are summed.
+absl::StatusOr<std::vector<std::vector<TermScore>>> ExplainIndex(
+    absl::Span<const SearchPart> parts, const Query& query, const Bm25& bm25,
+    absl::Span<const std::uint32_t> slots);
+
 }  // namespace ragmesh::lexical
 
 #endif  // RAGMESH_LIBS_LEXICAL_INDEX_SEARCH_H_

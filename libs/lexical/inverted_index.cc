@@ -209,6 +209,22 @@ absl::Status InvertedIndex::ForEachPositions(
   return absl::OkStatus();
 }
 
+absl::Status InvertedIndex::ForEachOccurrence(
+    absl::string_view term, absl::Span<const std::uint32_t> slots,
+    absl::FunctionRef<void(std::size_t, const Occurrences&, const Lengths&)> found) const {
+  const Postings* postings = Find(term);
+  if (postings == nullptr) return absl::OkStatus();
+  auto next = postings->slots.begin();
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    next = std::lower_bound(next, postings->slots.end(), slots[i]);
+    if (next == postings->slots.end()) break;
+    if (*next != slots[i]) continue;
+    const auto at = static_cast<std::size_t>(next - postings->slots.begin());
+    found(i, postings->At(at), lengths_[slots[i]]);
+  }
+  return absl::OkStatus();
+}
+
 bool InvertedIndex::ForEachTerm(absl::string_view prefix, std::size_t limit,
                                 absl::FunctionRef<void(absl::string_view)> found) const {
   std::size_t count = 0;

@@ -63,6 +63,18 @@ class InvertedIndex final : public IndexPart {
                 absl::Span<const std::uint64_t> allowed,
                 absl::FunctionRef<void(std::uint32_t slot, double score)> found) const;
 
+  // What each term of `query` that `slot` holds adds to its score, in the order of Search's sum.
+  struct Contribution {
+    std::size_t term = 0;    // place of its first occurrence in `query`
+    double occurrences = 0;  // in the query
+    double idf = 0;
+    double frequency = 0;    // in the slot
+    double length_norm = 0;  // k1 * (1 - b + b * length / average length)
+    double score = 0;
+  };
+  std::vector<Contribution> Explain(absl::Span<const std::string> query, const Bm25& bm25,
+                                    std::uint32_t slot) const;
+
   // The same index without the slots that `new_slots` maps to kDropped; others get their new
   // number, which must ascend with the old one. Terms that no kept slot holds are forgotten.
   static constexpr std::uint32_t kDropped = 0xFFFFFFFF;
@@ -74,6 +86,10 @@ class InvertedIndex final : public IndexPart {
   absl::Status ForEachPositions(
       absl::string_view term, absl::Span<const std::uint32_t> slots,
       absl::FunctionRef<void(std::uint32_t, absl::Span<const std::uint32_t>)> found) const override;
+  absl::Status ForEachOccurrence(
+      absl::string_view term, absl::Span<const std::uint32_t> slots,
+      absl::FunctionRef<void(std::size_t, const Occurrences&, const Lengths&)> found)
+      const override;
   // Looks at every term of the index.
   bool ForEachTerm(absl::string_view prefix, std::size_t limit,
                    absl::FunctionRef<void(absl::string_view)> found) const override;

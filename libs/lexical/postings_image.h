@@ -96,6 +96,10 @@ class PostingsImage final : public IndexPart {
   absl::Status ForEachPositions(
       absl::string_view term, absl::Span<const std::uint32_t> slots,
       absl::FunctionRef<void(std::uint32_t, absl::Span<const std::uint32_t>)> found) const override;
+  absl::Status ForEachOccurrence(
+      absl::string_view term, absl::Span<const std::uint32_t> slots,
+      absl::FunctionRef<void(std::size_t, const Occurrences&, const Lengths&)> found)
+      const override;
   bool ForEachTerm(absl::string_view prefix, std::size_t limit,
                    absl::FunctionRef<void(absl::string_view)> found) const override;
   absl::Status Search(absl::Span<const QueryTerm> terms, const Scorer& scorer,

@@ -81,6 +81,20 @@ absl::Status PostingsImage::ForEachPositions(
   return cursor.failed() ? BrokenBlock() : absl::OkStatus();
 }
 
+absl::Status PostingsImage::ForEachOccurrence(
+    absl::string_view term, absl::Span<const std::uint32_t> slots,
+    absl::FunctionRef<void(std::size_t, const Occurrences&, const Lengths&)> found) const {
+  const auto entry = Find(term);
+  if (!entry.has_value()) return absl::OkStatus();
+  RAGMESH_ASSIGN_OR_RETURN(const PostingList list, List(*entry));
+  ListCursor cursor(list, *kernels_);
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (cursor.Advance(slots[i]))
+      found(i, cursor.postings().At(cursor.index()), LengthsAt(slots[i]));
+  }
+  return cursor.failed() ? BrokenBlock() : absl::OkStatus();
+}
+
 bool PostingsImage::ForEachTerm(absl::string_view prefix, std::size_t limit,
                                 absl::FunctionRef<void(absl::string_view)> found) const {
   TermDictionary::Cursor cursor = dictionary_.Near(prefix);

@@ -109,6 +109,10 @@ absl::StatusOr<stages::Collection> Gateway::UpdateCollection(const Caller& calle
   }
   if (change.fusion.has_value()) collection.config.fusion = *change.fusion;
   if (change.rerank.has_value()) collection.config.rerank = *change.rerank;
+  if (change.bm25.has_value()) {
+    collection.config.bm25_k1 = change.bm25->k1;
+    collection.config.bm25_b = change.bm25->b;
+  }
   return stages_.vector_store.UpdateCollection(collection.config, call);
 }
 

@@ -35,6 +35,7 @@ struct CollectionChange {
   std::optional<std::string> description;
   std::optional<stages::Fusion> fusion;
   std::optional<stages::RerankWeights> rerank;
+  std::optional<stages::Bm25> bm25;
 };
 
 struct EmbedResult {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/pipeline/choose_passages.h"
 
 namespace ragmesh::pipeline {
 namespace {
@@ -15,6 +16,8 @@ using stages::SearchMode;
 constexpr std::uint32_t kDefaultTopK = 10;
 constexpr std::uint32_t kMaxTopK = 100;
 constexpr std::uint32_t kMaxRerankCandidates = 512;
+constexpr std::uint32_t kMaxPerDocument = 100;
+constexpr std::size_t kMaxDimension = 4096;
 
 // Times one step and adds it to the response.
 class Stopwatch {
@@ -42,7 +45,40 @@ absl::Status Validate(const SearchRequest& request) {
   if (request.rerank_candidates > kMaxRerankCandidates) {
     return InvalidField("rerank_candidates", "must be at most 512");
   }
+  if (request.max_per_document > kMaxPerDocument)
+    return InvalidField("max_per_document", "must be at most 100");
+  const std::uint32_t top_k = request.top_k == 0 ? kDefaultTopK : request.top_k;
+  if (top_k * request.max_per_document > kMaxRerankCandidates) {
+    return LimitExceeded("max_per_document", top_k * request.max_per_document, kMaxRerankCandidates,
+                         "passages", "top_k times max_per_document must not be more.");
+  }
+  if (request.query_vector.size() > kMaxDimension)
+    return InvalidField("query_vector", "must have at most 4096 numbers");
+  if (!request.query_vector.empty() && request.embedder_digest.empty()) {
+    return InvalidField("embedder_digest", "is required with query_vector",
+                        "Send the embedder_digest of the collection that the vector is for.");
+  }
   return absl::OkStatus();
+}
+
+std::vector<Passage> PassagesOf(std::vector<stages::SearchHit> hits) {
+  std::vector<Passage> passages;
+  for (stages::SearchHit& hit : hits) {
+    Passage passage;
+    passage.score = hit.score;
+    passage.scores.dense = hit.dense_score;
+    passage.scores.lexical = hit.lexical_score;
+    passage.scores.fused = hit.fused_score;
+    passage.scores.dense_rank = hit.dense_rank;
+    passage.scores.lexical_rank = hit.lexical_rank;
+    passage.explanation = std::move(hit.explanation);
+    passage.position = hit.position;
+    passage.run = hit.run;
+    passage.neighbours = std::move(hit.neighbours);
+    passage.chunk = std::move(hit.chunk);
+    passages.push_back(std::move(passage));
+  }
+  return passages;
 }
 
 }  // namespace
@@ -81,92 +117,124 @@ WorkMeter::~WorkMeter() {
   observer_.OnWastedWork(method_, left - begun_, absl::Now() - left);
 }
 
-absl::StatusOr<SearchResponse> Searcher::Search(const Caller& caller, const SearchRequest& request,
-                                                const CallContext& call) const {
-  RAGMESH_RETURN_IF_ERROR(Validate(request));
-  const absl::Time begun = absl::Now();
-  SearchResponse response;
-  const stages::CollectionId id{caller.tenant, request.collection};
-  const CallContext store_call = ShareOf(call, options_.search_share);
-  RAGMESH_ASSIGN_OR_RETURN(const stages::Collection collection,
-                           stages_.vector_store.GetCollection(id, store_call));
-
-  const std::uint32_t top_k = request.top_k == 0 ? kDefaultTopK : request.top_k;
-  std::uint32_t candidates = top_k;
-  if (!request.skip_rerank) {
-    candidates = std::max(top_k, request.rerank_candidates == 0 ? options_.rerank_candidates
-                                                                : request.rerank_candidates);
-  }
+absl::StatusOr<stages::SearchRequest> Searcher::StoreRequest(
+    const Caller& caller, const SearchRequest& request,
+    const stages::Collection& collection) const {
   stages::SearchRequest search;
-  search.collection = id;
+  search.collection = collection.config.id;
   search.mode = request.mode;
   search.query_text = request.query;
-  search.top_k = candidates;
   search.fusion = request.fusion;
+  search.bm25 = request.bm25;
   search.filter = request.filter;
   search.principal_labels = caller.labels;
-  search.parts.tokens = options_.use_tokens && !request.skip_rerank;
-  if (search.mode != SearchMode::kLexical && collection.config.embedder_digest.empty()) {
+  search.max_per_document = request.max_per_document;
+  search.neighbours = request.neighbours;
+  search.explain = request.explain;
+  search.top_k = request.top_k == 0 ? kDefaultTopK : request.top_k;
+  const bool has_vectors = !collection.config.embedder_digest.empty();
+  if (request.diversity.has_value() && !has_vectors) {
+    return WrongState("LEXICAL_ONLY_COLLECTION",
+                      "diversity compares vectors, and the collection has none",
+                      "Search without diversity, or limit the passages of each document instead.");
+  }
+  if (search.mode != SearchMode::kLexical && !has_vectors) {
     if (search.mode == SearchMode::kDense) {
       return WrongState("LEXICAL_ONLY", "the collection has no vectors",
                         "search with mode lexical or hybrid");
     }
     search.mode = SearchMode::kLexical;  // as the collection was made: nothing is missing
   }
-  if (search.mode != SearchMode::kLexical) {
-    Stopwatch watch("embedder", &response, observer_);
-    const auto embed = [&]() -> absl::Status {
-      const CallContext embed_call = ShareOf(call, options_.embed_share);
-      RAGMESH_ASSIGN_OR_RETURN(const EmbedderIdentity::Identity identity,
-                               identity_.Get(embed_call));
-      RAGMESH_RETURN_IF_ERROR(CheckEmbedderMatches(collection.config.embedder_digest, identity));
-      RAGMESH_ASSIGN_OR_RETURN(
-          auto embeddings,
-          stages_.embedder.Embed(
-              {.texts = {request.query}, .input_type = stages::InputType::kQuery}, embed_call));
-      if (embeddings.size() != 1)
-        return absl::InternalError("the embedder returned another number of vectors");
-      response.query_vector = std::move(embeddings[0].values);
-      return absl::OkStatus();
-    };
-    const absl::Status status = embed();
-    watch.Stop(status);
-    RAGMESH_RETURN_IF_ERROR(call.Check());
-    if (!status.ok()) {
-      identity_.Forget();
-      if (request.mode == SearchMode::kDense) return Annotate(status, "embedder");
-      response.degraded.push_back(
-          Degraded("embedder", status, "searched by words only", observer_));
-      search.mode = SearchMode::kLexical;
-    }
+  if (request.skip_rerank) {
+    search.diversity = request.diversity;
+    return search;
   }
-  search.query_vector = response.query_vector;
-  if (search.mode != SearchMode::kLexical)
-    search.embedder_digest = collection.config.embedder_digest;
+  // As many hits, or documents with their hits, as are to be reranked. Hits that differ are chosen
+  // from them afterwards.
+  const std::uint32_t per_document = std::max(1u, request.max_per_document);
+  const std::uint32_t candidates = std::max(
+      search.top_k * per_document,
+      request.rerank_candidates == 0 ? options_.rerank_candidates : request.rerank_candidates);
+  search.top_k = (candidates + per_document - 1) / per_document;
+  search.parts.tokens = options_.use_tokens;
+  search.parts.vector = request.diversity.has_value();
+  return search;
+}
+
+absl::StatusOr<std::vector<float>> Searcher::EmbedQuery(const std::string& query,
+                                                        const stages::Collection& collection,
+                                                        const CallContext& call) const {
+  const CallContext embed_call = ShareOf(call, options_.embed_share);
+  RAGMESH_ASSIGN_OR_RETURN(const EmbedderIdentity::Identity identity, identity_.Get(embed_call));
+  RAGMESH_RETURN_IF_ERROR(CheckEmbedderMatches(collection.config.embedder_digest, identity));
+  RAGMESH_ASSIGN_OR_RETURN(
+      auto embeddings,
+      stages_.embedder.Embed({.texts = {query}, .input_type = stages::InputType::kQuery},
+                             embed_call));
+  if (embeddings.size() != 1)
+    return absl::InternalError("the embedder returned another number of vectors");
+  return std::move(embeddings[0].values);
+}
+
+absl::Status Searcher::AddVector(const SearchRequest& request, const stages::Collection& collection,
+                                 stages::SearchRequest* search, SearchResponse* response,
+                                 const CallContext& call) const {
+  if (search->mode == SearchMode::kLexical) return absl::OkStatus();
+  if (!request.query_vector.empty()) {
+    response->query_vector = request.query_vector;
+    search->embedder_digest = request.embedder_digest;
+  } else {
+    Stopwatch watch("embedder", response, observer_);
+    auto vector = EmbedQuery(request.query, collection, call);
+    watch.Stop(vector.status());
+    RAGMESH_RETURN_IF_ERROR(call.Check());
+    if (!vector.ok()) {
+      identity_.Forget();
+      if (request.mode == SearchMode::kDense) return Annotate(vector.status(), "embedder");
+      response->degraded.push_back(
+          Degraded("embedder", vector.status(), "searched by words only", observer_));
+      search->mode = SearchMode::kLexical;
+      return absl::OkStatus();
+    }
+    response->query_vector = *std::move(vector);
+    search->embedder_digest = collection.config.embedder_digest;
+  }
+  search->query_vector = response->query_vector;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SearchResponse> Searcher::Search(const Caller& caller, const SearchRequest& request,
+                                                const CallContext& call) const {
+  RAGMESH_RETURN_IF_ERROR(Validate(request));
+  const absl::Time begun = absl::Now();
+  SearchResponse response;
+  RAGMESH_ASSIGN_OR_RETURN(
+      const stages::Collection collection,
+      stages_.vector_store.GetCollection({caller.tenant, request.collection},
+                                         ShareOf(call, options_.search_share)));
+  RAGMESH_ASSIGN_OR_RETURN(stages::SearchRequest search, StoreRequest(caller, request, collection));
+  RAGMESH_RETURN_IF_ERROR(AddVector(request, collection, &search, &response, call));
 
   Stopwatch watch("vector-store", &response, observer_);
   absl::StatusOr<stages::SearchResult> found =
       stages_.vector_store.Search(search, ShareOf(call, options_.search_share));
   watch.Stop(found.status());
   RAGMESH_RETURN_IF_ERROR(found.status());
-  for (stages::SearchHit& hit : found->hits) {
-    Passage passage;
-    passage.score = hit.score;
-    passage.scores.dense = hit.dense_score;
-    passage.scores.lexical = hit.lexical_score;
-    passage.scores.dense_rank = hit.dense_rank;
-    passage.scores.lexical_rank = hit.lexical_rank;
-    if (search.mode == SearchMode::kHybrid) passage.scores.fused = hit.score;
-    passage.chunk = std::move(hit.chunk);
-    response.passages.push_back(std::move(passage));
-  }
-  if (!request.skip_rerank && response.passages.size() > 1) {
-    Rerank(request, collection, top_k, &response, call);
+  response.passages = PassagesOf(std::move(found->hits));
+  response.explanation = std::move(found->explanation);
+  if (!request.skip_rerank) {
+    const std::uint32_t top_k = request.top_k == 0 ? kDefaultTopK : request.top_k;
+    const bool expanded = request.neighbours.before + request.neighbours.after > 0;
+    std::vector<Passage> all;
+    if (expanded) all = response.passages;
+    if (response.passages.size() > 1) Rerank(request, collection, top_k, &response, call);
     RAGMESH_RETURN_IF_ERROR(call.Check());
+    RAGMESH_RETURN_IF_ERROR(ChoosePassages(request, top_k, &response.passages, call));
+    if (expanded) DealNeighbours(request.neighbours, std::move(all), &response.passages);
   }
-  if (response.passages.size() > top_k) response.passages.resize(top_k);
   for (std::size_t i = 0; i < response.passages.size(); ++i) {
     response.passages[i].number = static_cast<std::uint32_t>(i + 1);
+    response.passages[i].chunk.vector.clear();
   }
   response.timings.push_back({"total", absl::Now() - begun});
   return response;
@@ -179,7 +247,9 @@ void Searcher::Rerank(const SearchRequest& request, const stages::Collection& co
   stages::RerankRequest rerank;
   rerank.query = request.query;
   rerank.weights = collection.config.rerank;
-  rerank.top_k = top_k;
+  // A choice among the candidates needs all of them in order.
+  const bool chooses = request.diversity.has_value() || request.max_per_document > 0;
+  rerank.top_k = chooses ? 0 : top_k;
   for (Passage& passage : response->passages) {
     rerank.candidates.push_back({stages::EmbeddingText(passage.chunk.chunk), passage.scores.dense,
                                  passage.scores.lexical, std::move(passage.chunk.tokens)});

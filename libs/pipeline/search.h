@@ -39,8 +39,13 @@ struct Scores {
 struct Passage {
   std::uint32_t number = 0;  // from 1
   stages::StoredChunk chunk;
-  double score = 0;
+  double score = 0;  // with diversity the marginal relevance
   Scores scores;
+  std::optional<stages::HitExplanation> explanation;
+  // As in stages::SearchHit.
+  std::uint32_t position = 0;
+  std::uint32_t run = 0;
+  std::vector<stages::Neighbour> neighbours;
 };
 
 struct SearchRequest {
@@ -52,6 +57,16 @@ struct SearchRequest {
   bool skip_rerank = false;
   std::uint32_t rerank_candidates = 0;  // 0: the default
   std::optional<stages::Fusion> fusion;
+  std::optional<stages::Bm25> bm25;
+  // Chosen from the candidates that were reranked, or without reranking from those that
+  // `diversity` says.
+  std::optional<stages::Diversity> diversity;
+  // 0: any number; otherwise top_k counts documents. top_k times it is at most 512.
+  std::uint32_t max_per_document = 0;
+  stages::NeighbourWindow neighbours;
+  bool explain = false;
+  std::vector<float> query_vector;  // of `embedder_digest`; empty: the embedder is asked
+  std::string embedder_digest;
 };
 
 struct SearchResponse {
@@ -59,6 +74,7 @@ struct SearchResponse {
   std::vector<Degradation> degraded;
   std::vector<StageTiming> timings;  // embedder, vector-store, reranker, total
   std::vector<float> query_vector;   // empty without an embedder
+  std::optional<stages::SearchExplanation> explanation;
 };
 
 // Thread-safe.
@@ -80,12 +96,25 @@ class Searcher {
            Observer& observer)
       : stages_(stages), identity_(identity), options_(options), observer_(observer) {}
 
-  // INVALID_ARGUMENT, NOT_FOUND / COLLECTION_NOT_FOUND; UNAVAILABLE when the vector store is down,
+  // INVALID_ARGUMENT, NOT_FOUND / COLLECTION_NOT_FOUND; FAILED_PRECONDITION / LEXICAL_ONLY or
+  // LEXICAL_ONLY_COLLECTION when vectors are needed and the collection has none, /
+  // EMBEDDER_MISMATCH for a vector of another embedder; UNAVAILABLE when the vector store is down,
   // or in dense mode the embedder. Anything else degrades.
   absl::StatusOr<SearchResponse> Search(const Caller& caller, const SearchRequest& request,
                                         const CallContext& call) const;
 
  private:
+  // What the store is asked, but for the query's vector.
+  absl::StatusOr<stages::SearchRequest> StoreRequest(const Caller& caller,
+                                                     const SearchRequest& request,
+                                                     const stages::Collection& collection) const;
+  absl::StatusOr<std::vector<float>> EmbedQuery(const std::string& query,
+                                                const stages::Collection& collection,
+                                                const CallContext& call) const;
+  // Sets the vector of `search`, or makes it lexical when that is all that can be had.
+  absl::Status AddVector(const SearchRequest& request, const stages::Collection& collection,
+                         stages::SearchRequest* search, SearchResponse* response,
+                         const CallContext& call) const;
   void Rerank(const SearchRequest& request, const stages::Collection& collection,
               std::uint32_t top_k, SearchResponse* response, const CallContext& call) const;
 

@@ -48,6 +48,14 @@ struct FilterPlan {
     }
     return ranges;
   }
+  Ranges operator()(const stages::FilterPrefix& node) const {
+    Ranges ranges;
+    for (const ValueKind kind : {ValueKind::kString, ValueKind::kList}) {
+      if (const ValueColumn* column = columns.Find(kind, node.field); column != nullptr)
+        ranges.emplace_back(column, column->Prefix(node.prefix));
+    }
+    return ranges;
+  }
   Ranges operator()(const stages::FilterRange& node) const {
     const auto& bounds = {&node.greater_than, &node.greater_or_equal, &node.less_than,
                           &node.less_or_equal};
@@ -79,7 +87,7 @@ struct Place {
 template <typename Node>
 constexpr bool kIsComparison =
     std::is_same_v<Node, stages::FilterEquals> || std::is_same_v<Node, stages::FilterIn> ||
-    std::is_same_v<Node, stages::FilterRange>;
+    std::is_same_v<Node, stages::FilterPrefix> || std::is_same_v<Node, stages::FilterRange>;
 
 }  // namespace
 

@@ -18,6 +18,7 @@
 #include "libs/stages/document.h"
 #include "libs/stages/passage_tokens.h"
 #include "libs/stages/reranker.h"
+#include "libs/stages/search_options.h"
 #include "libs/stages/stage_info.h"
 
 namespace ragmesh::stages {
@@ -27,15 +28,6 @@ struct CollectionId {
   std::string tenant = "default";  // [a-z0-9-]{1,63}
   std::string name;                // [a-z0-9_-]{1,63}
   bool operator==(const CollectionId&) const = default;
-};
-
-enum class FusionMethod { kZScore, kReciprocalRank };
-
-struct Fusion {
-  FusionMethod method = FusionMethod::kZScore;
-  double dense_weight = 0.45;      // z-score: lexical gets the rest; [0, 1]
-  double rank_constant = 60;       // reciprocal rank: 1 / (rank_constant + rank)
-  std::uint32_t candidates = 100;  // taken from each list before fusion, 1 to 10,000
 };
 
 // What an occurrence of a word counts in the title, in the heading and in the text of a chunk, 0 to
@@ -134,7 +126,11 @@ struct FilterIn {
   std::string field;
   std::vector<MetadataValue> values;
 };
-struct FilterRange {  // any bound may be absent; numbers and times
+struct FilterPrefix {  // of a string, or of any string of a list; by bytes, case counts
+  std::string field;
+  std::string prefix;
+};
+struct FilterRange {  // any bound may be absent; numbers, times or strings, strings by their bytes
   std::string field;
   std::optional<MetadataValue> greater_than, greater_or_equal, less_than, less_or_equal;
 };
@@ -149,10 +145,12 @@ struct FilterNot {
 };
 
 // Over document metadata, and over the reserved fields "document_id", "document_name",
-// "media_type", "language". A field that a document lacks matches nothing; on a list value, equals
-// and in match any element. At most 32 deep, 1,000 nodes.
+// "media_type", "language". A field that a document lacks matches nothing; on a list value, equals,
+// in and prefix match any element. Values of different kinds never match: a field has whatever
+// kinds its documents give it. At most 32 deep, 1,000 nodes.
 struct Filter {
-  std::variant<FilterEquals, FilterIn, FilterRange, FilterAnd, FilterOr, FilterNot> node;
+  std::variant<FilterEquals, FilterIn, FilterRange, FilterAnd, FilterOr, FilterNot, FilterPrefix>
+      node;
 };
 
 // ---- Search ----
@@ -173,15 +171,37 @@ struct SearchRequest {
   std::vector<std::string> principal_labels;  // a chunk is seen when its document has one of these;
                                               // none: nothing is seen
   ChunkParts parts;                           // of the hits
+  std::optional<Bm25> bm25;                   // unset: the collection's
+  std::optional<Diversity> diversity;         // unset: the best ones, however alike
+  // 0: any number; otherwise top_k counts documents, each with at most so many hits, as far as the
+  // candidates go. top_k times it is at most 10,000.
+  std::uint32_t max_per_document = 0;
+  NeighbourWindow neighbours;
+  bool explain = false;
+};
+
+// A chunk beside a hit. It has no score of its own.
+struct Neighbour {
+  StoredChunk chunk;
+  std::uint32_t position = 0;  // in its document, from 0
 };
 
 struct SearchHit {
   StoredChunk chunk;
-  double score = 0;                         // what the order is by
-  std::optional<double> dense_score;        // cosine
-  std::optional<double> lexical_score;      // BM25
-  std::optional<std::uint32_t> dense_rank;  // from 1 in its own list
+  double score = 0;  // what the order is by: cosine, BM25, the fused score, or with diversity the
+                     // marginal relevance
+  std::optional<double> dense_score;    // cosine; hybrid: of every hit
+  std::optional<double> lexical_score;  // BM25; hybrid: of every hit, 0 without a word of the query
+  std::optional<std::uint32_t> dense_rank;  // from 1 in its own list; unset: not in it
   std::optional<std::uint32_t> lexical_rank;
+  std::optional<double> fused_score;  // hybrid
+  // With neighbours asked for: the chunk's place in its document, from 0; the run of text it is
+  // part of, numbered from 1 in order of the best hit: hits whose neighbours touch share a run; and
+  // those neighbours that no hit before it has brought, in document order.
+  std::uint32_t position = 0;
+  std::uint32_t run = 0;
+  std::vector<Neighbour> neighbours;
+  std::optional<HitExplanation> explanation;
 };
 
 struct SearchResult {
@@ -189,6 +209,7 @@ struct SearchResult {
   std::uint64_t sequence = 0;    // writes up to this one were visible
   std::uint64_t candidates = 0;  // chunks that passed filter and labels, when the plan counted them
   bool prefix_cut = false;       // a prefix of the query stands for more terms than were searched
+  std::optional<SearchExplanation> explanation;
 };
 
 struct Page {
@@ -269,6 +290,9 @@ class VectorStore {
       const CollectionId& id, const std::optional<Filter>& filter,
       const std::vector<std::string>& principal_labels, const CallContext& call) = 0;
 
+  // FAILED_PRECONDITION / LEXICAL_ONLY_COLLECTION when it needs vectors that the collection does
+  // not have; INVALID_ARGUMENT / UNKNOWN_FILTER_FIELD when no document that is seen has a field of
+  // the filter, here and in ListDocuments and CountChunks.
   virtual absl::StatusOr<SearchResult> Search(const SearchRequest& request,
                                               const CallContext& call) = 0;
 

@@ -230,6 +230,7 @@ absl::StatusOr<stages::SearchResult> FakeVectorStore::Search(const stages::Searc
         if (lexical > 0) hit.lexical_score = lexical;
         hit.score += lexical;
       }
+      if (request.mode == stages::SearchMode::kHybrid) hit.fused_score = hit.score;
       if (request.mode == stages::SearchMode::kLexical && !hit.lexical_score.has_value()) continue;
       Keep(request.parts, &hit.chunk);
       result.hits.push_back(std::move(hit));

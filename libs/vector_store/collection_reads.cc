@@ -1,9 +1,5 @@
-// The reading half of StoredCollection.
-//
-// A read takes a view of the image, decides there what it may see, and then fetches the records.
-// Records never change and numbers are never used twice, so a record is either the one the view
-// means or gone; when it is gone, a newer write has been committed, and the read starts over on a
-// view that includes it.
+// The reading half of StoredCollection, but for searches: see read_consistently.h for how reads
+// stay consistent.
 #include <algorithm>
 #include <tuple>
 #include <utility>
@@ -11,22 +7,17 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
-#include "libs/lexical/query.h"
-#include "libs/vector_index/flat_search.h"
-#include "libs/vector_store/fusion.h"
+#include "libs/vector_store/filter_fields.h"
 #include "libs/vector_store/limits.h"
 #include "libs/vector_store/page_token.h"
+#include "libs/vector_store/read_consistently.h"
 #include "libs/vector_store/stored_collection.h"
 #include "libs/vector_store/validation.h"
 
 namespace ragmesh::vector_store {
 namespace {
 
-using vector_index::ScoredSlot;
 using vector_index::SlotSet;
-
-// Each further attempt means that yet another write replaced what was being read.
-constexpr int kMaxAttempts = 16;
 
 // Longest wait for a committed write to become visible; it is only memory work away.
 constexpr absl::Duration kMaxPublishTime = absl::Seconds(5);
@@ -36,13 +27,6 @@ constexpr std::size_t kTokensPerStep = 16;  // read between two looks at their b
 constexpr std::size_t kDocumentsPerStep = 1024;  // listed between two looks at the call
 
 stages::StoredDocument WithoutText(DocumentRecord record) { return std::move(record.document); }
-
-absl::StatusOr<lexical::Query> ReadQuery(const lexical::Analyzer& analyzer,
-                                         const stages::SearchRequest& request) {
-  if (request.query_syntax == stages::QuerySyntax::kPlain)
-    return lexical::PlainQuery(analyzer, request.query_text);
-  return lexical::ParseQuery(analyzer, request.query_text);
-}
 
 bool IsVisible(const ImageView& view, std::uint32_t document,
                const std::optional<stages::Filter>& filter) {
@@ -78,30 +62,6 @@ bool StoredCollection::AwaitNewer(const std::shared_ptr<Image>& image,
     if (!CheckAlive().ok()) return true;
   }
   return false;
-}
-
-// `read(image, view)` returns StatusOr<optional<Result>>: nullopt when a record of the view is
-// gone.
-template <typename Result, typename Read>
-absl::StatusOr<Result> StoredCollection::ReadConsistently(
-    const std::vector<std::string>& principal_labels, const CallContext& call,
-    const Read& read) const {
-  RAGMESH_RETURN_IF_ERROR(ValidatePrincipal(principal_labels));
-  for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
-    RAGMESH_RETURN_IF_ERROR(call.Check());
-    RAGMESH_RETURN_IF_ERROR(CheckAlive());
-    const std::shared_ptr<Image> image = this->image();
-    const ImageView view = image->View(principal_labels);
-    absl::StatusOr<std::optional<Result>> result = read(*image, view);
-    RAGMESH_RETURN_IF_ERROR(result.status());
-    if (result->has_value()) return **std::move(result);
-    if (!AwaitNewer(image, view.sequence)) {
-      return Corrupt("vector store", "lacks records that its index names",
-                     "Restore the store from a snapshot.");
-    }
-  }
-  return Unavailable("CONTENDED", "what is being read is being rewritten all the time",
-                     "Try again.");
 }
 
 absl::StatusOr<std::optional<std::vector<stages::StoredChunk>>> StoredCollection::FetchChunks(
@@ -183,6 +143,7 @@ absl::StatusOr<stages::DocumentPage> StoredCollection::ListDocuments(
       principal_labels, call,
       [&](const Image& image,
           const ImageView& view) -> absl::StatusOr<std::optional<stages::DocumentPage>> {
+        if (filter.has_value()) RAGMESH_RETURN_IF_ERROR(CheckFilterFields(view, *filter, call));
         // One more than a page, to know whether there is a next one.
         std::vector<std::uint32_t> found;
         std::optional<std::string> after = start;
@@ -311,80 +272,10 @@ absl::StatusOr<std::uint64_t> StoredCollection::CountChunks(
   RAGMESH_RETURN_IF_ERROR(ValidatePrincipal(principal_labels));
   if (filter.has_value()) RAGMESH_RETURN_IF_ERROR(ValidateFilter(*filter));
   RAGMESH_RETURN_IF_ERROR(CheckAlive());
-  RAGMESH_ASSIGN_OR_RETURN(const SlotSet allowed,
-                           AllowedChunks(image()->View(principal_labels), filter, call));
+  const ImageView view = image()->View(principal_labels);
+  if (filter.has_value()) RAGMESH_RETURN_IF_ERROR(CheckFilterFields(view, *filter, call));
+  RAGMESH_ASSIGN_OR_RETURN(const SlotSet allowed, AllowedChunks(view, filter, call));
   return allowed.Count();
-}
-
-absl::StatusOr<std::vector<RankedChunk>> StoredCollection::Rank(
-    const Image& image, const ImageView& view, const stages::SearchRequest& request,
-    const SlotSet& allowed, bool* prefix_cut, const CallContext& call) const {
-  const stages::CollectionConfig settings = config();
-  const stages::Fusion fusion = request.fusion.value_or(settings.fusion);
-  const std::size_t limit = request.mode == stages::SearchMode::kHybrid
-                                ? fusion.candidates
-                                : static_cast<std::size_t>(request.top_k);
-  const auto comes_first = [&view](std::uint32_t a, std::uint32_t b) {
-    return view.chunks[a].id < view.chunks[b].id;
-  };
-  std::vector<ScoredSlot> lexical, dense;
-  if (request.mode != stages::SearchMode::kDense) {
-    RAGMESH_ASSIGN_OR_RETURN(const lexical::Query query, ReadQuery(analyzer_, request));
-    const lexical::Bm25 bm25{settings.bm25_k1, settings.bm25_b,
-                             request.lexical_weights.value_or(settings.lexical_weights)};
-    RAGMESH_ASSIGN_OR_RETURN(const lexical::FoundSlots found,
-                             image.SearchLexical(query, bm25, allowed, limit, comes_first));
-    for (const lexical::ScoredSlot& hit : found.best) lexical.push_back({hit.slot, hit.score});
-    *prefix_cut = found.prefix_cut;
-  }
-  if (request.mode != stages::SearchMode::kLexical) {
-    RAGMESH_ASSIGN_OR_RETURN(
-        dense, vector_index::FlatSearch(
-                   view.rows, request.query_vector, allowed, limit, comes_first,
-                   {resources_->kernels, resources_->executor, resources_->search_threads}, call));
-  }
-  if (request.mode == stages::SearchMode::kHybrid)
-    return Fuse(dense, lexical, fusion, request.top_k, comes_first);
-  std::vector<RankedChunk> ranked;
-  for (std::size_t i = 0; i < dense.size(); ++i) {
-    ranked.push_back({.slot = dense[i].slot,
-                      .score = dense[i].score,
-                      .dense_score = dense[i].score,
-                      .dense_rank = static_cast<std::uint32_t>(i + 1)});
-  }
-  for (std::size_t i = 0; i < lexical.size(); ++i) {
-    ranked.push_back({.slot = lexical[i].slot,
-                      .score = lexical[i].score,
-                      .lexical_score = lexical[i].score,
-                      .lexical_rank = static_cast<std::uint32_t>(i + 1)});
-  }
-  return ranked;
-}
-
-absl::StatusOr<stages::SearchResult> StoredCollection::Search(const stages::SearchRequest& request,
-                                                              const CallContext& call) const {
-  RAGMESH_RETURN_IF_ERROR(ValidateSearch(config(), request));
-  return ReadConsistently<stages::SearchResult>(
-      request.principal_labels, call,
-      [&](const Image& image,
-          const ImageView& view) -> absl::StatusOr<std::optional<stages::SearchResult>> {
-        RAGMESH_ASSIGN_OR_RETURN(const SlotSet allowed, AllowedChunks(view, request.filter, call));
-        stages::SearchResult result;
-        result.sequence = view.sequence;
-        result.candidates = allowed.Count();
-        RAGMESH_ASSIGN_OR_RETURN(const auto ranked,
-                                 Rank(image, view, request, allowed, &result.prefix_cut, call));
-        std::vector<std::uint32_t> slots;
-        for (const RankedChunk& chunk : ranked) slots.push_back(chunk.slot);
-        RAGMESH_ASSIGN_OR_RETURN(auto chunks, FetchChunks(view, slots, request.parts));
-        if (!chunks.has_value()) return std::optional<stages::SearchResult>();
-        for (std::size_t i = 0; i < ranked.size(); ++i) {
-          result.hits.push_back({std::move((*chunks)[i]), ranked[i].score, ranked[i].dense_score,
-                                 ranked[i].lexical_score, ranked[i].dense_rank,
-                                 ranked[i].lexical_rank});
-        }
-        return std::optional(std::move(result));
-      });
 }
 
 }  // namespace ragmesh::vector_store

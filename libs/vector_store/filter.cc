@@ -7,11 +7,18 @@
 #include <string>
 #include <variant>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 
 namespace ragmesh::vector_store {
+
+bool IsReservedField(absl::string_view field) {
+  return field == "document_id" || field == "document_name" || field == "media_type" ||
+         field == "language";
+}
+
 namespace {
 
 using stages::Filter;
@@ -33,11 +40,6 @@ Kind KindOf(const MetadataValue& value) {
     default:
       return Kind::kList;
   }
-}
-
-bool IsReserved(absl::string_view field) {
-  return field == "document_id" || field == "document_name" || field == "media_type" ||
-         field == "language";
 }
 
 absl::Status TypeMismatch(absl::string_view field, absl::string_view problem) {
@@ -79,7 +81,7 @@ class Validator {
     const Kind kind = KindOf(value);
     if (kind == Kind::kList)
       return TypeMismatch(field, "compares with a list; name its values with \"in\"");
-    if (IsReserved(field) && kind != Kind::kString)
+    if (IsReservedField(field) && kind != Kind::kString)
       return TypeMismatch(field, "compares a text field with another kind");
     const auto* number = std::get_if<double>(&value);
     if (number != nullptr && std::isnan(*number))
@@ -96,6 +98,9 @@ class Validator {
     return node.field.empty() ? InvalidField("filter.field", "must not be empty")
                               : absl::OkStatus();
   }
+  absl::Status CheckNode(const stages::FilterPrefix& node, int) {
+    return CheckValue(node.field, node.prefix);
+  }
   absl::Status CheckNode(const stages::FilterRange& node, int) {
     std::optional<Kind> kind;
     for (const auto* bound :
@@ -103,8 +108,8 @@ class Validator {
       if (!bound->has_value()) continue;
       RAGMESH_RETURN_IF_ERROR(CheckValue(node.field, **bound));
       const Kind found = KindOf(**bound);
-      if (found != Kind::kNumber && found != Kind::kTime)
-        return TypeMismatch(node.field, "ranges over neither numbers nor times");
+      if (found == Kind::kBool)
+        return TypeMismatch(node.field, "is a range over booleans, which have no order");
       if (kind.value_or(found) != found) return TypeMismatch(node.field, "has bounds of two kinds");
       kind = found;
     }
@@ -173,7 +178,7 @@ bool EqualsStored(const MetadataValue& stored, const MetadataValue& wanted) {
 // Calls `test` with the document's value of `field`; false when it has none.
 template <typename Test>
 bool WithField(const FilterSubject& subject, const std::string& field, const Test& test) {
-  if (IsReserved(field)) {
+  if (IsReservedField(field)) {
     const absl::string_view text = field == "document_id"     ? subject.document_id
                                    : field == "document_name" ? subject.document_name
                                    : field == "media_type"    ? subject.media_type
@@ -195,6 +200,17 @@ struct Matcher {
     return WithField(subject, node.field, [&](const MetadataValue& stored) {
       return std::any_of(node.values.begin(), node.values.end(),
                          [&](const MetadataValue& value) { return EqualsStored(stored, value); });
+    });
+  }
+  bool operator()(const stages::FilterPrefix& node) const {
+    return WithField(subject, node.field, [&](const MetadataValue& stored) {
+      if (const auto* list = std::get_if<std::vector<std::string>>(&stored)) {
+        return std::any_of(list->begin(), list->end(), [&](const std::string& text) {
+          return absl::StartsWith(text, node.prefix);
+        });
+      }
+      const auto* text = std::get_if<std::string>(&stored);
+      return text != nullptr && absl::StartsWith(*text, node.prefix);
     });
   }
   bool operator()(const stages::FilterRange& node) const {

@@ -23,12 +23,16 @@ struct FilterSubject {
 
 // RESOURCE_EXHAUSTED / LIMIT_EXCEEDED over the bounds above. INVALID_ARGUMENT /
 // FILTER_TYPE_MISMATCH when a filter could match nothing whatever the data: a range without bounds,
-// over strings, or with bounds of two kinds; a list as a value; a reserved field compared with
+// over booleans, or with bounds of two kinds; a list as a value; a reserved field compared with
 // anything but a string.
 absl::Status ValidateFilter(const stages::Filter& filter);
 
-// `filter` must be valid. Numbers compare by value, whole or not; values of different kinds are
-// never equal. A field that the document lacks matches nothing, so that its negation matches.
+// One of the four names that mean a property of the document itself.
+bool IsReservedField(absl::string_view field);
+
+// `filter` must be valid. Numbers compare by value, whole or not; strings compare by
+// their bytes; values of different kinds never match. A field that the document lacks matches
+// nothing, so that its negation matches.
 bool Matches(const stages::Filter& filter, const FilterSubject& subject);
 
 }  // namespace ragmesh::vector_store

@@ -175,6 +175,22 @@ absl::StatusOr<lexical::FoundSlots> Image::SearchLexical(const lexical::Query& q
   return lexical::SearchIndex({&part, 1}, query, bm25, limit, comes_first);
 }
 
+absl::StatusOr<std::vector<double>> Image::ScoreLexical(
+    const lexical::Query& query, const lexical::Bm25& bm25,
+    absl::Span<const std::uint32_t> slots) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  const lexical::SearchPart part{&lexical_, 0, {}, nullptr};
+  return lexical::ScoreIndex({&part, 1}, query, bm25, slots);
+}
+
+absl::StatusOr<std::vector<std::vector<lexical::TermScore>>> Image::ExplainLexical(
+    const lexical::Query& query, const lexical::Bm25& bm25,
+    absl::Span<const std::uint32_t> slots) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  const lexical::SearchPart part{&lexical_, 0, {}, nullptr};
+  return lexical::ExplainIndex({&part, 1}, query, bm25, slots);
+}
+
 std::optional<std::uint32_t> Image::FindDocument(absl::string_view id) const {
   absl::ReaderMutexLock lock(&mutex_);
   const auto it = document_by_id_.find(id);

@@ -112,6 +112,16 @@ class Image {
       const lexical::Query& query, const lexical::Bm25& bm25, const vector_index::SlotSet& allowed,
       std::size_t limit, vector_index::TieBreak comes_first) const ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // The BM25 score of each of `slots`, ascending, and what each term adds to it, by the document
+  // frequencies of now.
+  absl::StatusOr<std::vector<double>> ScoreLexical(const lexical::Query& query,
+                                                   const lexical::Bm25& bm25,
+                                                   absl::Span<const std::uint32_t> slots) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<std::vector<std::vector<lexical::TermScore>>> ExplainLexical(
+      const lexical::Query& query, const lexical::Bm25& bm25,
+      absl::Span<const std::uint32_t> slots) const ABSL_LOCKS_EXCLUDED(mutex_);
+
   std::optional<std::uint32_t> FindDocument(absl::string_view id) const ABSL_LOCKS_EXCLUDED(mutex_);
   std::optional<std::uint32_t> FindChunk(absl::string_view id) const ABSL_LOCKS_EXCLUDED(mutex_);
   // Slots of a document's chunks by ordinal, then id; nullopt once the document has been removed,

@@ -21,9 +21,9 @@
 #include "libs/linalg/kernels.h"
 #include "libs/stages/vector_store.h"
 #include "libs/vector_store/database.h"
-#include "libs/vector_store/fusion.h"
 #include "libs/vector_store/image.h"
 #include "libs/vector_store/records.h"
+#include "libs/vector_store/search.h"
 
 namespace ragmesh::vector_store {
 
@@ -118,10 +118,14 @@ class StoredCollection {
       const ImageView& view, absl::Span<const std::uint32_t> slots, stages::ChunkParts parts) const;
   absl::Status AddTokens(absl::Span<const std::string> keys,
                          std::vector<stages::StoredChunk>* chunks) const;
-  absl::StatusOr<std::vector<RankedChunk>> Rank(const Image& image, const ImageView& view,
-                                                const stages::SearchRequest& request,
-                                                const vector_index::SlotSet& allowed,
-                                                bool* prefix_cut, const CallContext& call) const;
+  // Searching: collection_search.cc. Both answer false when the image has moved on from the view.
+  absl::StatusOr<bool> AddNeighbours(const Image& image, const ImageView& view,
+                                     absl::Span<const std::uint32_t> slots,
+                                     const stages::NeighbourWindow& window,
+                                     stages::SearchResult* result) const;
+  absl::StatusOr<bool> FillHits(const Image& image, const ImageView& view,
+                                const stages::SearchRequest& request, const RankedHits& ranked,
+                                stages::SearchResult* result) const;
 
   const std::uint32_t number_;
   StoreResources* const resources_;

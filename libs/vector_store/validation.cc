@@ -86,8 +86,7 @@ absl::Status CheckMetadata(const stages::Metadata& metadata) {
     const std::string field = absl::StrCat("document.metadata[\"", key.substr(0, 64), "\"]");
     if (key.empty()) return InvalidField("document.metadata", "has a field without a name");
     RAGMESH_RETURN_IF_ERROR(CheckText("document.metadata", key, kMaxMetadataBytes));
-    if (key == "document_id" || key == "document_name" || key == "media_type" ||
-        key == "language") {
+    if (IsReservedField(key)) {
       return InvalidField(field, "is a reserved name",
                           "Filters read these from the document itself.");
     }
@@ -317,6 +316,50 @@ absl::Status ValidateUpsert(const stages::CollectionConfig& config,
   return CheckCount("chunks", bytes, kMaxWriteBytes, "bytes");
 }
 
+namespace {
+
+// What a search asks of the ranking.
+absl::Status CheckOptions(const stages::CollectionConfig& config,
+                          const stages::SearchRequest& request) {
+  const std::uint64_t hits = std::uint64_t{request.top_k} * std::max(1u, request.max_per_document);
+  if (hits > kMaxTopK) {
+    return LimitExceeded("max_per_document", static_cast<long long>(hits), kMaxTopK, "hits",
+                         "top_k times max_per_document must not be more.");
+  }
+  if (request.bm25.has_value()) {
+    RAGMESH_RETURN_IF_ERROR(CheckWeight("bm25.k1", request.bm25->k1, 0, 100));
+    RAGMESH_RETURN_IF_ERROR(CheckWeight("bm25.b", request.bm25->b, 0, 1));
+  }
+  if (request.diversity.has_value()) {
+    if (config.dimension == 0) {
+      return WrongState("LEXICAL_ONLY_COLLECTION",
+                        "diversity compares vectors, and the collection has none",
+                        "Search without diversity, or limit the hits of each document instead.");
+    }
+    RAGMESH_RETURN_IF_ERROR(CheckWeight("diversity.lambda", request.diversity->lambda, 0, 1));
+    if (request.diversity->candidates < 1 || request.diversity->candidates > kMaxDiverse) {
+      return InvalidField("diversity.candidates", absl::StrCat("must be from 1 to ", kMaxDiverse));
+    }
+    if (hits > kMaxDiverse) {
+      return LimitExceeded("top_k", static_cast<long long>(hits), kMaxDiverse, "hits",
+                           "Ask for fewer hits, or without diversity.");
+    }
+  }
+  const stages::NeighbourWindow& window = request.neighbours;
+  if (window.before > kMaxNeighbours)
+    return InvalidField("neighbours.before", absl::StrCat("must be at most ", kMaxNeighbours));
+  if (window.after > kMaxNeighbours)
+    return InvalidField("neighbours.after", absl::StrCat("must be at most ", kMaxNeighbours));
+  const std::uint64_t neighbours = hits * (window.before + window.after);
+  if (neighbours > kMaxNeighboursPerAnswer) {
+    return LimitExceeded("neighbours", static_cast<long long>(neighbours), kMaxNeighboursPerAnswer,
+                         "chunks", "Ask for fewer hits, or for fewer neighbours of each.");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::Status ValidateSearch(const stages::CollectionConfig& config,
                             const stages::SearchRequest& request) {
   if (request.top_k < 1 || request.top_k > kMaxTopK) {
@@ -327,6 +370,7 @@ absl::Status ValidateSearch(const stages::CollectionConfig& config,
   if (request.lexical_weights.has_value())
     RAGMESH_RETURN_IF_ERROR(CheckFieldWeights(*request.lexical_weights));
   if (request.filter.has_value()) RAGMESH_RETURN_IF_ERROR(ValidateFilter(*request.filter));
+  RAGMESH_RETURN_IF_ERROR(CheckOptions(config, request));
   if (request.mode != stages::SearchMode::kDense) {
     if (request.query_text.empty()) return InvalidField("query_text", "must not be empty");
     RAGMESH_RETURN_IF_ERROR(CheckText("query_text", request.query_text, kMaxQueryBytes));

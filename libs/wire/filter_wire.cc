@@ -16,6 +16,7 @@ constexpr int kMaxDepth = 32;
 constexpr int kMaxNodes = 1000;
 constexpr std::size_t kMaxFieldBytes = 128;
 constexpr std::size_t kMaxValues = 1000;
+constexpr std::size_t kMaxPrefixBytes = 4096;
 
 // A value a field can be compared with: everything but a list.
 absl::StatusOr<stages::MetadataValue> Scalar(const google::protobuf::Value& value,
@@ -49,6 +50,8 @@ class Reader {
         return In(in.in(), Field(field, "in"));
       case Proto::kRange:
         return Range(in.range(), Field(field, "range"));
+      case Proto::kPrefix:
+        return Prefix(in.prefix(), Field(field, "prefix"));
       case Proto::kAnd: {
         stages::FilterAnd out;
         RAGMESH_ASSIGN_OR_RETURN(out.filters,
@@ -70,7 +73,7 @@ class Reader {
       case Proto::NODE_NOT_SET:
         break;
     }
-    return field.Invalid("has no condition", "Set one of equals, in, range, and, or, not.");
+    return field.Invalid("has no condition", "Set one of equals, in, range, prefix, and, or, not.");
   }
 
  private:
@@ -104,6 +107,12 @@ class Reader {
       out.values.push_back(std::move(value));
     }
     return stages::Filter{std::move(out)};
+  }
+
+  static absl::StatusOr<stages::Filter> Prefix(const Proto::Prefix& in, const Field& field) {
+    RAGMESH_RETURN_IF_ERROR(CheckBytes(in.field(), 1, kMaxFieldBytes, Field(field, "field")));
+    RAGMESH_RETURN_IF_ERROR(CheckBytes(in.prefix(), 1, kMaxPrefixBytes, Field(field, "prefix")));
+    return stages::Filter{stages::FilterPrefix{in.field(), in.prefix()}};
   }
 
   static absl::StatusOr<stages::Filter> Range(const Proto::Range& in, const Field& field) {
@@ -146,6 +155,10 @@ struct Writer {
   void operator()(const stages::FilterIn& in) const {
     out->mutable_in()->set_field(in.field);
     for (const auto& value : in.values) ToProto(value, out->mutable_in()->add_values());
+  }
+  void operator()(const stages::FilterPrefix& in) const {
+    out->mutable_prefix()->set_field(in.field);
+    out->mutable_prefix()->set_prefix(in.prefix);
   }
   void operator()(const stages::FilterRange& in) const {
     auto* range = out->mutable_range();

@@ -6,6 +6,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/wire/common_wire.h"
 #include "libs/wire/filter_wire.h"
+#include "libs/wire/search_wire.h"
 
 namespace ragmesh::wire {
 namespace {
@@ -305,6 +306,12 @@ void ToProto(const stages::SearchRequest& request, store::SearchRequest* out) {
                                       request.principal_labels.end()};
   out->set_include_vectors(request.parts.vector);
   out->set_include_tokens(request.parts.tokens);
+  if (request.bm25.has_value()) ToProto(*request.bm25, out->mutable_bm25());
+  if (request.diversity.has_value()) ToProto(*request.diversity, out->mutable_diversity());
+  out->set_max_per_document(request.max_per_document);
+  if (request.neighbours.before + request.neighbours.after > 0)
+    ToProto(request.neighbours, out->mutable_neighbours());
+  out->set_explain(request.explain);
 }
 
 absl::StatusOr<stages::SearchRequest> FromProto(const store::SearchRequest& in,
@@ -339,6 +346,19 @@ absl::StatusOr<stages::SearchRequest> FromProto(const store::SearchRequest& in,
     RAGMESH_ASSIGN_OR_RETURN(request.lexical_weights,
                              FromProto(in.lexical_weights(), Field(field, "lexical_weights")));
   }
+  if (in.has_bm25()) {
+    RAGMESH_ASSIGN_OR_RETURN(request.bm25, FromProto(in.bm25(), Field(field, "bm25")));
+  }
+  if (in.has_diversity()) {
+    RAGMESH_ASSIGN_OR_RETURN(request.diversity,
+                             FromProto(in.diversity(), Field(field, "diversity")));
+  }
+  RAGMESH_RETURN_IF_ERROR(
+      CheckRange(in.max_per_document(), 0, 10'000, Field(field, "max_per_document")));
+  RAGMESH_ASSIGN_OR_RETURN(request.neighbours,
+                           FromProto(in.neighbours(), Field(field, "neighbours")));
+  request.max_per_document = in.max_per_document();
+  request.explain = in.explain();
   request.query_text = in.query_text();
   request.query_vector.assign(in.query_vector().begin(), in.query_vector().end());
   request.embedder_digest = in.embedder_digest();
@@ -356,6 +376,15 @@ void ToProto(const stages::SearchHit& hit, store::SearchHit* out) {
   if (hit.lexical_score.has_value()) scores->set_lexical(*hit.lexical_score);
   if (hit.dense_rank.has_value()) scores->set_dense_rank(*hit.dense_rank);
   if (hit.lexical_rank.has_value()) scores->set_lexical_rank(*hit.lexical_rank);
+  if (hit.fused_score.has_value()) scores->set_fused(*hit.fused_score);
+  if (hit.explanation.has_value()) ToProto(*hit.explanation, out->mutable_explanation());
+  for (const stages::Neighbour& neighbour : hit.neighbours) {
+    auto* to = out->add_neighbours();
+    ToProto(neighbour.chunk, to->mutable_chunk());
+    to->set_position(neighbour.position);
+  }
+  out->set_position(hit.position);
+  out->set_run(hit.run);
 }
 
 absl::StatusOr<stages::SearchHit> FromProto(const store::SearchHit& in, const Field& field) {
@@ -366,7 +395,42 @@ absl::StatusOr<stages::SearchHit> FromProto(const store::SearchHit& in, const Fi
   if (in.scores().has_lexical()) hit.lexical_score = in.scores().lexical();
   if (in.scores().has_dense_rank()) hit.dense_rank = in.scores().dense_rank();
   if (in.scores().has_lexical_rank()) hit.lexical_rank = in.scores().lexical_rank();
+  if (in.scores().has_fused()) hit.fused_score = in.scores().fused();
+  if (in.has_explanation()) hit.explanation = FromProto(in.explanation());
+  for (int i = 0; i < in.neighbours_size(); ++i) {
+    const Field at(field, "neighbours", i);
+    RAGMESH_ASSIGN_OR_RETURN(stages::StoredChunk chunk,
+                             FromProto(in.neighbours(i).chunk(), Field(at, "chunk")));
+    hit.neighbours.push_back({std::move(chunk), in.neighbours(i).position()});
+  }
+  hit.position = in.position();
+  hit.run = in.run();
   return hit;
+}
+
+void ToProto(const stages::SearchResult& result, store::SearchResponse* out) {
+  for (const stages::SearchHit& hit : result.hits) ToProto(hit, out->add_hits());
+  out->set_sequence(result.sequence);
+  out->set_candidates(result.candidates);
+  out->set_prefix_cut(result.prefix_cut);
+  if (result.explanation.has_value()) ToProto(*result.explanation, out->mutable_explanation());
+}
+
+absl::StatusOr<stages::SearchResult> FromProto(const store::SearchResponse& in,
+                                               const Field& field) {
+  stages::SearchResult result;
+  for (int i = 0; i < in.hits_size(); ++i) {
+    RAGMESH_ASSIGN_OR_RETURN(stages::SearchHit hit, FromProto(in.hits(i), Field(field, "hits", i)));
+    result.hits.push_back(std::move(hit));
+  }
+  result.sequence = in.sequence();
+  result.candidates = in.candidates();
+  result.prefix_cut = in.prefix_cut();
+  if (in.has_explanation()) {
+    RAGMESH_ASSIGN_OR_RETURN(result.explanation,
+                             FromProto(in.explanation(), Field(field, "explanation")));
+  }
+  return result;
 }
 
 }  // namespace ragmesh::wire

@@ -74,6 +74,10 @@ absl::StatusOr<stages::SearchRequest> FromProto(const store::SearchRequest& requ
 void ToProto(const stages::SearchHit& hit, store::SearchHit* out);
 absl::StatusOr<stages::SearchHit> FromProto(const store::SearchHit& hit, const Field& field);
 
+void ToProto(const stages::SearchResult& result, store::SearchResponse* out);
+absl::StatusOr<stages::SearchResult> FromProto(const store::SearchResponse& response,
+                                               const Field& field);
+
 absl::StatusOr<stages::Page> PageFrom(std::uint32_t size, const std::string& token,
                                       const Field& field);
 absl::Status CheckLabels(const google::protobuf::RepeatedPtrField<std::string>& labels,

@@ -11,6 +11,7 @@
 #include "libs/wire/common_wire.h"
 #include "libs/wire/filter_wire.h"
 #include "libs/wire/sampling_wire.h"
+#include "libs/wire/search_wire.h"
 #include "libs/wire/tools_wire.h"
 
 namespace ragmesh::services {
@@ -80,6 +81,19 @@ void ToProto(const pipeline::Passage& passage, gateway_v1::Passage* out) {
   if (from.model.has_value()) scores->set_model(*from.model);
   if (from.dense_rank.has_value()) scores->set_dense_rank(*from.dense_rank);
   if (from.lexical_rank.has_value()) scores->set_lexical_rank(*from.lexical_rank);
+  if (passage.explanation.has_value())
+    wire::ToProto(*passage.explanation, out->mutable_explanation());
+  for (const stages::Neighbour& neighbour : passage.neighbours) {
+    const stages::Chunk& beside = neighbour.chunk.chunk;
+    auto* to = out->add_neighbours();
+    to->set_chunk_id(neighbour.chunk.id);
+    to->set_position(neighbour.position);
+    to->set_page(beside.page_begin);
+    Put(stages::ByteRange{beside.overlap_begin, beside.range.end}, to->mutable_range());
+    to->set_text(beside.text);
+  }
+  out->set_position(passage.position);
+  out->set_run(passage.run);
 }
 
 void ToProto(const pipeline::Degradation& degradation, gateway_v1::Degradation* out) {
@@ -144,6 +158,14 @@ absl::Status TakeRerank(const Request& request, std::optional<stages::RerankWeig
 }
 
 template <typename Request>
+absl::Status TakeBm25(const Request& request, std::optional<stages::Bm25>* out) {
+  if (!request.has_bm25()) return absl::OkStatus();
+  const Field root;
+  RAGMESH_ASSIGN_OR_RETURN(*out, wire::FromProto(request.bm25(), Field(root, "bm25")));
+  return absl::OkStatus();
+}
+
+template <typename Request>
 absl::Status TakeFilter(const Request& request, std::optional<stages::Filter>* out) {
   if (!request.has_filter()) return absl::OkStatus();
   const Field root;
@@ -177,6 +199,8 @@ void ToProto(const stages::Collection& collection, gateway_v1::Collection* out) 
   out->set_language(collection.config.language);
   wire::ToProto(collection.config.fusion, out->mutable_fusion());
   wire::ToProto(collection.config.rerank, out->mutable_rerank());
+  wire::ToProto(stages::Bm25{collection.config.bm25_k1, collection.config.bm25_b},
+                out->mutable_bm25());
   wire::ToProto(collection.created, out->mutable_created());
   out->set_documents(collection.stats.documents);
   out->set_chunks(collection.stats.chunks);
@@ -206,6 +230,7 @@ absl::StatusOr<pipeline::CollectionChange> FromProto(
   if (request.has_description()) change.description = request.description();
   RAGMESH_RETURN_IF_ERROR(TakeFusion(request, &change.fusion));
   RAGMESH_RETURN_IF_ERROR(TakeRerank(request, &change.rerank));
+  RAGMESH_RETURN_IF_ERROR(TakeBm25(request, &change.bm25));
   return change;
 }
 
@@ -343,6 +368,19 @@ absl::StatusOr<pipeline::SearchRequest> FromProto(const gateway_v1::SearchReques
   out.skip_rerank = request.skip_rerank();
   out.rerank_candidates = request.rerank_candidates();
   RAGMESH_RETURN_IF_ERROR(TakeFusion(request, &out.fusion));
+  RAGMESH_RETURN_IF_ERROR(TakeBm25(request, &out.bm25));
+  if (request.has_diversity()) {
+    RAGMESH_ASSIGN_OR_RETURN(out.diversity,
+                             wire::FromProto(request.diversity(), Field(root, "diversity")));
+  }
+  RAGMESH_ASSIGN_OR_RETURN(out.neighbours,
+                           wire::FromProto(request.neighbours(), Field(root, "neighbours")));
+  RAGMESH_RETURN_IF_ERROR(
+      wire::CheckDigest(request.embedder_digest(), Field(root, "embedder_digest")));
+  out.max_per_document = request.max_per_document();
+  out.explain = request.explain();
+  out.query_vector.assign(request.query_vector().begin(), request.query_vector().end());
+  out.embedder_digest = request.embedder_digest();
   return out;
 }
 
@@ -351,6 +389,7 @@ void ToProto(const pipeline::SearchResponse& found, gateway_v1::SearchResponse* 
   for (const pipeline::Degradation& degradation : found.degraded)
     ToProto(degradation, out->add_degraded());
   for (const pipeline::StageTiming& timing : found.timings) ToProto(timing, out->add_timings());
+  if (found.explanation.has_value()) wire::ToProto(*found.explanation, out->mutable_explanation());
 }
 
 absl::StatusOr<pipeline::AskRequest> FromProto(const gateway_v1::AskRequest& request) {

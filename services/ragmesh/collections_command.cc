@@ -1,7 +1,8 @@
-// ragmesh collections list|create|show|delete.
+// ragmesh collections list|create|show|delete|tune.
 #include <cstdio>
 #include <string>
 
+#include "services/ragmesh/collection_tuning.h"
 #include "services/ragmesh/command.h"
 #include "services/ragmesh/exit_status.h"
 #include "services/ragmesh/gateway_connection.h"
@@ -19,7 +20,7 @@ class CollectionsCommand final : public Command {
 
   void Declare(flags::FlagSet& root) override {
     flags::FlagSet& flags =
-        root.Subcommand("collections", "Lists, makes, shows and deletes collections.");
+        root.Subcommand("collections", "Lists, makes, shows, tunes and deletes collections.");
     flags::FlagSet& list = flags.Subcommand("list", "All collections.", "ragmesh collections list");
     connection_.Declare(list);
     flags::FlagSet& create = flags.Subcommand("create", "Makes a collection.",
@@ -39,6 +40,7 @@ class CollectionsCommand final : public Command {
     remove.Positional("name", &name_, true, "Its name.");
     remove.Bool("yes", &yes_, "Do it; without this flag nothing is deleted.");
     connection_.Declare(remove);
+    tuning_.Declare(flags, &name_, &connection_);
   }
 
   int Run(const std::string& chosen) override {
@@ -49,6 +51,7 @@ class CollectionsCommand final : public Command {
     if (chosen == "collections create") status = Create(**gateway);
     if (chosen == "collections show") status = ShowOne(**gateway);
     if (chosen == "collections delete") status = Delete(**gateway);
+    if (chosen == "collections tune") status = tuning_.Run(**gateway, name_, connection_);
     return status.ok() ? kOk : Fail(status, connection_.json);
   }
 
@@ -129,6 +132,7 @@ class CollectionsCommand final : public Command {
 
   std::string name_, description_, language_ = "en";
   bool lexical_only_ = false, yes_ = false;
+  CollectionTuning tuning_;
   ConnectionOptions connection_;
 };
 

@@ -287,10 +287,7 @@ grpc::ServerUnaryReactor* VectorStoreService::Search(grpc::CallbackServerContext
         RAGMESH_ASSIGN_OR_RETURN(const auto store, slot_.Get());
         RAGMESH_ASSIGN_OR_RETURN(const stages::SearchRequest in, wire::FromProto(*request, root));
         RAGMESH_ASSIGN_OR_RETURN(const stages::SearchResult found, store->Search(in, call));
-        for (const stages::SearchHit& hit : found.hits) wire::ToProto(hit, response->add_hits());
-        response->set_sequence(found.sequence);
-        response->set_candidates(found.candidates);
-        response->set_prefix_cut(found.prefix_cut);
+        wire::ToProto(found, response);
         return absl::OkStatus();
       });
 }

@@ -139,8 +139,16 @@ export async function startMock() {
     const [, , verb, uploads, documentId] = parts;
     if (verb === 'ask') return ask(response, collection.documents, JSON.parse(await body(request)).question);
     if (verb === 'search') {
-      return json(response, 200, {passages: passages(collection.documents, JSON.parse(await body(request)).query), degraded: [],
-        timings: [{stage: 'embedder', duration: '0.008s'}, {stage: 'total', duration: '0.05s'}]});
+      const {query, explain} = JSON.parse(await body(request));
+      const found = passages(collection.documents, query);
+      const hit = {densePart: 0.42, lexicalPart: 0.78,
+        terms: [{term: 'pump', occurrences: 1, idf: 2.1, frequency: 2, lengthNorm: 1.1, score: 1.35}]};
+      const search = {denseListed: 4, lexicalListed: 3, candidates: 4, densePlan: 'exact scan', chunks: '4', allowed: '4',
+        denseScale: {mean: 0.5, deviation: 0.1}, lexicalScale: {mean: 2, deviation: 0.7},
+        steps: [{name: 'filter', duration: '0.000100s'}, {name: 'dense', duration: '0.002s'}]};
+      return json(response, 200, {passages: explain ? found.map((one) => ({...one, explanation: hit})) : found, degraded: [],
+        timings: [{stage: 'embedder', duration: '0.008s'}, {stage: 'total', duration: '0.05s'}],
+        ...(explain ? {explanation: search} : {})});
     }
     if (uploads) return upload(request, response, collection);
     if (documentId) {

@@ -118,6 +118,19 @@ test('Search shows every score side by side', async () => {
   await picture('search');
 });
 
+test('Search explains itself when asked', async () => {
+  assert.equal(await page.locator('#results .why').count(), 0);
+  await page.getByLabel('explain').check();
+  await page.getByRole('button', {name: 'Search'}).click();
+  const why = page.locator('#results .why').first();
+  await why.locator('summary').click();
+  assert.match(await why.innerText(), /fused = dense -?\d.*lexical/);
+  assert.match(await why.innerText(), /idf \d/);
+  assert.match(await page.locator('#search-facts').innerText(), /of \d+ chunks/);
+  await checkAccessibility('explained search');
+  await picture('explained-search');
+});
+
 test('Status shows seven stages', async () => {
   await page.getByRole('tab', {name: 'Status'}).click();
   await page.locator('.stage').nth(6).waitFor();

@@ -499,6 +499,36 @@ for (const name of ['dragover', 'dragleave', 'drop']) {
 
 // ---- Search ----
 
+// How a passage came to its place, folded away.
+function why(passage) {
+  const how = passage.explanation;
+  if (!how) return '';
+  const lines = [];
+  if (passage.scores?.fused !== undefined) {
+    lines.push(`fused = dense ${score(how.densePart || 0)} + lexical ${score(how.lexicalPart || 0)}`);
+  }
+  const terms = (how.terms || []).map((term) =>
+    `${term.term} ${score(term.score, 2)} (${term.frequency} times, idf ${score(term.idf, 2)}, length norm ${score(term.lengthNorm, 2)})`);
+  if (terms.length) lines.push(`lexical = ${terms.join(' + ')}`);
+  return element('details', {className: 'why'}, element('summary', {textContent: 'Why here'}),
+    ...lines.map((line) => element('p', {textContent: line})));
+}
+
+// How the store searched: one entry a fact.
+function searchFacts(how) {
+  if (!how) return [];
+  const milliseconds = (step) => `${step.name} ${duration(step.duration)}`;
+  const scale = (of) => of ? `mean ${score(of.mean || 0)}, deviation ${score(of.deviation || 0)}` : '';
+  return [
+    ['Searched', `${how.allowed} of ${how.chunks} chunks${how.densePlan ? `, vectors by ${how.densePlan}` : ''}`],
+    ['Lists', `${how.denseListed} dense, ${how.lexicalListed} lexical, ${how.candidates} candidates`],
+    ['Dense scores', scale(how.denseScale)],
+    ['Lexical scores', scale(how.lexicalScale)],
+    ['Steps', (how.steps || []).map(milliseconds).join(', ')],
+  ].filter(([, value]) => value).map(([name, value]) =>
+    element('div', {}, element('dt', {textContent: name}), element('dd', {textContent: value})));
+}
+
 byId('search-form').addEventListener('submit', async (event) => {
   event.preventDefault();
   if (!needCollection()) return;
@@ -509,6 +539,7 @@ byId('search-form').addEventListener('submit', async (event) => {
   try {
     const found = await call('POST', `${collectionPath()}:search`, {
       query: byId('query').value, topK: 20, mode: byId('search-mode').value, skipRerank: !byId('rerank').checked,
+      explain: byId('explain').checked,
     });
     const cell = (value, rank, digits) => element('td', {}, score(value, digits),
       rank ? element('span', {className: 'rank', textContent: `rank ${rank}`}) : '');
@@ -526,6 +557,7 @@ byId('search-form').addEventListener('submit', async (event) => {
         element('td', {},
           element('span', {className: 'path', textContent: passage.page ? `${where}, page ${passage.page}` : where}),
           element('span', {className: 'passage', textContent: passage.text}),
+          why(passage),
           element('button', {className: 'link', type: 'button', textContent: 'Open',
             ariaLabel: `Open passage ${passage.number} in ${passage.documentName}`,
             onclick: () => openDocument(from, passage.documentId, passage.range, passage.documentVersion)})),
@@ -537,6 +569,7 @@ byId('search-form').addEventListener('submit', async (event) => {
     byId('search-state').textContent = found.passages.length === 0 ? 'Nothing found.'
       : found.passages.length === 1 ? '1 passage' : `${found.passages.length} passages`;
     showTimings(byId('search-timings'), found.timings);
+    byId('search-facts').replaceChildren(...searchFacts(found.explanation));
   } catch (error) {
     byId('search-state').textContent = '';
     notice(error.message);

@@ -4,6 +4,7 @@
 #include "libs/wire/common_wire.h"
 #include "libs/wire/filter_wire.h"
 #include "libs/wire/generator_wire.h"
+#include "libs/wire/search_wire.h"
 #include "libs/wire/vector_store_wire.h"
 #include "services/gateway/gateway_convert.h"
 #include "tests/fuzz/wire/round_trip.h"
@@ -60,7 +61,11 @@ void Try(std::uint8_t choice, absl::string_view bytes) {
     case 0:
       return Convert<v1::CreateCollectionRequest>(bytes, fusion_and_weights);
     case 1:
-      return Convert<v1::UpdateCollectionRequest>(bytes, fusion_and_weights);
+      return Convert<v1::UpdateCollectionRequest>(
+          bytes, [&](const pipeline::CollectionChange& change) {
+            fusion_and_weights(change);
+            StageTakesIfSet<stages::Bm25, wire::common::Bm25>(change.bm25);
+          });
     case 2:
       return Convert<v1::CreateIngestJobRequest>(bytes, [](const pipeline::NewJob& job) {
         for (const auto& source : job.sources) {
@@ -77,6 +82,9 @@ void Try(std::uint8_t choice, absl::string_view bytes) {
       return Convert<v1::SearchRequest>(bytes, [](const pipeline::SearchRequest& request) {
         StageTakesIfSet<stages::Filter, wire::common::Filter>(request.filter);
         StageTakesIfSet<stages::Fusion, wire::common::Fusion>(request.fusion);
+        StageTakesIfSet<stages::Bm25, wire::common::Bm25>(request.bm25);
+        StageTakesIfSet<stages::Diversity, wire::common::Diversity>(request.diversity);
+        StageTakes<wire::common::NeighbourWindow>(request.neighbours);
       });
     case 5:
       return Convert<v1::AskRequest>(bytes, [](const pipeline::AskRequest& request) {

@@ -44,7 +44,7 @@ void Ids(absl::string_view bytes) {
 }
 
 void Try(std::uint8_t choice, absl::string_view bytes) {
-  switch (choice % 9) {
+  switch (choice % 10) {
     case 0:
       return RoundTripAt<store::CollectionConfig>(bytes, "config");
     case 1:
@@ -61,6 +61,8 @@ void Try(std::uint8_t choice, absl::string_view bytes) {
       return RoundTripAt<store::StoredChunk>(bytes, "chunks");
     case 7:
       return Listing(bytes);
+    case 9:
+      return RoundTripAt<store::SearchResponse>(bytes, "");
     default:
       return Ids(bytes);
   }

@@ -6,6 +6,10 @@
 #include <cmath>
 #include <map>
 
+#include "libs/lexical/index_search.h"
+#include "libs/lexical/postings_image.h"
+#include "libs/lexical/postings_writer.h"
+
 namespace ragmesh::lexical {
 namespace {
 
@@ -71,6 +75,37 @@ TEST(InvertedIndexTest, RepeatedQueryTermCountsTwice) {
   InvertedIndex index;
   Add(&index, 0, {{"mesh", 1}});
   EXPECT_DOUBLE_EQ(Search(index, {"mesh", "mesh"}).at(0), 2 * Search(index, {"mesh"}).at(0));
+}
+
+TEST(InvertedIndexTest, AnExplanationAddsUpToTheScoreInTheIndexAndInItsImage) {
+  InvertedIndex index;
+  Add(&index, 0, Terms({{"mesh", 2}, {"stage", 1}}));
+  Add(&index, 1, Terms({{"stage", 3}}));
+  const auto bytes = WritePostings({{.index = &index, .new_slots = {{0, 1}}}}, {.slots = 2});
+  ASSERT_TRUE(bytes.ok()) << bytes.status();
+  const auto image = PostingsImage::Open(*bytes);
+  ASSERT_TRUE(image.ok()) << image.status();
+  Query query;
+  for (const char* term : {"none", "stage", "mesh", "stage"})
+    query.clauses.push_back({.terms = {{term, 0}}});
+  for (const IndexPart* part : {static_cast<const IndexPart*>(&index),
+                                static_cast<const IndexPart*>(&*image)}) {
+    const SearchPart whole{part, 5, {}, nullptr};
+    const auto explained = ExplainIndex({&whole, 1}, query, {}, {5, 6, 9});
+    const auto scores = ScoreIndex({&whole, 1}, query, {}, {5, 6, 9});
+    ASSERT_TRUE(explained.ok());
+    ASSERT_TRUE(scores.ok());
+    const auto& terms = (*explained)[0];
+    ASSERT_EQ(terms.size(), 2u);
+    EXPECT_EQ(terms[0].term, "stage");
+    EXPECT_EQ(terms[0].times, 2);
+    EXPECT_EQ(terms[1].term, "mesh");
+    EXPECT_EQ(terms[1].frequency, 2);
+    EXPECT_DOUBLE_EQ(terms[1].idf, std::log(1 + (2 - 1 + 0.5) / (1 + 0.5)));
+    EXPECT_EQ(terms[0].score + terms[1].score, (*scores)[0]);
+    EXPECT_EQ((*explained)[1].size(), 1u);
+    EXPECT_THAT((*explained)[2], IsEmpty());
+  }
 }
 
 TEST(InvertedIndexTest, OnlyAllowedSlotsAreFound) {

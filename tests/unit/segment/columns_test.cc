@@ -95,7 +95,7 @@ MetadataValue RandomScalar(std::mt19937& random) {
 
 Filter RandomFilter(std::mt19937& random, int depth) {
   const std::string field(1, static_cast<char>('p' + random() % 3));
-  switch (depth == 0 ? random() % 3 : random() % 6) {
+  switch (depth == 0 ? random() % 4 : random() % 7) {
     case 0:
       return {stages::FilterEquals{field, RandomScalar(random)}};
     case 1: {
@@ -103,8 +103,15 @@ Filter RandomFilter(std::mt19937& random, int depth) {
       for (unsigned i = 0; i < random() % 4; ++i) in.values.push_back(RandomScalar(random));
       return {in};
     }
-    case 2: {
+    case 2:
+      return {stages::FilterPrefix{field, std::string(random() % 2, 'b')}};
+    case 3: {
       stages::FilterRange range{.field = field};
+      if (random() % 3 == 0) {
+        range.greater_or_equal = std::string(1, static_cast<char>('a' + random() % 3));
+        if (random() % 2 == 0) range.less_than = std::string("bb");
+        return {range};
+      }
       const auto bound = [&]() -> MetadataValue {
         return static_cast<std::int64_t>(random() % 5) - 2;
       };
@@ -114,9 +121,9 @@ Filter RandomFilter(std::mt19937& random, int depth) {
       if (random() % 3 == 0) range.less_or_equal = bound();
       return {range};
     }
-    case 3:
-      return {stages::FilterNot{std::make_shared<Filter>(RandomFilter(random, depth - 1))}};
     case 4:
+      return {stages::FilterNot{std::make_shared<Filter>(RandomFilter(random, depth - 1))}};
+    case 5:
       return {
           stages::FilterAnd{{RandomFilter(random, depth - 1), RandomFilter(random, depth - 1)}}};
     default:

@@ -70,6 +70,35 @@ TEST_F(FilterTest, RangesHoldTheirBounds) {
   EXPECT_FALSE(Match({FilterRange{.field = "team", .less_or_equal = 3.0}}));
 }
 
+TEST_F(FilterTest, RangesOverStringsGoByTheirBytes) {
+  metadata["part"] = std::string("P-17");
+  EXPECT_TRUE(Match({FilterRange{.field = "part", .greater_or_equal = std::string("P-17")}}));
+  EXPECT_FALSE(Match({FilterRange{.field = "part", .greater_than = std::string("P-17")}}));
+  EXPECT_TRUE(Match({FilterRange{
+      .field = "part", .greater_than = std::string("P-1"), .less_than = std::string("P-2")}}));
+  EXPECT_FALSE(Match({FilterRange{.field = "part", .less_than = std::string("A")}}));
+  EXPECT_TRUE(Match({FilterRange{.field = "document_name", .less_than = std::string("s")}}));
+  // Numbers, times and lists are no strings.
+  EXPECT_FALSE(Match({FilterRange{.field = "year", .greater_than = std::string("")}}));
+  EXPECT_FALSE(Match({FilterRange{.field = "at", .greater_than = std::string("")}}));
+  EXPECT_FALSE(Match({FilterRange{.field = "tags", .greater_than = std::string("")}}));
+}
+
+TEST_F(FilterTest, PrefixesAreOfStringsAndOfElementsOfLists) {
+  using stages::FilterPrefix;
+  metadata["part"] = std::string("P-17");
+  EXPECT_TRUE(Match({FilterPrefix{"part", "P-"}}));
+  EXPECT_TRUE(Match({FilterPrefix{"part", "P-17"}}));
+  EXPECT_FALSE(Match({FilterPrefix{"part", "P-170"}}));
+  EXPECT_FALSE(Match({FilterPrefix{"part", "p-"}}));
+  EXPECT_TRUE(Match({FilterPrefix{"tags", "y"}}));
+  EXPECT_FALSE(Match({FilterPrefix{"tags", "z"}}));
+  EXPECT_FALSE(Match({FilterPrefix{"year", "20"}}));
+  EXPECT_FALSE(Match({FilterPrefix{"absent", ""}}));
+  EXPECT_TRUE(Match({FilterPrefix{"document_name", "report"}}));
+  EXPECT_TRUE(Match(Not({FilterPrefix{"part", "Q"}})));
+}
+
 TEST_F(FilterTest, LargeWholeNumbersAreNotRounded) {
   metadata["id"] = std::int64_t{9007199254740993};  // 2^53 + 1, which no double holds
   EXPECT_FALSE(Match({FilterEquals{"id", 9007199254740992.0}}));
@@ -93,7 +122,10 @@ TEST_F(FilterTest, AndOrNotCombine) {
 }
 
 TEST_F(FilterTest, FiltersThatCanMatchNothingAreRefused) {
-  EXPECT_THAT(ValidateFilter({FilterRange{.field = "x", .less_than = std::string("a")}}),
+  EXPECT_THAT(ValidateFilter({FilterRange{.field = "x", .less_than = true}}),
+              HasReason("FILTER_TYPE_MISMATCH"));
+  EXPECT_THAT(ValidateFilter(
+                  {FilterRange{.field = "x", .greater_than = 1.0, .less_than = std::string("a")}}),
               HasReason("FILTER_TYPE_MISMATCH"));
   EXPECT_THAT(ValidateFilter({FilterRange{.field = "x"}}), HasReason("FILTER_TYPE_MISMATCH"));
   EXPECT_THAT(

@@ -1,10 +1,10 @@
-#include "bench/datasets/ranking_metrics.h"
+#include "libs/ranking/ranking_metrics.h"
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
 
-namespace ragmesh::bench {
+namespace ragmesh::ranking {
 
 double Ndcg(const std::vector<std::string>& ranking, const std::map<std::string, int>& grades,
             std::size_t cut) {
@@ -37,4 +37,4 @@ double ReciprocalRank(const std::vector<std::string>& ranking,
   return 0;
 }
 
-}  // namespace ragmesh::bench
+}  // namespace ragmesh::ranking

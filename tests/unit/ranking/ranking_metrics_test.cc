@@ -1,10 +1,10 @@
-#include "bench/datasets/ranking_metrics.h"
+#include "libs/ranking/ranking_metrics.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-namespace ragmesh::bench {
+namespace ragmesh::ranking {
 namespace {
 
 TEST(RankingMetricsTest, APerfectRankingScoresOne) {
@@ -26,4 +26,4 @@ TEST(RankingMetricsTest, NothingBeyondTheCutCounts) {
 }
 
 }  // namespace
-}  // namespace ragmesh::bench
+}  // namespace ragmesh::ranking

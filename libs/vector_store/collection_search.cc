@@ -1,0 +1,174 @@
+// Searching a StoredCollection: what may be found, the ranking, and the records of the hits.
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "libs/base/status_macros.h"
+#include "libs/lexical/query.h"
+#include "libs/ranking/neighbours.h"
+#include "libs/vector_store/filter_fields.h"
+#include "libs/vector_store/read_consistently.h"
+#include "libs/vector_store/search.h"
+#include "libs/vector_store/stored_collection.h"
+#include "libs/vector_store/validation.h"
+
+namespace ragmesh::vector_store {
+namespace {
+
+absl::StatusOr<lexical::Query> ReadQuery(const lexical::Analyzer& analyzer,
+                                         const stages::SearchRequest& request) {
+  if (request.query_syntax == stages::QuerySyntax::kPlain)
+    return lexical::PlainQuery(analyzer, request.query_text);
+  return lexical::ParseQuery(analyzer, request.query_text);
+}
+
+// Of each of `slots`, in their order.
+absl::StatusOr<std::vector<std::vector<stages::TermScore>>> ExplainTerms(
+    const SearchScope& scope, const std::vector<std::uint32_t>& slots) {
+  std::vector<std::uint32_t> ascending = slots;
+  std::sort(ascending.begin(), ascending.end());
+  RAGMESH_ASSIGN_OR_RETURN(const auto explained,
+                           scope.image.ExplainLexical(scope.words, scope.bm25, ascending));
+  std::vector<std::vector<stages::TermScore>> terms(slots.size());
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const auto at = std::lower_bound(ascending.begin(), ascending.end(), slots[i]);
+    for (const lexical::TermScore& term :
+         explained[static_cast<std::size_t>(at - ascending.begin())]) {
+      terms[i].push_back({term.term, term.times, term.idf, term.frequency, term.norm, term.score});
+    }
+  }
+  return terms;
+}
+
+}  // namespace
+
+using vector_index::SlotSet;
+
+absl::StatusOr<bool> StoredCollection::AddNeighbours(const Image& image, const ImageView& view,
+                                                     absl::Span<const std::uint32_t> slots,
+                                                     const stages::NeighbourWindow& window,
+                                                     stages::SearchResult* result) const {
+  absl::flat_hash_map<std::uint64_t, std::vector<std::uint32_t>> chunks_of;
+  std::vector<ranking::Place> places;
+  for (const std::uint32_t slot : slots) {
+    const std::uint32_t document = view.chunks[slot].document;
+    const auto [it, inserted] = chunks_of.try_emplace(document);
+    if (inserted) {
+      auto chunks = image.ChunksOf(document);
+      if (!chunks.has_value()) return false;
+      it->second = *std::move(chunks);
+    }
+    const auto at = std::find(it->second.begin(), it->second.end(), slot);
+    if (at == it->second.end()) return false;
+    places.push_back({document, static_cast<std::uint32_t>(at - it->second.begin())});
+  }
+  const auto surroundings = ranking::Surround(places, window, [&](std::uint64_t document) {
+    return static_cast<std::uint32_t>(chunks_of[document].size());
+  });
+  std::vector<std::uint32_t> wanted;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    for (const std::uint32_t position : surroundings[i].positions) {
+      wanted.push_back(chunks_of[places[i].document][position]);
+      if (wanted.back() >= view.chunks.size()) return false;
+    }
+  }
+  RAGMESH_ASSIGN_OR_RETURN(auto chunks, FetchChunks(view, wanted, {}));
+  if (!chunks.has_value()) return false;
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    stages::SearchHit& hit = result->hits[i];
+    hit.position = places[i].position;
+    hit.run = surroundings[i].run;
+    for (const std::uint32_t position : surroundings[i].positions)
+      hit.neighbours.push_back({std::move((*chunks)[next++]), position});
+  }
+  return true;
+}
+
+absl::StatusOr<bool> StoredCollection::FillHits(const Image& image, const ImageView& view,
+                                                const stages::SearchRequest& request,
+                                                const RankedHits& ranked,
+                                                stages::SearchResult* result) const {
+  std::vector<std::uint32_t> slots;
+  for (const RankedHit& hit : ranked.hits) slots.push_back(hit.candidate.item);
+  RAGMESH_ASSIGN_OR_RETURN(auto chunks, FetchChunks(view, slots, request.parts));
+  if (!chunks.has_value()) return false;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const ranking::Candidate& candidate = ranked.hits[i].candidate;
+    stages::SearchHit hit;
+    hit.chunk = std::move((*chunks)[i]);
+    hit.score = ranked.hits[i].score;
+    hit.dense_score = candidate.dense_score;
+    hit.lexical_score = candidate.lexical_score;
+    hit.dense_rank = candidate.dense_rank;
+    hit.lexical_rank = candidate.lexical_rank;
+    if (request.mode == stages::SearchMode::kHybrid) hit.fused_score = candidate.score;
+    if (request.explain) {
+      hit.explanation = stages::HitExplanation{.terms = {},
+                                               .dense_part = candidate.dense_part,
+                                               .lexical_part = candidate.lexical_part,
+                                               .relevance = ranked.hits[i].relevance,
+                                               .similarity = ranked.hits[i].similarity};
+    }
+    result->hits.push_back(std::move(hit));
+  }
+  if (request.neighbours.before + request.neighbours.after == 0) return true;
+  return AddNeighbours(image, view, slots, request.neighbours, result);
+}
+
+absl::StatusOr<stages::SearchResult> StoredCollection::Search(const stages::SearchRequest& asked,
+                                                              const CallContext& call) const {
+  const stages::CollectionConfig settings = config();
+  RAGMESH_RETURN_IF_ERROR(ValidateSearch(settings, asked));
+  stages::SearchRequest request = asked;
+  if (!request.fusion.has_value()) request.fusion = settings.fusion;
+  if (!request.bm25.has_value()) request.bm25 = {settings.bm25_k1, settings.bm25_b};
+  if (!request.lexical_weights.has_value()) request.lexical_weights = settings.lexical_weights;
+  lexical::Query words;
+  if (request.mode != stages::SearchMode::kDense) {
+    RAGMESH_ASSIGN_OR_RETURN(words, ReadQuery(analyzer_, request));
+  }
+  return ReadConsistently<stages::SearchResult>(
+      request.principal_labels, call,
+      [&](const Image& image,
+          const ImageView& view) -> absl::StatusOr<std::optional<stages::SearchResult>> {
+        StepTimer timer;
+        if (request.filter.has_value())
+          RAGMESH_RETURN_IF_ERROR(CheckFilterFields(view, *request.filter, call));
+        RAGMESH_ASSIGN_OR_RETURN(const SlotSet allowed, AllowedChunks(view, request.filter, call));
+        stages::SearchResult result;
+        result.sequence = view.sequence;
+        result.candidates = allowed.Count();
+        timer.End("filter");
+        const bool by_vector = request.mode != stages::SearchMode::kLexical;
+        const SearchScope scope{
+            image,
+            view,
+            allowed,
+            by_vector ? absl::MakeConstSpan(request.query_vector) : absl::Span<const float>(),
+            words,
+            {request.bm25->k1, request.bm25->b, *request.lexical_weights},
+            {resources_->kernels, resources_->executor, resources_->search_threads}};
+        RAGMESH_ASSIGN_OR_RETURN(RankedHits ranked, RankChunks(scope, request, &timer, call));
+        RAGMESH_ASSIGN_OR_RETURN(const bool filled,
+                                 FillHits(image, view, request, ranked, &result));
+        result.prefix_cut = ranked.prefix_cut;
+        if (!filled) return std::optional<stages::SearchResult>();
+        timer.End("read");
+        if (request.explain) {
+          std::vector<std::uint32_t> slots;
+          for (const RankedHit& hit : ranked.hits) slots.push_back(hit.candidate.item);
+          RAGMESH_ASSIGN_OR_RETURN(auto parts, ExplainTerms(scope, slots));
+          for (std::size_t i = 0; i < slots.size(); ++i)
+            result.hits[i].explanation->terms = std::move(parts[i]);
+          timer.End("explain");
+          ranked.explanation.chunks = view.live_chunks.Count();
+          ranked.explanation.allowed = result.candidates;
+          ranked.explanation.steps = timer.steps();
+          result.explanation = std::move(ranked.explanation);
+        }
+        return std::optional(std::move(result));
+      });
+}
+
+}  // namespace ragmesh::vector_store
