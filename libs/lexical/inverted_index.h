@@ -54,7 +54,8 @@ class InvertedIndex {
               absl::Span<const std::uint64_t> allowed,
               absl::FunctionRef<void(std::uint32_t slot, double score)> found) const;
 
-  // What each term of `query` that `slot` holds adds to its score, in the order of Search's sum.
+  // What each term of `query` that `slot` holds adds to its score. Added up in this order they are
+  // the score that Search finds, to the last bit. Costs a binary search a term.
   struct Contribution {
     std::size_t term = 0;    // place of its first occurrence in `query`
     double occurrences = 0;  // in the query

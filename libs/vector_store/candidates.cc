@@ -1,11 +1,8 @@
 #include "libs/vector_store/candidates.h"
 
-#include "absl/container/flat_hash_map.h"
-
 namespace ragmesh::vector_store {
 
 using vector_index::ScoredSlot;
-using vector_index::SlotSet;
 
 absl::StatusOr<std::vector<ScoredSlot>> DenseList(const SearchScope& scope, std::size_t limit,
                                                   const CallContext& call) {
@@ -24,30 +21,22 @@ std::vector<ScoredSlot> LexicalList(const SearchScope& scope, std::size_t limit)
 }
 
 void FillScores(const SearchScope& scope, std::vector<ranking::Candidate>* candidates) {
-  SlotSet unscored(scope.view.chunks.size());
-  std::size_t count = 0;
+  std::vector<std::uint32_t> unlisted;  // that the lexical list did not propose
   for (ranking::Candidate& candidate : *candidates) {
     if (!candidate.dense_score.has_value()) {
       candidate.dense_score = scope.flat.kernels->dot(
           scope.query.data(), scope.view.rows.Row(candidate.item), scope.view.rows.dimension);
     }
-    if (!candidate.lexical_score.has_value()) {
-      unscored.Add(candidate.item);
-      ++count;
-    }
+    if (!candidate.lexical_score.has_value()) unlisted.push_back(candidate.item);
   }
-  if (count == 0) return;
-  // A search of just these chunks adds up their terms as a search of all does.
-  absl::flat_hash_map<std::uint32_t, double> scores;
-  for (const ScoredSlot& found :
-       scope.image.SearchLexical(scope.terms, scope.bm25, unscored, count,
-                                 [](std::uint32_t a, std::uint32_t b) { return a < b; })) {
-    scores[found.slot] = found.score;
-  }
+  const auto terms = scope.image.ExplainLexical(scope.terms, scope.bm25, unlisted);
+  std::size_t next = 0;
   for (ranking::Candidate& candidate : *candidates) {
     if (candidate.lexical_score.has_value()) continue;
-    const auto it = scores.find(candidate.item);
-    candidate.lexical_score = it == scores.end() ? 0.0 : it->second;
+    double score = 0;
+    for (const stages::TermScore& term : terms[next]) score += term.score;
+    candidate.lexical_score = score;
+    ++next;
   }
 }
 

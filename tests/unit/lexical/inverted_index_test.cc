@@ -72,7 +72,7 @@ TEST(InvertedIndexTest, AnExplanationAddsUpToTheScore) {
   EXPECT_EQ(parts[1].term, 2u);
   EXPECT_EQ(parts[1].frequency, 2);
   EXPECT_DOUBLE_EQ(parts[1].idf, std::log(1 + (2 - 1 + 0.5) / (1 + 0.5)));
-  EXPECT_DOUBLE_EQ(parts[0].score + parts[1].score, Search(index, query).at(0));
+  EXPECT_EQ(parts[0].score + parts[1].score, Search(index, query).at(0));  // to the last bit
   EXPECT_THAT(index.Explain({"mesh"}, {}, 1), IsEmpty());
   EXPECT_THAT(index.Explain({"mesh"}, {}, 9), IsEmpty());
 }
