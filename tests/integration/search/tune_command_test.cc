@@ -3,8 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
-#include "services/ragmesh/command.h"
-#include "services/ragmesh/exit_status.h"
+#include "tests/integration/search/command_line.h"
 #include "tests/integration/search/search_mesh.h"
 
 namespace ragmesh::services {
@@ -38,21 +37,10 @@ class TuneCommandTest : public SearchMesh {
     }
   }
 
-  // Runs the command line, and returns its exit status and what it printed.
-  std::pair<int, std::string> Run(std::vector<std::string> arguments) {
-    auto command = cli::MakeCollectionsCommand();
-    flags::FlagSet root("ragmesh", "Test.");
-    command->Declare(root);
-    std::vector<std::string> all{"ragmesh", "collections", "tune"};
-    all.insert(all.end(), arguments.begin(), arguments.end());
-    all.insert(all.end(), {"--server", address(), "--quiet"});
-    std::vector<const char*> argv;
-    for (const std::string& one : all) argv.push_back(one.c_str());
-    const auto parsed = root.Parse(static_cast<int>(argv.size()), argv.data());
-    if (!parsed.ok()) return {cli::kUsage, std::string(parsed.status().message())};
-    ::testing::internal::CaptureStdout();
-    const int exit = command->Run(parsed->command);
-    return {exit, ::testing::internal::GetCapturedStdout()};
+  cli::Printed Run(std::vector<std::string> words) {
+    words.insert(words.begin(), {"collections", "tune"});
+    words.insert(words.end(), {"--server", address(), "--quiet"});
+    return cli::RunCommandLine(cli::MakeCollectionsCommand(), std::move(words));
   }
 
   v1::Collection Manuals() {
@@ -80,14 +68,14 @@ class TuneCommandTest : public SearchMesh {
 
 TEST_F(TuneCommandTest, BadSettingsAreFoundOutAndReplacedOnlyWhenAsked) {
   Use(2.8, 0, 0);  // words alone, without regard to length: always the wrong document first
-  const auto [exit, text] = Run({"manuals", "--golden", golden_});
-  EXPECT_EQ(exit, cli::kOk) << text;
-  EXPECT_THAT(text, ::testing::HasSubstr("more than chance"));
-  EXPECT_THAT(text, ::testing::HasSubstr("nDCG@10"));
+  const auto shown = Run({"manuals", "--golden", golden_});
+  EXPECT_EQ(shown.exit, cli::kOk) << shown.err;
+  EXPECT_THAT(shown.out, ::testing::HasSubstr("more than chance"));
+  EXPECT_THAT(shown.out, ::testing::HasSubstr("nDCG@10"));
   EXPECT_EQ(Manuals().bm25().b(), 0);
-  const auto [applied, json] = Run({"manuals", "--golden", golden_, "--apply", "--json"});
-  EXPECT_EQ(applied, cli::kOk) << json;
-  const auto outcome = nlohmann::json::parse(json);
+  const auto applied = Run({"manuals", "--golden", golden_, "--apply", "--json"});
+  EXPECT_EQ(applied.exit, cli::kOk) << applied.err;
+  const auto outcome = nlohmann::json::parse(applied.out);
   EXPECT_TRUE(outcome["applied"].get<bool>());
   EXPECT_TRUE(outcome["significant"].get<bool>());
   EXPECT_LT(outcome["pValue"].get<double>(), 0.01);
@@ -97,23 +85,21 @@ TEST_F(TuneCommandTest, BadSettingsAreFoundOutAndReplacedOnlyWhenAsked) {
   const v1::Collection after = Manuals();
   EXPECT_TRUE(after.bm25().b() > 0 || after.fusion().dense_weight() > 0);
   // What is best already stays.
-  const auto [again, kept] = Run({"manuals", "--golden", golden_, "--apply"});
-  EXPECT_EQ(again, cli::kOk);
-  EXPECT_THAT(kept, ::testing::HasSubstr("they stay"));
+  const auto kept = Run({"manuals", "--golden", golden_, "--apply"});
+  EXPECT_EQ(kept.exit, cli::kOk) << kept.err;
+  EXPECT_THAT(kept.out, ::testing::HasSubstr("they stay"));
   EXPECT_EQ(Manuals().DebugString(), after.DebugString());
 }
 
 TEST_F(TuneCommandTest, WhatCannotBeTunedIsSaidByName) {
-  EXPECT_EQ(Run({"manuals"}).first, cli::kUsage);
-  EXPECT_EQ(Run({"manuals", "--golden", golden_, "--apply", "--dry_run"}).first, cli::kUsage);
-  EXPECT_EQ(Run({"manuals", "--golden", "/nonexistent"}).first, cli::kMissing);
-  EXPECT_EQ(Run({"nowhere", "--golden", golden_}).first, cli::kMissing);
+  EXPECT_EQ(Run({"manuals"}).exit, cli::kUsage);
+  EXPECT_EQ(Run({"manuals", "--golden", golden_, "--apply", "--dry_run"}).exit, cli::kUsage);
+  EXPECT_EQ(Run({"manuals", "--golden", "/nonexistent"}).exit, cli::kMissing);
+  EXPECT_EQ(Run({"nowhere", "--golden", golden_}).exit, cli::kMissing);
   std::ofstream(golden_, std::ios::app) << "{\"question\": \"q\", \"documents\": []}\n";
-  ::testing::internal::CaptureStderr();
-  const int exit = Run({"manuals", "--golden", golden_}).first;
-  const std::string complaint = ::testing::internal::GetCapturedStderr();
-  EXPECT_EQ(exit, cli::kUsage);
-  EXPECT_THAT(complaint, ::testing::HasSubstr(absl::StrCat("line ", kTopics + 1, ": documents")));
+  const auto refused = Run({"manuals", "--golden", golden_});
+  EXPECT_EQ(refused.exit, cli::kUsage);
+  EXPECT_THAT(refused.err, ::testing::HasSubstr(absl::StrCat("line ", kTopics + 1, ": documents")));
 }
 
 }  // namespace
