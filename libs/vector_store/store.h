@@ -22,6 +22,10 @@
 #include "libs/linalg/kernels.h"
 #include "libs/stages/vector_store.h"
 
+namespace rocksdb {
+class FileSystem;
+}
+
 namespace ragmesh::vector_store {
 
 class Database;
@@ -34,6 +38,14 @@ struct StoreOptions {
   std::uint64_t block_cache_bytes = 64u << 20;
   std::uint64_t max_memory_bytes =
       0;  // of all search images together; writes beyond are refused; 0: unbounded
+  std::uint64_t max_collection_memory_bytes = 0;  // of one collection's image, in the same way
+  // Free space on the disk of `path`: below the first, writes but for deletes are refused, from the
+  // second on they are taken again.
+  std::uint64_t low_free_bytes = 32u << 20;
+  std::uint64_t high_free_bytes = 64u << 20;
+  // What every file of the store is read and written through; null: the operating system's. For
+  // tests that make it fail.
+  std::shared_ptr<rocksdb::FileSystem> file_system;
   // Helps with scans of large collections; null: each search uses its caller's thread only.
   // Borrowed.
   Executor* executor = nullptr;
@@ -99,6 +111,10 @@ class Store final : public stages::VectorStore {
   absl::StatusOr<stages::DeleteResult> Delete(const stages::CollectionId& id,
                                               const stages::DeleteSelector& what,
                                               const CallContext& call) override;
+  absl::StatusOr<stages::DeleteResult> DeleteOnce(const stages::CollectionId& id,
+                                                  const stages::DeleteSelector& what,
+                                                  const std::string& idempotency_key,
+                                                  const CallContext& call) override;
 
   absl::StatusOr<stages::StoredDocument> GetDocument(
       const stages::CollectionId& id, const std::string& document_id,
