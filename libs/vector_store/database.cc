@@ -6,6 +6,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/version.h>
@@ -13,6 +14,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <filesystem>
 #include <utility>
 
@@ -78,6 +80,27 @@ class SilentLogger final : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
+// Learns whether a write failed in the log. Such a write may be in the log all the same, so nothing
+// may be written after it until the log was read again at an open: numbers that it used would be
+// used twice, and RocksDB, asked to go on, replays it for some families and not for others.
+class LogFailure final : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status*) override {
+    if (reason != rocksdb::BackgroundErrorReason::kFlush &&
+        reason != rocksdb::BackgroundErrorReason::kCompaction)
+      seen_ = true;
+  }
+  // RocksDB does not go on by itself; CheckWritable decides.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+  bool seen() const { return seen_; }
+
+ private:
+  std::atomic<bool> seen_{false};
+};
+
 rocksdb::DBOptions GlobalOptions(const DatabaseOptions& options) {
   rocksdb::DBOptions db;
   db.create_if_missing = true;
@@ -89,6 +112,7 @@ rocksdb::DBOptions GlobalOptions(const DatabaseOptions& options) {
   // A torn last record is what kill -9 leaves; anything else wrong with the log is damage and must
   // show.
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  db.max_bgerror_resume_count = 0;  // see LogFailure
   // A log that is missing, or shorter than what was synced when it was closed, is damage too.
   db.track_and_verify_wals_in_manifest = true;
   return db;
@@ -108,6 +132,7 @@ struct Database::Handles {
   std::unique_ptr<rocksdb::Env> env;  // around `files`, when they are not the operating system's
   std::uint64_t low_free_bytes = 0;
   std::uint64_t high_free_bytes = 0;
+  std::shared_ptr<LogFailure> log_failure = std::make_shared<LogFailure>();
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> owned;  // all, also families of a later release
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families{};
@@ -170,6 +195,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   handles->low_free_bytes = options.low_free_bytes;
   handles->high_free_bytes = std::max(options.low_free_bytes, options.high_free_bytes);
   rocksdb::DBOptions db_options = GlobalOptions(options);
+  db_options.listeners.push_back(handles->log_failure);
   if (handles->files == nullptr) {
     handles->files = rocksdb::FileSystem::Default();
   } else {
@@ -255,8 +281,8 @@ absl::Status Database::CheckSpace(const WriteSet& writes) const {
                     {"high_free_bytes", absl::StrCat(handles_->high_free_bytes)}}});
 }
 
-// A store that ran out of space goes on once there is some, since what RocksDB could not write is
-// still in its memory and its log.
+// A store that ran out of space in a flush or a merge goes on once there is some: what RocksDB could
+// not write is still in its memory and its log.
 absl::Status Database::CheckWritable() const {
   absl::MutexLock lock(&handles_->mutex);
   if (handles_->stopped_by_full_disk) {
@@ -297,7 +323,7 @@ absl::Status Database::Commit(const WriteSet& writes) {
   const rocksdb::Status status = handles_->db->Write(options, &batch);
   if (status.ok()) return absl::OkStatus();
   absl::MutexLock lock(&handles_->mutex);
-  if (status.IsNoSpace()) {
+  if (status.IsNoSpace() && !handles_->log_failure->seen()) {
     handles_->stopped_by_full_disk = true;
     return Annotate(FromRocks(status, "vector store"), "the write was not stored");
   }
