@@ -351,7 +351,8 @@ absl::StatusOr<std::vector<RankedChunk>> StoredCollection::Rank(
 absl::StatusOr<stages::SearchResult> StoredCollection::Search(const stages::SearchRequest& request,
                                                               const CallContext& call) const {
   RAGMESH_RETURN_IF_ERROR(ValidateSearch(config(), request));
-  return ReadConsistently<stages::SearchResult>(
+  const absl::Time begun = absl::Now();
+  auto found = ReadConsistently<stages::SearchResult>(
       request.principal_labels, call,
       [&](const Image& image,
           const ImageView& view) -> absl::StatusOr<std::optional<stages::SearchResult>> {
@@ -371,6 +372,9 @@ absl::StatusOr<stages::SearchResult> StoredCollection::Search(const stages::Sear
         }
         return std::optional(std::move(result));
       });
+  if (resources_->observer != nullptr)
+    resources_->observer->Searched(request.mode, absl::Now() - begun, found.status());
+  return found;
 }
 
 }  // namespace ragmesh::vector_store

@@ -207,7 +207,10 @@ void StoredCollection::Lead(absl::Span<PendingWrite* const> group) {
   }
   if (plans.empty()) return;
   writes.Put(Family::kStates, CollectionKey(number_), Encode(state));
+  const absl::Time begun = absl::Now();
   const absl::Status committed = resources_->database->Commit(writes);
+  if (resources_->observer != nullptr)
+    resources_->observer->Committed(plans.size(), absl::Now() - begun, committed);
   if (!committed.ok()) {
     for (const Plan& plan : plans) plan.write->status = committed;
     return;

@@ -160,6 +160,8 @@ struct Database::Handles {
   }
 };
 
+absl::string_view FamilyName(Family family) { return kNames[static_cast<std::size_t>(family)]; }
+
 WriteSet::WriteSet() = default;
 WriteSet::~WriteSet() = default;
 WriteSet::WriteSet(WriteSet&&) noexcept = default;
@@ -226,6 +228,10 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   }
   auto database = std::unique_ptr<Database>(new Database(std::move(handles)));
   RAGMESH_ASSIGN_OR_RETURN(const auto format, database->Get(Family::kMeta, kFormatKey));
+  if (options.for_check) {
+    const auto known = format.has_value() ? DecodeFormat(*format) : kFormatVersion;
+    if (!known.ok() || *known <= kFormatVersion) return database;
+  }
   if (!format.has_value()) {
     // Also the case of a first start that was killed between creating the database and this write.
     const auto collections = database->Walk(Family::kCollections, "");

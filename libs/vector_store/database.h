@@ -33,6 +33,7 @@ enum class Family {
   kReplays
 };
 inline constexpr int kFamilies = 10;
+absl::string_view FamilyName(Family family);  // on disk
 
 struct DatabaseOptions {
   std::uint64_t write_buffer_bytes =
@@ -45,6 +46,8 @@ struct DatabaseOptions {
   // What all files are read and written through; null: the operating system's. For tests that fail
   // it.
   std::shared_ptr<rocksdb::FileSystem> file_system;
+  // Opens also a store whose format record is missing or damaged, and raises no format.
+  bool for_check = false;
 };
 
 // What the database can take at the moment.

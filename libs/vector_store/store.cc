@@ -24,6 +24,7 @@ Store::Store(const StoreOptions& options)
   resources_->kernels = options.kernels != nullptr ? options.kernels : &linalg::DefaultKernels();
   resources_->executor = options.executor;
   resources_->search_threads = options.search_threads;
+  resources_->observer = options.observer.get();
   resources_->max_memory_bytes = options.max_memory_bytes;
   resources_->max_collection_memory_bytes = options.max_collection_memory_bytes;
 }
@@ -49,6 +50,12 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) 
   store->report_.database_time = opened - begin;
   store->report_.image_time = absl::Now() - opened;
   return store;
+}
+
+StoreHealth Store::Health() const {
+  const DatabaseHealth health = database_->Health();
+  return {resources_->memory_bytes.load(), health.free_bytes, health.disk_full,
+          health.read_only_reason.has_value()};
 }
 
 absl::Status Store::LoadCollections() {

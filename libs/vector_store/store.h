@@ -30,6 +30,7 @@ namespace ragmesh::vector_store {
 
 class Database;
 class StoredCollection;
+class StoreObserver;
 struct StoreResources;
 
 struct StoreOptions {
@@ -52,8 +53,16 @@ struct StoreOptions {
   int search_threads = 1;                    // most that work on one search, the caller's included
   const linalg::Kernels* kernels = nullptr;  // null: the fastest this processor runs
   const Clock* clock = &Clock::Real();
+  std::shared_ptr<StoreObserver> observer;  // may be null
   std::string version;  // of the build, reported by Info
   std::string commit;
+};
+
+struct StoreHealth {
+  std::uint64_t image_bytes = 0;  // memory of all search images together
+  std::uint64_t free_bytes = 0;   // on the store's disk
+  bool disk_full = false;         // only deletes are taken, until there is space again
+  bool read_only = false;         // a write failed; nothing is taken until a restart
 };
 
 // What opening took, for the start-up log and the benchmarks.
@@ -69,7 +78,8 @@ struct OpenReport {
 // search never waits for a write to reach the disk, and sees every write that was acknowledged
 // before it began.
 //
-// On a nearly full disk writes answer RESOURCE_EXHAUSTED / DISK_FULL until there is space again.
+// With less than low_free_bytes on the disk writes answer RESOURCE_EXHAUSTED / DISK_FULL until there
+// are high_free_bytes again; deletes go on.
 // When a write fails all the same (disk gone), it answers UNAVAILABLE / STORAGE_FAILED and the
 // store turns read-only: reads and searches go on, later writes answer FAILED_PRECONDITION /
 // STORE_READ_ONLY, and Info says why under features["read_only"]. A restart on a healthy disk makes
@@ -83,6 +93,7 @@ class Store final : public stages::VectorStore {
   ~Store() override;
 
   const OpenReport& open_report() const { return report_; }
+  StoreHealth Health() const;
 
   // Writes a consistent copy of everything acknowledged so far into the new directory `path`, while
   // reads and writes go on. Opening that directory, or a copy of it, as a store restores it.

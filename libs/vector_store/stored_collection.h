@@ -25,6 +25,7 @@
 #include "libs/vector_store/image.h"
 #include "libs/vector_store/records.h"
 #include "libs/vector_store/replays.h"
+#include "libs/vector_store/store_observer.h"
 
 namespace ragmesh::vector_store {
 
@@ -34,6 +35,7 @@ struct StoreResources {
   const Clock* clock = nullptr;
   const linalg::Kernels* kernels = nullptr;
   Executor* executor = nullptr;  // helps with large scans
+  StoreObserver* observer = nullptr;  // may be null
   int search_threads = 1;
   std::uint64_t max_memory_bytes = 0;  // of all images together; 0: unbounded
   std::uint64_t max_collection_memory_bytes = 0;  // of one image; 0: unbounded
