@@ -12,6 +12,7 @@
 #include "libs/base/error.h"
 #include "libs/base/sha256.h"
 #include "libs/base/status_macros.h"
+#include "libs/concurrency/for_each_part.h"
 #include "libs/vector_store/indexed_text.h"
 #include "libs/vector_store/stored_collection.h"
 #include "libs/vector_store/validation.h"
@@ -119,25 +120,52 @@ absl::StatusOr<stages::DeleteResult> StoredCollection::Delete(const stages::Dele
   return write.deleted;
 }
 
+absl::StatusOr<StoredCollection::PreparedChunk> StoredCollection::PrepareChunk(
+    const stages::StoredChunk& stored, std::size_t index, absl::string_view title) const {
+  PreparedChunk prepared;
+  prepared.content_sha256 = Sha256Hex(stages::EmbeddingText(stored.chunk));
+  if (!stored.content_sha256.empty() && stored.content_sha256 != prepared.content_sha256) {
+    return InvalidField(absl::StrCat("chunks[", index, "].content_sha256"),
+                        "is not the SHA-256 of the chunk's context and text",
+                        "Leave it empty to have it computed.");
+  }
+  prepared.terms = analyzer_.Count(IndexedText(title, stored.chunk));
+  return prepared;
+}
+
+// Analysis is most of the work of a write, so the parts of a large one are shared out.
 absl::StatusOr<std::vector<StoredCollection::PreparedChunk>> StoredCollection::Prepare(
     const stages::Upsert& upsert, absl::string_view title, const CallContext& call) const {
   std::vector<PreparedChunk> prepared(upsert.chunks.size());
-  for (std::size_t i = 0; i < upsert.chunks.size(); ++i) {
-    if (i % kChunksPerCheck == 0) RAGMESH_RETURN_IF_ERROR(call.Check());
-    const stages::StoredChunk& stored = upsert.chunks[i];
-    prepared[i].content_sha256 = Sha256Hex(stages::EmbeddingText(stored.chunk));
-    if (!stored.content_sha256.empty() && stored.content_sha256 != prepared[i].content_sha256) {
-      return InvalidField(absl::StrCat("chunks[", i, "].content_sha256"),
-                          "is not the SHA-256 of the chunk's context and text",
-                          "Leave it empty to have it computed.");
-    }
-    prepared[i].terms = analyzer_.Count(IndexedText(title, stored.chunk));
-  }
+  absl::Mutex mutex;
+  absl::Status first;  // the error of the lowest chunk, whoever meets it
+  std::size_t first_index = upsert.chunks.size();
+  const auto fail = [&](std::size_t index, const absl::Status& status) {
+    absl::MutexLock lock(&mutex);
+    if (index >= first_index && !first.ok()) return;
+    first_index = index;
+    first = status;
+  };
+  ForEachPart(resources_->prepare_executor, resources_->preparers, prepared.size(), kChunksPerCheck,
+              [&](std::size_t begin, std::size_t end) {
+                if (const absl::Status live = call.Check(); !live.ok()) return fail(0, live);
+                for (std::size_t i = begin; i < end; ++i) {
+                  auto chunk = PrepareChunk(upsert.chunks[i], i, title);
+                  if (!chunk.ok()) return fail(i, chunk.status());
+                  prepared[i] = *std::move(chunk);
+                }
+              });
+  RAGMESH_RETURN_IF_ERROR(first);
   return prepared;
 }
 
 std::vector<StoredCollection::PendingWrite*> StoredCollection::TakeGroup() {
   std::vector<PendingWrite*> group;
+  if (waiting_.size() == 1) {
+    group.push_back(waiting_.front());
+    waiting_.pop_front();
+    return group;
+  }
   absl::flat_hash_set<std::string> touched;  // "d" + document id, "c" + chunk id, "k" + key
   while (!waiting_.empty() && group.size() < kMaxGroup) {
     PendingWrite* write = waiting_.front();

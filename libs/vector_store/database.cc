@@ -7,6 +7,7 @@
 #include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
+#include <rocksdb/rate_limiter.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/version.h>
@@ -42,6 +43,9 @@ constexpr char kFormatKey[] = "format";
 // Left free by deletes, which may go below the low watermark since they are how space comes back:
 // RocksDB has to finish flushes and merges, and takes a failed one as a reason to stop.
 constexpr std::uint64_t kReservedBytes = 8u << 20;
+
+// Of flushes and merges together: several times what can be ingested, and less than a disk does.
+constexpr std::int64_t kBackgroundBytesPerSecond = 256 << 20;
 
 rocksdb::Slice ToSlice(absl::string_view bytes) { return {bytes.data(), bytes.size()}; }
 absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
@@ -108,6 +112,13 @@ rocksdb::DBOptions GlobalOptions(const DatabaseOptions& options) {
   db.db_write_buffer_size = options.write_buffer_bytes;
   db.max_total_wal_size = 4 * options.write_buffer_bytes;
   db.max_background_jobs = 2;
+  // Files are pushed to the disk as they are written, so that no sync of the log waits behind a
+  // whole file; and merges, which nobody waits for, take what reads and flushes leave.
+  db.bytes_per_sync = 1u << 20;
+  db.rate_limiter.reset(rocksdb::NewGenericRateLimiter(kBackgroundBytesPerSecond));
+  rocksdb::Env::Default()
+      ->LowerThreadPoolCPUPriority(rocksdb::Env::Priority::LOW, rocksdb::CpuPriority::kLow)
+      .PermitUncheckedError();
   db.info_log = std::make_shared<SilentLogger>();
   // A torn last record is what kill -9 leaves; anything else wrong with the log is damage and must
   // show.
@@ -167,8 +178,8 @@ WriteSet::~WriteSet() = default;
 WriteSet::WriteSet(WriteSet&&) noexcept = default;
 WriteSet& WriteSet::operator=(WriteSet&&) noexcept = default;
 
-void WriteSet::Put(Family family, absl::string_view key, absl::string_view value) {
-  operations_.push_back({Operation::kPut, family, std::string(key), std::string(value)});
+void WriteSet::Put(Family family, absl::string_view key, std::string value) {
+  operations_.push_back({Operation::kPut, family, std::string(key), std::move(value)});
 }
 void WriteSet::Delete(Family family, absl::string_view key) {
   operations_.push_back({Operation::kDelete, family, std::string(key), ""});

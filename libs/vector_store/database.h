@@ -65,7 +65,7 @@ class WriteSet {
   WriteSet(WriteSet&&) noexcept;
   WriteSet& operator=(WriteSet&&) noexcept;
 
-  void Put(Family family, absl::string_view key, absl::string_view value);
+  void Put(Family family, absl::string_view key, std::string value);
   void Delete(Family family, absl::string_view key);
   void DeleteRange(Family family, absl::string_view begin, absl::string_view end);  // [begin, end)
   void Append(WriteSet&& other);

@@ -15,6 +15,7 @@ namespace ragmesh::vector_store {
 namespace {
 
 constexpr char kNextCollectionKey[] = "next_collection";
+constexpr std::size_t kMaxQueuedParts = 64;  // of writes; what does not fit is done by its caller
 
 }  // namespace
 
@@ -25,6 +26,11 @@ Store::Store(const StoreOptions& options)
   resources_->executor = options.executor;
   resources_->search_threads = options.search_threads;
   resources_->observer = options.observer.get();
+  resources_->preparers = options.write_threads - 1;
+  if (resources_->preparers > 0) {
+    preparers_ = std::make_unique<ThreadPool>("prepare", resources_->preparers, kMaxQueuedParts);
+    resources_->prepare_executor = preparers_.get();
+  }
   resources_->max_memory_bytes = options.max_memory_bytes;
   resources_->max_collection_memory_bytes = options.max_collection_memory_bytes;
 }

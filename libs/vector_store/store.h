@@ -19,6 +19,7 @@
 #include "absl/time/time.h"
 #include "libs/base/clock.h"
 #include "libs/concurrency/executor.h"
+#include "libs/concurrency/thread_pool.h"
 #include "libs/linalg/kernels.h"
 #include "libs/stages/vector_store.h"
 
@@ -50,6 +51,7 @@ struct StoreOptions {
   // Helps with scans of large collections; null: each search uses its caller's thread only.
   // Borrowed.
   Executor* executor = nullptr;
+  int write_threads = 1;                     // most that prepare one write, the caller's included
   int search_threads = 1;                    // most that work on one search, the caller's included
   const linalg::Kernels* kernels = nullptr;  // null: the fastest this processor runs
   const Clock* clock = &Clock::Real();
@@ -166,6 +168,7 @@ class Store final : public stages::VectorStore {
   const StoreOptions options_;
   OpenReport report_;
   std::unique_ptr<Database> database_;
+  std::unique_ptr<ThreadPool> preparers_;  // help with the preparation of large writes
   std::unique_ptr<StoreResources> resources_;
   mutable absl::Mutex mutex_;
   std::map<Name, std::shared_ptr<StoredCollection>> collections_ ABSL_GUARDED_BY(mutex_);

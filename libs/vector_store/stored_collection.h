@@ -36,6 +36,8 @@ struct StoreResources {
   const linalg::Kernels* kernels = nullptr;
   Executor* executor = nullptr;  // helps with large scans
   StoreObserver* observer = nullptr;  // may be null
+  Executor* prepare_executor = nullptr;  // helps with the preparation of large writes; may be null
+  int preparers = 0;                     // its threads
   int search_threads = 1;
   std::uint64_t max_memory_bytes = 0;  // of all images together; 0: unbounded
   std::uint64_t max_collection_memory_bytes = 0;  // of one image; 0: unbounded
@@ -103,6 +105,8 @@ class StoredCollection {
   absl::StatusOr<std::vector<PreparedChunk>> Prepare(const stages::Upsert& upsert,
                                                      absl::string_view title,
                                                      const CallContext& call) const;
+  absl::StatusOr<PreparedChunk> PrepareChunk(const stages::StoredChunk& stored, std::size_t index,
+                                             absl::string_view title) const;
   absl::StatusOr<bool> Replay(PendingWrite* write) const ABSL_LOCKS_EXCLUDED(mutex_);
   void PlanReplay(Plan* plan) const ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Plan> PlanUpsert(const Image& image, PendingWrite* write,

@@ -9,6 +9,7 @@
 #include "absl/strings/strip.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/concurrency/thread_pool.h"
 #include "libs/vector_store/store.h"
 #include "libs/version/version.h"
 #include "services/vector_store/store_metrics.h"
@@ -86,6 +87,7 @@ absl::StatusOr<std::shared_ptr<stages::VectorStore>> MakeVectorStore(
                         absl::StrCat("is ", options.high_free_bytes, " bytes, less than the ",
                                      options.low_free_bytes, " of store_low_free"));
   }
+  options.write_threads = AvailableCpus();
   if (registry != nullptr) options.observer = ObserveStore(*registry);
   options.version = Version();
   options.commit = Commit();
