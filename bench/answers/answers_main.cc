@@ -265,7 +265,7 @@ absl::Status RunIn(const std::string& folder, const Options& options) {
   if (data == nullptr) return absl::NotFoundError("RAGMESH_TESTDATA is not set");
   ragmesh::cli::LocalStagesConfig config;
   config.vector_store.data_dir = folder + "/store";
-  RAGMESH_ASSIGN_OR_RETURN(const auto local, ragmesh::cli::LocalStages::Open(config));
+  RAGMESH_ASSIGN_OR_RETURN(const auto local, ragmesh::cli::LocalStages::Open(config, nullptr));
   ragmesh::metrics::Registry metrics;
   RAGMESH_RETURN_IF_ERROR(local->Load(metrics, CallContext(absl::InfiniteFuture())));
   pipeline::GatewayOptions gateway_options;

@@ -107,15 +107,24 @@ class VectorStoreClient final : public stages::VectorStore {
       return absl::InternalError(
           absl::StrCat(connection_.channel.name, " did not answer an upsert"));
     return stages::UpsertResult{response.sequence(), response.document_version(),
-                                response.chunks_written(), response.chunks_removed()};
+                                response.chunks_written(), response.chunks_removed(),
+                                response.replayed()};
   }
 
   absl::StatusOr<stages::DeleteResult> Delete(const stages::CollectionId& id,
                                               const stages::DeleteSelector& what,
                                               const CallContext& call) override {
+    return DeleteOnce(id, what, "", call);
+  }
+
+  absl::StatusOr<stages::DeleteResult> DeleteOnce(const stages::CollectionId& id,
+                                                  const stages::DeleteSelector& what,
+                                                  const std::string& idempotency_key,
+                                                  const CallContext& call) override {
     v1::DeleteRequest request;
     wire::ToProto(id, request.mutable_collection());
     wire::ToProto(what, &request);
+    request.set_idempotency_key(idempotency_key);
     RAGMESH_ASSIGN_OR_RETURN(const auto response,
                              Call<v1::DeleteResponse>(call, request, &Service::Stub::Delete));
     return stages::DeleteResult{response.documents(), response.chunks(), response.sequence()};

@@ -106,6 +106,7 @@ struct ChunkParts {
 struct Upsert {
   std::optional<StoredDocument> document;
   std::vector<StoredChunk> chunks;
+  std::string idempotency_key = {};  // names this write, so that it is done once; empty: no name
 };
 
 struct UpsertResult {
@@ -113,6 +114,7 @@ struct UpsertResult {
   std::uint64_t document_version = 0;
   std::uint32_t chunks_written = 0;
   std::uint32_t chunks_removed = 0;
+  bool replayed = false;  // done before, under its idempotency key; this is the result of then
 };
 
 // ---- Filters ----
@@ -261,12 +263,19 @@ class VectorStore {
   // Atomic and durable: when it returns OK, everything in `upsert` is on disk and visible to the
   // next search. `embedder_digest` must be the collection's (FAILED_PRECONDITION /
   // EMBEDDER_MISMATCH), vectors must have its dimension (INVALID_ARGUMENT / DIMENSION_MISMATCH) and
-  // be finite and of unit length.
+  // be finite and of unit length. A write whose idempotency key was committed answers the first
+  // result again; with other content it is ALREADY_EXISTS / IDEMPOTENCY_KEY_REUSED.
   virtual absl::StatusOr<UpsertResult> Write(const CollectionId& id,
                                              const std::string& embedder_digest, Upsert upsert,
                                              const CallContext& call) = 0;
   virtual absl::StatusOr<DeleteResult> Delete(const CollectionId& id, const DeleteSelector& what,
                                               const CallContext& call) = 0;
+  // Delete, once for each `idempotency_key`: a key as in Upsert, not empty. UNIMPLEMENTED /
+  // NO_IDEMPOTENCY_KEYS of a store that keeps none.
+  virtual absl::StatusOr<DeleteResult> DeleteOnce(const CollectionId& id,
+                                                  const DeleteSelector& what,
+                                                  const std::string& idempotency_key,
+                                                  const CallContext& call);
 
   // Reads. `principal_labels` as in SearchRequest; what they do not cover reads as absent.
   virtual absl::StatusOr<StoredDocument> GetDocument(

@@ -78,6 +78,7 @@ enum class RecordKind : std::uint8_t {
   kIndexEntry = 'I',
   kVector = 'V',
   kTokens = 'W',
+  kReplay = 'R',
   kPageToken = 'P',
 };
 

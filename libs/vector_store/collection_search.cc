@@ -118,6 +118,15 @@ absl::StatusOr<bool> StoredCollection::FillHits(const Image& image, const ImageV
 
 absl::StatusOr<stages::SearchResult> StoredCollection::Search(const stages::SearchRequest& asked,
                                                               const CallContext& call) const {
+  const absl::Time begun = absl::Now();
+  auto found = Find(asked, call);
+  if (resources_->observer != nullptr)
+    resources_->observer->Searched(asked.mode, absl::Now() - begun, found.status());
+  return found;
+}
+
+absl::StatusOr<stages::SearchResult> StoredCollection::Find(const stages::SearchRequest& asked,
+                                                            const CallContext& call) const {
   const stages::CollectionConfig settings = config();
   RAGMESH_RETURN_IF_ERROR(ValidateSearch(settings, asked));
   stages::SearchRequest request = asked;

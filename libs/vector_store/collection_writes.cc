@@ -12,6 +12,7 @@
 #include "libs/base/error.h"
 #include "libs/base/sha256.h"
 #include "libs/base/status_macros.h"
+#include "libs/concurrency/for_each_part.h"
 #include "libs/vector_store/indexed_text.h"
 #include "libs/vector_store/stored_collection.h"
 #include "libs/vector_store/validation.h"
@@ -40,6 +41,8 @@ struct StoredCollection::PendingWrite {
   const stages::DeleteSelector* selector = nullptr;
 
   const CallContext* call = nullptr;
+  std::string idempotency_key;          // empty: the write may be done again
+  std::string content;                  // ContentOf it, when there is a key
   std::vector<PreparedChunk> prepared;  // per chunk of `upsert`
   std::optional<std::uint64_t>
       expected_document;  // number of the stored document the chunks were prepared for
@@ -54,16 +57,26 @@ struct StoredCollection::Plan {
   PendingWrite* write = nullptr;
   WriteSet writes;
   ImageChange change;
+  std::optional<ReplayRecord> replay;  // under the write's idempotency key
+  std::vector<std::string> outdated;   // idempotency keys that go
 };
 
 absl::StatusOr<stages::UpsertResult> StoredCollection::Write(const std::string& embedder_digest,
                                                              stages::Upsert upsert,
                                                              const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(ValidateUpsert(config(), embedder_digest, upsert));
+  const std::string content =
+      upsert.idempotency_key.empty() ? "" : ContentOf(embedder_digest, upsert);
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     PendingWrite write;
     write.upsert = &upsert;
     write.call = &call;
+    write.idempotency_key = upsert.idempotency_key;
+    write.content = content;
+    // Looked for once more when it leads or is led; here so that a write is answered although what
+    // it wrote to has gone since.
+    RAGMESH_ASSIGN_OR_RETURN(const bool replayed, Replay(&write));
+    if (replayed) return write.upserted;
     std::string title;
     if (upsert.document.has_value()) {
       title = upsert.document->info.title;
@@ -88,7 +101,9 @@ absl::StatusOr<stages::UpsertResult> StoredCollection::Write(const std::string& 
 }
 
 absl::StatusOr<stages::DeleteResult> StoredCollection::Delete(const stages::DeleteSelector& what,
+                                                              const std::string& idempotency_key,
                                                               const CallContext& call) {
+  RAGMESH_RETURN_IF_ERROR(ValidateIdempotencyKey(idempotency_key));
   if (const auto* chunks = std::get_if<stages::ChunkIds>(&what)) {
     RAGMESH_RETURN_IF_ERROR(ValidateIds("chunk_ids", chunks->ids));
   } else if (const auto* documents = std::get_if<stages::DocumentIds>(&what)) {
@@ -99,30 +114,59 @@ absl::StatusOr<stages::DeleteResult> StoredCollection::Delete(const stages::Dele
   PendingWrite write;
   write.selector = &what;
   write.call = &call;
+  write.idempotency_key = idempotency_key;
+  if (!idempotency_key.empty()) write.content = ContentOf(what);
   RAGMESH_RETURN_IF_ERROR(Submit(&write));
   return write.deleted;
 }
 
+absl::StatusOr<StoredCollection::PreparedChunk> StoredCollection::PrepareChunk(
+    const stages::StoredChunk& stored, std::size_t index, absl::string_view title) const {
+  PreparedChunk prepared;
+  prepared.content_sha256 = Sha256Hex(stages::EmbeddingText(stored.chunk));
+  if (!stored.content_sha256.empty() && stored.content_sha256 != prepared.content_sha256) {
+    return InvalidField(absl::StrCat("chunks[", index, "].content_sha256"),
+                        "is not the SHA-256 of the chunk's context and text",
+                        "Leave it empty to have it computed.");
+  }
+  prepared.terms = IndexedTerms(analyzer_, title, stored.chunk);
+  return prepared;
+}
+
+// Analysis is most of the work of a write, so the parts of a large one are shared out.
 absl::StatusOr<std::vector<StoredCollection::PreparedChunk>> StoredCollection::Prepare(
     const stages::Upsert& upsert, absl::string_view title, const CallContext& call) const {
   std::vector<PreparedChunk> prepared(upsert.chunks.size());
-  for (std::size_t i = 0; i < upsert.chunks.size(); ++i) {
-    if (i % kChunksPerCheck == 0) RAGMESH_RETURN_IF_ERROR(call.Check());
-    const stages::StoredChunk& stored = upsert.chunks[i];
-    prepared[i].content_sha256 = Sha256Hex(stages::EmbeddingText(stored.chunk));
-    if (!stored.content_sha256.empty() && stored.content_sha256 != prepared[i].content_sha256) {
-      return InvalidField(absl::StrCat("chunks[", i, "].content_sha256"),
-                          "is not the SHA-256 of the chunk's context and text",
-                          "Leave it empty to have it computed.");
-    }
-    prepared[i].terms = IndexedTerms(analyzer_, title, stored.chunk);
-  }
+  absl::Mutex mutex;
+  absl::Status first;  // the error of the lowest chunk, whoever meets it
+  std::size_t first_index = upsert.chunks.size();
+  const auto fail = [&](std::size_t index, const absl::Status& status) {
+    absl::MutexLock lock(&mutex);
+    if (index >= first_index && !first.ok()) return;
+    first_index = index;
+    first = status;
+  };
+  ForEachPart(resources_->prepare_executor, resources_->preparers, prepared.size(), kChunksPerCheck,
+              [&](std::size_t begin, std::size_t end) {
+                if (const absl::Status live = call.Check(); !live.ok()) return fail(0, live);
+                for (std::size_t i = begin; i < end; ++i) {
+                  auto chunk = PrepareChunk(upsert.chunks[i], i, title);
+                  if (!chunk.ok()) return fail(i, chunk.status());
+                  prepared[i] = *std::move(chunk);
+                }
+              });
+  RAGMESH_RETURN_IF_ERROR(first);
   return prepared;
 }
 
 std::vector<StoredCollection::PendingWrite*> StoredCollection::TakeGroup() {
   std::vector<PendingWrite*> group;
-  absl::flat_hash_set<std::string> touched;  // "d" + document id, "c" + chunk id
+  if (waiting_.size() == 1) {
+    group.push_back(waiting_.front());
+    waiting_.pop_front();
+    return group;
+  }
+  absl::flat_hash_set<std::string> touched;  // "d" + document id, "c" + chunk id, "k" + key
   while (!waiting_.empty() && group.size() < kMaxGroup) {
     PendingWrite* write = waiting_.front();
     // What a delete touches shows only when it is planned, so it goes alone.
@@ -134,6 +178,7 @@ std::vector<StoredCollection::PendingWrite*> StoredCollection::TakeGroup() {
                                  : write->upsert->chunks[0].document_id));
       for (const stages::StoredChunk& chunk : write->upsert->chunks)
         names.push_back("c" + chunk.id);
+      if (!write->idempotency_key.empty()) names.push_back("k" + write->idempotency_key);
       if (std::any_of(names.begin(), names.end(),
                       [&](const auto& name) { return touched.contains(name); }))
         break;
@@ -175,40 +220,86 @@ void StoredCollection::Lead(absl::Span<PendingWrite* const> group) {
     write->status = CheckAlive();
     if (write->status.ok()) write->status = write->call->Check();
     if (!write->status.ok()) continue;
+    const auto replayed = Replay(write);
+    write->status = replayed.status();
+    if (!replayed.ok() || *replayed) continue;
     CollectionState after = state;
     auto plan = write->upsert != nullptr ? PlanUpsert(*image, write, &after)
                                          : PlanDelete(*image, write, &after);
     write->status = plan.status();
     if (!plan.ok() || write->stale || after.sequence == state.sequence) continue;
     state = after;
-    writes.Append(plan->writes);
+    if (!write->idempotency_key.empty()) PlanReplay(&*plan);
+    writes.Append(std::move(plan->writes));
     plans.push_back(*std::move(plan));
   }
   if (plans.empty()) return;
   writes.Put(Family::kStates, CollectionKey(number_), Encode(state));
+  const absl::Time begun = absl::Now();
   const absl::Status committed = resources_->database->Commit(writes);
+  if (resources_->observer != nullptr)
+    resources_->observer->Committed(plans.size(), absl::Now() - begun, committed);
   if (!committed.ok()) {
     for (const Plan& plan : plans) plan.write->status = committed;
     return;
   }
   state_ = state;
-  for (const Plan& plan : plans) image->Apply(plan.change);
+  for (Plan& plan : plans) {
+    image->Apply(plan.change);
+    if (!plan.replay.has_value()) continue;
+    absl::MutexLock lock(&mutex_);
+    for (const std::string& key : plan.outdated) replays_.Remove(key);
+    replays_.Add(plan.write->idempotency_key, *std::move(plan.replay));
+  }
   AfterCommit(image);
 }
 
+absl::StatusOr<bool> StoredCollection::Replay(PendingWrite* write) const {
+  if (write->idempotency_key.empty()) return false;
+  absl::MutexLock lock(&mutex_);
+  RAGMESH_ASSIGN_OR_RETURN(
+      const ReplayRecord* const record,
+      replays_.Find(write->idempotency_key, write->content, resources_->clock->Now()));
+  if (record == nullptr) return false;
+  write->upserted = record->upserted;
+  write->upserted.replayed = true;
+  write->deleted = record->deleted;
+  return true;
+}
+
+void StoredCollection::PlanReplay(Plan* plan) const {
+  const PendingWrite& write = *plan->write;
+  plan->replay = ReplayRecord{plan->change.sequence,     resources_->clock->Now(), write.content,
+                              write.selector != nullptr, write.upserted,           write.deleted};
+  {
+    absl::MutexLock lock(&mutex_);
+    plan->outdated = replays_.Outdated(plan->replay->committed);
+  }
+  for (const std::string& key : plan->outdated)
+    plan->writes.Delete(Family::kReplays, ReplayKey(number_, key));
+  plan->writes.Put(Family::kReplays, ReplayKey(number_, write.idempotency_key),
+                   Encode(*plan->replay));
+}
+
 absl::Status StoredCollection::CheckMemory(const stages::Upsert& upsert) const {
-  if (resources_->max_memory_bytes == 0) return absl::OkStatus();
-  std::uint64_t wanted = resources_->memory_bytes;
+  std::uint64_t more = 0;
   for (const auto& chunk : upsert.chunks)
-    wanted += chunk.vector.size() * sizeof(float) + kTypicalChunkMemory;
-  if (wanted <= resources_->max_memory_bytes) return absl::OkStatus();
-  return MakeError(
-      absl::StatusCode::kResourceExhausted,
-      absl::StrCat("search images would take ", wanted, " bytes, the limit is ",
-                   resources_->max_memory_bytes),
-      {.reason = "MEMORY_LIMIT",
-       .next_step = "Delete documents or collections, or raise the store's memory limit.",
-       .metadata = {{"limit", absl::StrCat(resources_->max_memory_bytes)}}});
+    more += chunk.vector.size() * sizeof(float) + kTypicalChunkMemory;
+  const auto check = [more](absl::string_view what, std::uint64_t taken,
+                            std::uint64_t limit) -> absl::Status {
+    if (limit == 0 || taken + more <= limit) return absl::OkStatus();
+    return MakeError(
+        absl::StatusCode::kResourceExhausted,
+        absl::StrCat(what, " takes ", taken, " bytes of memory and would take ", taken + more,
+                     ", the limit is ", limit),
+        {.reason = "MEMORY_LIMIT",
+         .next_step = "Delete documents or collections, or raise the store's memory limit.",
+         .metadata = {{"limit", absl::StrCat(limit)}, {"taken", absl::StrCat(taken)}}});
+  };
+  RAGMESH_RETURN_IF_ERROR(check("the search image of the collection", counted_memory_bytes_,
+                                resources_->max_collection_memory_bytes));
+  return check("the search images of all collections together", resources_->memory_bytes,
+               resources_->max_memory_bytes);
 }
 
 // Adds the removal of chunks to `plan`. Their terms are read back so that document frequencies stay
@@ -317,6 +408,8 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const Image&
         {stored.id, number, stored.chunk.ordinal, stored.vector, &write->prepared[i].terms});
   }
   RAGMESH_RETURN_IF_ERROR(PlanRemoval(view, removed, &plan));
+  *state->documents += upsert.document.has_value() && !existing.has_value() ? 1 : 0;
+  *state->chunks += upsert.chunks.size() - removed.size();  // wraps around, as it should
   plan.change.sequence = ++state->sequence;
   write->upserted.sequence = state->sequence;
   write->upserted.chunks_written = static_cast<std::uint32_t>(upsert.chunks.size());
@@ -357,7 +450,11 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanDelete(const Image&
   std::vector<std::uint32_t> removed(slots.begin(), slots.end());
   std::sort(removed.begin(), removed.end());
   RAGMESH_RETURN_IF_ERROR(PlanRemoval(view, removed, &plan));
-  if (!documents.empty() || !slots.empty()) plan.change.sequence = ++state->sequence;
+  // A delete under a key counts even when it finds nothing: sent again it must find nothing too.
+  if (!documents.empty() || !slots.empty() || !write->idempotency_key.empty())
+    plan.change.sequence = ++state->sequence;
+  *state->documents -= documents.size();
+  *state->chunks -= slots.size();
   write->deleted = {documents.size(), slots.size(), state->sequence};
   return plan;
 }
@@ -382,7 +479,7 @@ absl::Status StoredCollection::Remove() {
   writes.Delete(Family::kCollections, begin);
   writes.Delete(Family::kStates, begin);
   for (const Family family : {Family::kDocuments, Family::kTexts, Family::kChunks, Family::kIndex,
-                              Family::kVectors, Family::kTokens}) {
+                              Family::kVectors, Family::kTokens, Family::kReplays}) {
     writes.DeleteRange(family, begin, end);
   }
   RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(writes));

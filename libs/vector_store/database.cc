@@ -4,7 +4,10 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/rate_limiter.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/version.h>
@@ -12,6 +15,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <filesystem>
 #include <utility>
 
@@ -21,7 +25,9 @@
 #include "absl/synchronization/mutex.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/vector_store/log_check.h"
 #include "libs/vector_store/records.h"
+#include "libs/vector_store/rocks_status.h"
 
 namespace ragmesh::vector_store {
 namespace {
@@ -29,39 +35,20 @@ namespace {
 namespace fs = std::filesystem;
 
 // Names on disk, in the order of Family. RocksDB insists on a family named "default".
-constexpr std::array<const char*, kFamilies> kNames = {"default",   "collections", "states",
-                                                       "documents", "texts",       "chunks",
-                                                       "index",     "vectors",     "tokens"};
+constexpr std::array<const char*, kFamilies> kNames = {
+    "default", "collections", "states",  "documents", "texts",
+    "chunks",  "index",       "vectors", "tokens",    "replays"};
 constexpr char kFormatKey[] = "format";
 
-// Kept free on the disk, so that RocksDB can finish flushes and merges: it takes a failed one as a
-// reason to stop. Removals may use most of it, since they are how space comes back.
-constexpr std::uint64_t kReservedBytes = 32u << 20;
+// Left free by deletes, which may go below the low watermark since they are how space comes back:
+// RocksDB has to finish flushes and merges, and takes a failed one as a reason to stop.
+constexpr std::uint64_t kReservedBytes = 8u << 20;
+
+// Of flushes and merges together: several times what can be ingested, and less than a disk does.
+constexpr std::int64_t kBackgroundBytesPerSecond = 256 << 20;
 
 rocksdb::Slice ToSlice(absl::string_view bytes) { return {bytes.data(), bytes.size()}; }
 absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
-
-absl::Status FromRocks(const rocksdb::Status& status, absl::string_view what) {
-  if (status.ok()) return absl::OkStatus();
-  const std::string text = status.ToString();
-  if (status.IsCorruption()) {
-    return Corrupt(
-        what, text,
-        "Restore the store from a snapshot, or run the file checks in docs/operations.md.");
-  }
-  if (status.IsNoSpace()) {
-    return MakeError(absl::StatusCode::kResourceExhausted, absl::StrCat(what, ": ", text),
-                     {.reason = "DISK_FULL",
-                      .next_step = "Free space on the store's disk, then restart the store."});
-  }
-  if (status.IsIOError() && absl::StrContains(text, "lock")) {
-    return WrongState("STORE_LOCKED", absl::StrCat(what, " is open in another process: ", text),
-                      "Stop the other process, or choose another directory.");
-  }
-  return MakeError(
-      absl::StatusCode::kUnavailable, absl::StrCat(what, ": ", text),
-      {.reason = "STORAGE_FAILED", .next_step = "Check the disk and its permissions."});
-}
 
 rocksdb::CompressionType BestOf(std::initializer_list<rocksdb::CompressionType> wishes) {
   const auto supported = rocksdb::GetSupportedCompressions();
@@ -97,6 +84,27 @@ class SilentLogger final : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
+// Learns whether a write failed in the log. Such a write may be in the log all the same, so nothing
+// may be written after it until the log was read again at an open: numbers that it used would be
+// used twice, and RocksDB, asked to go on, replays it for some families and not for others.
+class LogFailure final : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status*) override {
+    if (reason != rocksdb::BackgroundErrorReason::kFlush &&
+        reason != rocksdb::BackgroundErrorReason::kCompaction)
+      seen_ = true;
+  }
+  // RocksDB does not go on by itself; CheckWritable decides.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+  bool seen() const { return seen_; }
+
+ private:
+  std::atomic<bool> seen_{false};
+};
+
 rocksdb::DBOptions GlobalOptions(const DatabaseOptions& options) {
   rocksdb::DBOptions db;
   db.create_if_missing = true;
@@ -104,10 +112,20 @@ rocksdb::DBOptions GlobalOptions(const DatabaseOptions& options) {
   db.db_write_buffer_size = options.write_buffer_bytes;
   db.max_total_wal_size = 4 * options.write_buffer_bytes;
   db.max_background_jobs = 2;
+  // Files are pushed to the disk as they are written, so that no sync of the log waits behind a
+  // whole file; and merges, which nobody waits for, take what reads and flushes leave.
+  db.bytes_per_sync = 1u << 20;
+  db.rate_limiter.reset(rocksdb::NewGenericRateLimiter(kBackgroundBytesPerSecond));
+  rocksdb::Env::Default()
+      ->LowerThreadPoolCPUPriority(rocksdb::Env::Priority::LOW, rocksdb::CpuPriority::kLow)
+      .PermitUncheckedError();
   db.info_log = std::make_shared<SilentLogger>();
   // A torn last record is what kill -9 leaves; anything else wrong with the log is damage and must
   // show.
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  db.max_bgerror_resume_count = 0;  // see LogFailure
+  // A log that is missing, or shorter than what was synced when it was closed, is damage too.
+  db.track_and_verify_wals_in_manifest = true;
   return db;
 }
 
@@ -121,11 +139,18 @@ absl::Status WriteFormat(Database& database) {
 
 struct Database::Handles {
   std::string path;
+  std::shared_ptr<rocksdb::FileSystem> files;
+  std::unique_ptr<rocksdb::Env> env;  // around `files`, when they are not the operating system's
+  std::uint64_t low_free_bytes = 0;
+  std::uint64_t high_free_bytes = 0;
+  std::shared_ptr<LogFailure> log_failure = std::make_shared<LogFailure>();
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> owned;  // all, also families of a later release
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families{};
   mutable absl::Mutex mutex;
   std::optional<std::string> read_only_reason ABSL_GUARDED_BY(mutex);
+  bool disk_full ABSL_GUARDED_BY(mutex) = false;  // free space fell below the low watermark
+  bool stopped_by_full_disk ABSL_GUARDED_BY(mutex) = false;  // RocksDB itself ran out of space
 
   ~Handles() {
     for (auto* family : owned) db->DestroyColumnFamilyHandle(family);
@@ -134,15 +159,27 @@ struct Database::Handles {
   rocksdb::ColumnFamilyHandle* of(Family family) const {
     return families[static_cast<std::size_t>(family)];
   }
+  // The free space, and with it whether the disk counts as full: what lies between the watermarks
+  // leaves that as it was. nullopt when the file system cannot tell.
+  std::optional<std::uint64_t> LookAtSpace() ABSL_LOCKS_EXCLUDED(mutex) {
+    std::uint64_t free = 0;
+    if (!files->GetFreeSpace(path, {}, &free, nullptr).ok()) return std::nullopt;
+    absl::MutexLock lock(&mutex);
+    if (free < low_free_bytes) disk_full = true;
+    if (free >= high_free_bytes) disk_full = false;
+    return free;
+  }
 };
+
+absl::string_view FamilyName(Family family) { return kNames[static_cast<std::size_t>(family)]; }
 
 WriteSet::WriteSet() = default;
 WriteSet::~WriteSet() = default;
 WriteSet::WriteSet(WriteSet&&) noexcept = default;
 WriteSet& WriteSet::operator=(WriteSet&&) noexcept = default;
 
-void WriteSet::Put(Family family, absl::string_view key, absl::string_view value) {
-  operations_.push_back({Operation::kPut, family, std::string(key), std::string(value)});
+void WriteSet::Put(Family family, absl::string_view key, std::string value) {
+  operations_.push_back({Operation::kPut, family, std::string(key), std::move(value)});
 }
 void WriteSet::Delete(Family family, absl::string_view key) {
   operations_.push_back({Operation::kDelete, family, std::string(key), ""});
@@ -150,8 +187,10 @@ void WriteSet::Delete(Family family, absl::string_view key) {
 void WriteSet::DeleteRange(Family family, absl::string_view begin, absl::string_view end) {
   operations_.push_back({Operation::kDeleteRange, family, std::string(begin), std::string(end)});
 }
-void WriteSet::Append(const WriteSet& other) {
-  operations_.insert(operations_.end(), other.operations_.begin(), other.operations_.end());
+void WriteSet::Append(WriteSet&& other) {
+  operations_.insert(operations_.end(), std::make_move_iterator(other.operations_.begin()),
+                     std::make_move_iterator(other.operations_.end()));
+  other.operations_.clear();
 }
 
 Database::Database(std::unique_ptr<Handles> handles) : handles_(std::move(handles)) {}
@@ -163,7 +202,20 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   std::error_code error;
   fs::create_directories(path, error);
   if (error) return ErrnoError(absl::StrCat("create directory ", path), error.value());
-  const rocksdb::DBOptions db_options = GlobalOptions(options);
+  auto handles = std::make_unique<Handles>();
+  handles->path = path;
+  handles->files = options.file_system;
+  handles->low_free_bytes = options.low_free_bytes;
+  handles->high_free_bytes = std::max(options.low_free_bytes, options.high_free_bytes);
+  rocksdb::DBOptions db_options = GlobalOptions(options);
+  db_options.listeners.push_back(handles->log_failure);
+  if (handles->files == nullptr) {
+    handles->files = rocksdb::FileSystem::Default();
+  } else {
+    handles->env = rocksdb::NewCompositeEnv(handles->files);
+    db_options.env = handles->env.get();
+  }
+  RAGMESH_RETURN_IF_ERROR(CheckLogs(handles->files.get(), path));
   std::vector<std::string> names;
   const bool exists = fs::exists(fs::path(path) / "CURRENT", error);
   if (exists) {
@@ -176,8 +228,6 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (const std::string& name : names) descriptors.emplace_back(name, FamilyOptions(name, cache));
-  auto handles = std::make_unique<Handles>();
-  handles->path = path;
   rocksdb::DB* db = nullptr;
   RAGMESH_RETURN_IF_ERROR(
       FromRocks(rocksdb::DB::Open(db_options, path, descriptors, &handles->owned, &db), what));
@@ -189,6 +239,10 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   }
   auto database = std::unique_ptr<Database>(new Database(std::move(handles)));
   RAGMESH_ASSIGN_OR_RETURN(const auto format, database->Get(Family::kMeta, kFormatKey));
+  if (options.for_check) {
+    const auto known = format.has_value() ? DecodeFormat(*format) : kFormatVersion;
+    if (!known.ok() || *known <= kFormatVersion) return database;
+  }
   if (!format.has_value()) {
     // Also the case of a first start that was killed between creating the database and this write.
     const auto collections = database->Walk(Family::kCollections, "");
@@ -217,30 +271,53 @@ absl::Status Database::CheckSpace(const WriteSet& writes) const {
   bool only_removes = true;
   for (const auto& operation : writes.operations_) {
     bytes += operation.key.size() + operation.value.size();
-    only_removes &=
-        operation.kind != WriteSet::Operation::kPut || operation.family == Family::kStates;
+    only_removes &= operation.kind != WriteSet::Operation::kPut ||
+                    operation.family == Family::kStates || operation.family == Family::kReplays;
   }
-  const std::uint64_t reserve = only_removes ? kReservedBytes / 4 : kReservedBytes;
-  std::error_code error;
-  const fs::space_info space = fs::space(handles_->path, error);
+  const std::optional<std::uint64_t> free = handles_->LookAtSpace();
+  if (!free.has_value()) return absl::OkStatus();
+  std::uint64_t wanted = 0;
+  {
+    absl::MutexLock lock(&handles_->mutex);
+    wanted = only_removes          ? std::min(kReservedBytes, handles_->low_free_bytes)
+             : handles_->disk_full ? handles_->high_free_bytes
+                                   : handles_->low_free_bytes;
+  }
   // Twice the batch, since it goes to the log and then to a file.
-  if (error || space.available >= reserve + 2 * bytes) return absl::OkStatus();
-  return MakeError(absl::StatusCode::kResourceExhausted,
-                   absl::StrCat("the store's disk has ", space.available,
-                                " bytes left, this write needs ", reserve + 2 * bytes),
-                   {.reason = "DISK_FULL",
-                    .next_step = "Free space on the store's disk, then write again.",
-                    .metadata = {{"available_bytes", absl::StrCat(space.available)}}});
+  wanted += 2 * bytes;
+  if (*free >= wanted) return absl::OkStatus();
+  return MakeError(
+      absl::StatusCode::kResourceExhausted,
+      absl::StrCat("the store's disk has ", *free, " bytes left, this write needs ", wanted,
+                   "; writes stop below ", handles_->low_free_bytes, " and go on from ",
+                   handles_->high_free_bytes),
+      {.reason = "DISK_FULL",
+       .next_step = "Free space on the store's disk, or delete documents, then write again.",
+       .metadata = {{"free_bytes", absl::StrCat(*free)},
+                    {"low_free_bytes", absl::StrCat(handles_->low_free_bytes)},
+                    {"high_free_bytes", absl::StrCat(handles_->high_free_bytes)}}});
+}
+
+// A store that ran out of space in a flush or a merge goes on once there is some: what RocksDB
+// could not write is still in its memory and its log.
+absl::Status Database::CheckWritable() const {
+  absl::MutexLock lock(&handles_->mutex);
+  if (handles_->stopped_by_full_disk) {
+    const rocksdb::Status resumed = handles_->db->Resume();
+    if (resumed.IsNoSpace()) return FromRocks(resumed, "vector store");
+    handles_->stopped_by_full_disk = false;
+    if (!resumed.ok()) handles_->read_only_reason = resumed.ToString();
+  }
+  if (!handles_->read_only_reason.has_value()) return absl::OkStatus();
+  return WrongState(
+      "STORE_READ_ONLY",
+      absl::StrCat("the store takes no writes since one failed: ", *handles_->read_only_reason),
+      "Free disk space or repair the disk, then restart the store; nothing acknowledged is lost.");
 }
 
 absl::Status Database::Commit(const WriteSet& writes) {
-  if (const auto reason = read_only_reason(); reason.has_value()) {
-    return WrongState("STORE_READ_ONLY",
-                      absl::StrCat("the store takes no writes since one failed: ", *reason),
-                      "Free disk space or repair the disk, then restart the store; nothing "
-                      "acknowledged is lost.");
-  }
   RAGMESH_RETURN_IF_ERROR(CheckSpace(writes));
+  RAGMESH_RETURN_IF_ERROR(CheckWritable());
   rocksdb::WriteBatch batch;
   for (const WriteSet::Operation& operation : writes.operations_) {
     auto* family = handles_->of(operation.family);
@@ -263,9 +340,22 @@ absl::Status Database::Commit(const WriteSet& writes) {
   const rocksdb::Status status = handles_->db->Write(options, &batch);
   if (status.ok()) return absl::OkStatus();
   absl::MutexLock lock(&handles_->mutex);
+  if (status.IsNoSpace() && !handles_->log_failure->seen()) {
+    handles_->stopped_by_full_disk = true;
+    return Annotate(FromRocks(status, "vector store"), "the write was not stored");
+  }
   if (!handles_->read_only_reason.has_value()) handles_->read_only_reason = status.ToString();
   return Annotate(FromRocks(status, "vector store"),
                   "the write was not stored, and the store is now read-only");
+}
+
+DatabaseHealth Database::Health() const {
+  DatabaseHealth health;
+  health.free_bytes = handles_->LookAtSpace().value_or(0);
+  absl::MutexLock lock(&handles_->mutex);
+  health.disk_full = handles_->disk_full || handles_->stopped_by_full_disk;
+  health.read_only_reason = handles_->read_only_reason;
+  return health;
 }
 
 std::optional<std::string> Database::read_only_reason() const {
@@ -335,6 +425,10 @@ absl::Status Database::Checkpoint(const std::string& path) {
       FromRocks(rocksdb::Checkpoint::Create(handles_->db.get(), &checkpoint), "snapshot"));
   const std::unique_ptr<rocksdb::Checkpoint> owned(checkpoint);
   return FromRocks(checkpoint->CreateCheckpoint(path), absl::StrCat("snapshot ", path));
+}
+
+absl::Status Database::VerifyFiles() const {
+  return FromRocks(handles_->db->VerifyChecksum(), "files of the vector store");
 }
 
 std::uint64_t Database::disk_bytes() const {

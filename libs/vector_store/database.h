@@ -14,6 +14,10 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
+namespace rocksdb {
+class FileSystem;
+}
+
 namespace ragmesh::vector_store {
 
 enum class Family {
@@ -25,14 +29,32 @@ enum class Family {
   kChunks,
   kIndex,
   kVectors,
-  kTokens
+  kTokens,
+  kReplays
 };
-inline constexpr int kFamilies = 9;
+inline constexpr int kFamilies = 10;
+absl::string_view FamilyName(Family family);  // on disk
 
 struct DatabaseOptions {
   std::uint64_t write_buffer_bytes =
       64u << 20;  // of all families together, before they are written to files
   std::uint64_t block_cache_bytes = 64u << 20;
+  // Free space on the store's disk below which only deletes are taken, and from which on writes are
+  // taken again.
+  std::uint64_t low_free_bytes = 32u << 20;
+  std::uint64_t high_free_bytes = 32u << 20;
+  // What all files are read and written through; null: the operating system's. For tests that fail
+  // it.
+  std::shared_ptr<rocksdb::FileSystem> file_system;
+  // Opens also a store whose format record is missing or damaged, and raises no format.
+  bool for_check = false;
+};
+
+// What the database can take at the moment.
+struct DatabaseHealth {
+  std::uint64_t free_bytes = 0;                 // on the store's disk
+  bool disk_full = false;                       // only deletes are taken
+  std::optional<std::string> read_only_reason;  // a write failed: nothing is taken, this is why
 };
 
 // Changes that happen together or not at all. Not thread-safe.
@@ -43,10 +65,11 @@ class WriteSet {
   WriteSet(WriteSet&&) noexcept;
   WriteSet& operator=(WriteSet&&) noexcept;
 
-  void Put(Family family, absl::string_view key, absl::string_view value);
+  void Put(Family family, absl::string_view key, std::string value);
   void Delete(Family family, absl::string_view key);
   void DeleteRange(Family family, absl::string_view begin, absl::string_view end);  // [begin, end)
-  void Append(const WriteSet& other);
+  void Append(WriteSet&& other);
+  bool empty() const { return operations_.empty(); }
 
  private:
   friend class Database;
@@ -72,9 +95,11 @@ class Database {
 
   // Durable when it returns OK: in the write-ahead log, and the log on disk. RESOURCE_EXHAUSTED /
   // DISK_FULL, and nothing has happened, when the disk is nearly full; the same write succeeds once
-  // there is space. Any other failure leaves memory and disk as they were, and the database
-  // read-only: every later Commit fails with FAILED_PRECONDITION / STORE_READ_ONLY.
+  // there is space, without a restart. Any other failure leaves memory as it was, and the database
+  // read-only: every later Commit fails with FAILED_PRECONDITION / STORE_READ_ONLY. A write that
+  // failed that way was not acknowledged; after a restart it is there as a whole or not at all.
   absl::Status Commit(const WriteSet& writes);
+  DatabaseHealth Health() const;
   // Why writes are refused; nullopt while they are accepted.
   std::optional<std::string> read_only_reason() const;
 
@@ -105,6 +130,10 @@ class Database {
   // ALREADY_EXISTS when there is something at `path`.
   absl::Status Checkpoint(const std::string& path);
 
+  // Reads every block of every file and checks it. DATA_LOSS / CORRUPT_DATA at the first that
+  // fails.
+  absl::Status VerifyFiles() const;
+
   std::uint64_t disk_bytes() const;
   static std::string Version();  // of RocksDB
 
@@ -112,6 +141,7 @@ class Database {
   struct Handles;
   explicit Database(std::unique_ptr<Handles> handles);
   absl::Status CheckSpace(const WriteSet& writes) const;
+  absl::Status CheckWritable() const;
   const std::unique_ptr<Handles> handles_;
 };
 

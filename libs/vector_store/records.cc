@@ -13,6 +13,7 @@ namespace {
 constexpr std::uint8_t kVersion = 1;
 constexpr std::uint8_t kCollectionVersion = 2;  // 2 added the weights of fields
 constexpr std::uint8_t kIndexEntryVersion = 2;  // 2 added fields and positions of terms
+constexpr std::uint8_t kStateVersion = 2;       // 2 added counts of documents and chunks
 
 // Seconds since 1970 rounded down, then nanoseconds: every year a calendar can name, to the
 // nanosecond.
@@ -41,6 +42,40 @@ struct PutValue {
   void operator()(absl::Time value) const { out->U8(5), Put(value, out); }
   void operator()(const std::vector<std::string>& value) const { out->U8(6), out->Strings(value); }
 };
+
+void Put(const stages::MetadataValue& value, BinaryWriter* out) {
+  std::visit(PutValue{out}, value);
+}
+
+void Put(const std::optional<stages::MetadataValue>& value, BinaryWriter* out) {
+  out->U8(value.has_value() ? 1 : 0);
+  if (value.has_value()) Put(*value, out);
+}
+
+void Put(const stages::Filter& filter, BinaryWriter* out) {
+  out->U8(static_cast<std::uint8_t>(filter.node.index()));
+  if (const auto* equals = std::get_if<stages::FilterEquals>(&filter.node)) {
+    out->Bytes(equals->field);
+    Put(equals->value, out);
+  } else if (const auto* in = std::get_if<stages::FilterIn>(&filter.node)) {
+    out->Bytes(in->field);
+    out->Varint(in->values.size());
+    for (const stages::MetadataValue& value : in->values) Put(value, out);
+  } else if (const auto* range = std::get_if<stages::FilterRange>(&filter.node)) {
+    out->Bytes(range->field);
+    for (const auto* bound :
+         {&range->greater_than, &range->greater_or_equal, &range->less_than, &range->less_or_equal})
+      Put(*bound, out);
+  } else if (const auto* all = std::get_if<stages::FilterAnd>(&filter.node)) {
+    out->Varint(all->filters.size());
+    for (const stages::Filter& part : all->filters) Put(part, out);
+  } else if (const auto* any = std::get_if<stages::FilterOr>(&filter.node)) {
+    out->Varint(any->filters.size());
+    for (const stages::Filter& part : any->filters) Put(part, out);
+  } else {
+    Put(*std::get<stages::FilterNot>(filter.node).filter, out);
+  }
+}
 
 stages::MetadataValue TakeValue(BinaryReader* in) {
   switch (in->U8()) {
@@ -207,14 +242,20 @@ std::string Encode(const CollectionState& state) {
   out.U64(state.sequence);
   out.U64(state.next_document);
   out.U64(state.next_chunk);
-  return Seal(RecordKind::kState, kVersion, out.bytes());
+  out.U64(state.documents.value_or(0));
+  out.U64(state.chunks.value_or(0));
+  return Seal(RecordKind::kState, kStateVersion, out.bytes());
 }
 
 absl::StatusOr<CollectionState> DecodeState(absl::string_view value) {
   RAGMESH_ASSIGN_OR_RETURN(const absl::string_view payload,
-                           Unseal(RecordKind::kState, kVersion, value));
+                           Unseal(RecordKind::kState, kStateVersion, value));
   BinaryReader in(payload);
-  CollectionState state{in.U64(), in.U64(), in.U64()};
+  CollectionState state{in.U64(), in.U64(), in.U64(), std::nullopt, std::nullopt};
+  if (value[1] >= 2) {
+    state.documents = in.U64();
+    state.chunks = in.U64();
+  }
   return Finish(in, "collection state", state);
 }
 
@@ -409,6 +450,53 @@ absl::StatusOr<stages::PassageTokens> DecodeTokens(absl::string_view value) {
   return Finish(in, "tokens record", std::move(tokens));
 }
 
+std::string Encode(const ReplayRecord& record) {
+  BinaryWriter out;
+  out.U64(record.sequence);
+  Put(record.committed, &out);
+  out.Bytes(record.content_sha256);
+  out.U8(record.is_delete ? 1 : 0);
+  if (record.is_delete) {
+    out.U64(record.deleted.documents);
+    out.U64(record.deleted.chunks);
+    out.U64(record.deleted.sequence);
+  } else {
+    out.U64(record.upserted.sequence);
+    out.U64(record.upserted.document_version);
+    out.U32(record.upserted.chunks_written);
+    out.U32(record.upserted.chunks_removed);
+  }
+  return Seal(RecordKind::kReplay, kVersion, out.bytes());
+}
+
+absl::StatusOr<ReplayRecord> DecodeReplay(absl::string_view value) {
+  RAGMESH_ASSIGN_OR_RETURN(const absl::string_view payload,
+                           Unseal(RecordKind::kReplay, kVersion, value));
+  BinaryReader in(payload);
+  ReplayRecord record;
+  record.sequence = in.U64();
+  record.committed = TakeTime(&in);
+  record.content_sha256 = in.String();
+  record.is_delete = in.Bool();
+  if (record.is_delete) {
+    record.deleted.documents = in.U64();
+    record.deleted.chunks = in.U64();
+    record.deleted.sequence = in.U64();
+  } else {
+    record.upserted.sequence = in.U64();
+    record.upserted.document_version = in.U64();
+    record.upserted.chunks_written = in.U32();
+    record.upserted.chunks_removed = in.U32();
+  }
+  return Finish(in, "replay record", std::move(record));
+}
+
+std::string EncodeFilter(const stages::Filter& filter) {
+  BinaryWriter out;
+  Put(filter, &out);
+  return out.Take();
+}
+
 std::string EncodeFormat(std::uint32_t version) {
   BinaryWriter out;
   out.U32(version);
@@ -447,6 +535,15 @@ std::string ItemKey(std::uint32_t collection, std::uint64_t number) {
   std::string key = CollectionKey(collection);
   PutBigEndian(number, 8, &key);
   return key;
+}
+
+std::string ReplayKey(std::uint32_t collection, absl::string_view key) {
+  return CollectionKey(collection).append(key.data(), key.size());
+}
+
+absl::StatusOr<std::string> ParseReplayKey(absl::string_view key) {
+  if (key.size() < 5) return Corrupt("replay key", "is shorter than 5 bytes");
+  return std::string(key.substr(4));
 }
 
 absl::StatusOr<std::uint32_t> ParseCollectionKey(absl::string_view key) {

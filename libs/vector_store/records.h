@@ -6,6 +6,7 @@
 #define RAGMESH_LIBS_VECTOR_STORE_RECORDS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,9 @@ struct CollectionState {
   std::uint64_t sequence = 0;
   std::uint64_t next_document = 1;
   std::uint64_t next_chunk = 1;
+  // How many there are, so that records that went missing show. nullopt in a record of version 1.
+  std::optional<std::uint64_t> documents = 0;
+  std::optional<std::uint64_t> chunks = 0;
 };
 
 struct DocumentRecord {
@@ -52,6 +56,16 @@ struct IndexEntry {
   lexical::ChunkTerms terms;
 };
 
+// What a write under an idempotency key was, and how it was answered.
+struct ReplayRecord {
+  std::uint64_t sequence = 0;  // of the write, which orders the keys of a collection by age
+  absl::Time committed;
+  std::string content_sha256;
+  bool is_delete = false;
+  stages::UpsertResult upserted;  // one of the two
+  stages::DeleteResult deleted;
+};
+
 std::string Encode(const CollectionRecord& record);
 std::string Encode(const CollectionState& state);
 std::string Encode(const DocumentRecord& record);
@@ -60,6 +74,8 @@ std::string Encode(const IndexEntry& entry);
 std::string EncodeText(absl::string_view text);
 std::string EncodeVector(absl::Span<const float> vector);
 std::string Encode(const stages::PassageTokens& tokens);
+std::string Encode(const ReplayRecord& record);
+std::string EncodeFilter(const stages::Filter& filter);  // to compare filters; not stored
 std::string EncodeFormat(std::uint32_t version);
 std::string EncodeCounter(std::uint64_t value);
 
@@ -73,14 +89,17 @@ absl::StatusOr<IndexEntry> DecodeIndexEntry(absl::string_view value);
 absl::StatusOr<std::string> DecodeText(absl::string_view value);
 absl::StatusOr<std::vector<float>> DecodeVector(absl::string_view value);
 absl::StatusOr<stages::PassageTokens> DecodeTokens(absl::string_view value);
+absl::StatusOr<ReplayRecord> DecodeReplay(absl::string_view value);
 absl::StatusOr<std::uint32_t> DecodeFormat(absl::string_view value);
 absl::StatusOr<std::uint64_t> DecodeCounter(absl::string_view value);
 
 // Keys are big-endian, so that they sort by number; a collection's records lie together.
 std::string CollectionKey(std::uint32_t collection);                  // 4 bytes
 std::string ItemKey(std::uint32_t collection, std::uint64_t number);  // 12 bytes: document or chunk
+std::string ReplayKey(std::uint32_t collection, absl::string_view key);
 absl::StatusOr<std::uint32_t> ParseCollectionKey(absl::string_view key);
 absl::StatusOr<std::uint64_t> ParseItemNumber(absl::string_view key);
+absl::StatusOr<std::string> ParseReplayKey(absl::string_view key);
 
 }  // namespace ragmesh::vector_store
 

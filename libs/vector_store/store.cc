@@ -15,6 +15,7 @@ namespace ragmesh::vector_store {
 namespace {
 
 constexpr char kNextCollectionKey[] = "next_collection";
+constexpr std::size_t kMaxQueuedParts = 64;  // of writes; what does not fit is done by its caller
 
 }  // namespace
 
@@ -24,7 +25,14 @@ Store::Store(const StoreOptions& options)
   resources_->kernels = options.kernels != nullptr ? options.kernels : &linalg::DefaultKernels();
   resources_->executor = options.executor;
   resources_->search_threads = options.search_threads;
+  resources_->observer = options.observer.get();
+  resources_->preparers = options.write_threads - 1;
+  if (resources_->preparers > 0) {
+    preparers_ = std::make_unique<ThreadPool>("prepare", resources_->preparers, kMaxQueuedParts);
+    resources_->prepare_executor = preparers_.get();
+  }
   resources_->max_memory_bytes = options.max_memory_bytes;
+  resources_->max_collection_memory_bytes = options.max_collection_memory_bytes;
 }
 
 Store::~Store() {
@@ -37,13 +45,23 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) 
   const absl::Time begin = absl::Now();
   RAGMESH_ASSIGN_OR_RETURN(
       store->database_,
-      Database::Open(options.path, {options.write_buffer_bytes, options.block_cache_bytes}));
+      Database::Open(options.path, {.write_buffer_bytes = options.write_buffer_bytes,
+                                    .block_cache_bytes = options.block_cache_bytes,
+                                    .low_free_bytes = options.low_free_bytes,
+                                    .high_free_bytes = options.high_free_bytes,
+                                    .file_system = options.file_system}));
   store->resources_->database = store->database_.get();
   const absl::Time opened = absl::Now();
   RAGMESH_RETURN_IF_ERROR(store->LoadCollections());
   store->report_.database_time = opened - begin;
   store->report_.image_time = absl::Now() - opened;
   return store;
+}
+
+StoreHealth Store::Health() const {
+  const DatabaseHealth health = database_->Health();
+  return {resources_->memory_bytes.load(), health.free_bytes, health.disk_full,
+          health.read_only_reason.has_value()};
 }
 
 absl::Status Store::LoadCollections() {
@@ -167,7 +185,15 @@ absl::StatusOr<stages::DeleteResult> Store::Delete(const stages::CollectionId& i
                                                    const stages::DeleteSelector& what,
                                                    const CallContext& call) {
   RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(id, call));
-  return collection->Delete(what, call);
+  return collection->Delete(what, /*idempotency_key=*/"", call);
+}
+
+absl::StatusOr<stages::DeleteResult> Store::DeleteOnce(const stages::CollectionId& id,
+                                                       const stages::DeleteSelector& what,
+                                                       const std::string& idempotency_key,
+                                                       const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(id, call));
+  return collection->Delete(what, idempotency_key, call);
 }
 
 absl::StatusOr<stages::StoredDocument> Store::GetDocument(
@@ -240,15 +266,23 @@ absl::StatusOr<stages::StageInfo> Store::Info(const CallContext& call) {
                  {"max_ids_per_call", kMaxIdsPerCall},
                  {"max_filter_depth", kMaxFilterDepth},
                  {"max_filter_nodes", kMaxFilterNodes},
+                 {"max_idempotency_key_bytes", kMaxIdempotencyKeyBytes},
+                 {"max_idempotency_keys", kMaxReplays},
                  {"max_memory_bytes", static_cast<std::int64_t>(options_.max_memory_bytes)},
+                 {"max_collection_memory_bytes",
+                  static_cast<std::int64_t>(options_.max_collection_memory_bytes)},
                  {"memory_bytes", static_cast<std::int64_t>(resources_->memory_bytes.load())},
                  {"disk_bytes", static_cast<std::int64_t>(database_->disk_bytes())}};
   info.features = {{"storage", absl::StrCat("RocksDB ", Database::Version())},
                    {"format", absl::StrCat(kFormatVersion)},
                    {"analysis", lexical::Analyzer::Version()},
                    {"dense_index", "exact, f32"}};
-  if (const auto reason = database_->read_only_reason(); reason.has_value())
-    info.features["read_only"] = *reason;
+  const DatabaseHealth health = database_->Health();
+  info.limits["free_bytes"] = static_cast<std::int64_t>(health.free_bytes);
+  info.limits["low_free_bytes"] = static_cast<std::int64_t>(options_.low_free_bytes);
+  info.limits["high_free_bytes"] = static_cast<std::int64_t>(options_.high_free_bytes);
+  if (health.disk_full) info.features["disk_full"] = "deletes only";
+  if (health.read_only_reason.has_value()) info.features["read_only"] = *health.read_only_reason;
   return info;
 }
 

@@ -19,13 +19,19 @@
 #include "absl/time/time.h"
 #include "libs/base/clock.h"
 #include "libs/concurrency/executor.h"
+#include "libs/concurrency/thread_pool.h"
 #include "libs/linalg/kernels.h"
 #include "libs/stages/vector_store.h"
+
+namespace rocksdb {
+class FileSystem;
+}
 
 namespace ragmesh::vector_store {
 
 class Database;
 class StoredCollection;
+class StoreObserver;
 struct StoreResources;
 
 struct StoreOptions {
@@ -34,14 +40,31 @@ struct StoreOptions {
   std::uint64_t block_cache_bytes = 64u << 20;
   std::uint64_t max_memory_bytes =
       0;  // of all search images together; writes beyond are refused; 0: unbounded
+  std::uint64_t max_collection_memory_bytes = 0;  // of one collection's image, in the same way
+  // Free space on the disk of `path`: below the first, writes but for deletes are refused, from the
+  // second on they are taken again.
+  std::uint64_t low_free_bytes = 32u << 20;
+  std::uint64_t high_free_bytes = 64u << 20;
+  // What every file of the store is read and written through; null: the operating system's. For
+  // tests that make it fail.
+  std::shared_ptr<rocksdb::FileSystem> file_system;
   // Helps with scans of large collections; null: each search uses its caller's thread only.
   // Borrowed.
   Executor* executor = nullptr;
+  int write_threads = 1;                     // most that prepare one write, the caller's included
   int search_threads = 1;                    // most that work on one search, the caller's included
   const linalg::Kernels* kernels = nullptr;  // null: the fastest this processor runs
   const Clock* clock = &Clock::Real();
-  std::string version;  // of the build, reported by Info
+  std::shared_ptr<StoreObserver> observer;  // may be null
+  std::string version;                      // of the build, reported by Info
   std::string commit;
+};
+
+struct StoreHealth {
+  std::uint64_t image_bytes = 0;  // memory of all search images together
+  std::uint64_t free_bytes = 0;   // on the store's disk
+  bool disk_full = false;         // only deletes are taken, until there is space again
+  bool read_only = false;         // a write failed; nothing is taken until a restart
 };
 
 // What opening took, for the start-up log and the benchmarks.
@@ -57,11 +80,11 @@ struct OpenReport {
 // search never waits for a write to reach the disk, and sees every write that was acknowledged
 // before it began.
 //
-// On a nearly full disk writes answer RESOURCE_EXHAUSTED / DISK_FULL until there is space again.
-// When a write fails all the same (disk gone), it answers UNAVAILABLE / STORAGE_FAILED and the
-// store turns read-only: reads and searches go on, later writes answer FAILED_PRECONDITION /
-// STORE_READ_ONLY, and Info says why under features["read_only"]. A restart on a healthy disk makes
-// it writable again.
+// With less than low_free_bytes on the disk writes answer RESOURCE_EXHAUSTED / DISK_FULL until
+// there are high_free_bytes again; deletes go on. When a write fails all the same (disk gone), it
+// answers UNAVAILABLE / STORAGE_FAILED and the store turns read-only: reads and searches go on,
+// later writes answer FAILED_PRECONDITION / STORE_READ_ONLY, and Info says why under
+// features["read_only"]. A restart on a healthy disk makes it writable again.
 class Store final : public stages::VectorStore {
  public:
   // FAILED_PRECONDITION / STORE_LOCKED while another process has the directory open, / NEWER_FORMAT
@@ -71,6 +94,7 @@ class Store final : public stages::VectorStore {
   ~Store() override;
 
   const OpenReport& open_report() const { return report_; }
+  StoreHealth Health() const;
 
   // Writes a consistent copy of everything acknowledged so far into the new directory `path`, while
   // reads and writes go on. Opening that directory, or a copy of it, as a store restores it.
@@ -99,6 +123,10 @@ class Store final : public stages::VectorStore {
   absl::StatusOr<stages::DeleteResult> Delete(const stages::CollectionId& id,
                                               const stages::DeleteSelector& what,
                                               const CallContext& call) override;
+  absl::StatusOr<stages::DeleteResult> DeleteOnce(const stages::CollectionId& id,
+                                                  const stages::DeleteSelector& what,
+                                                  const std::string& idempotency_key,
+                                                  const CallContext& call) override;
 
   absl::StatusOr<stages::StoredDocument> GetDocument(
       const stages::CollectionId& id, const std::string& document_id,
@@ -139,6 +167,7 @@ class Store final : public stages::VectorStore {
   const StoreOptions options_;
   OpenReport report_;
   std::unique_ptr<Database> database_;
+  std::unique_ptr<ThreadPool> preparers_;  // help with the preparation of large writes
   std::unique_ptr<StoreResources> resources_;
   mutable absl::Mutex mutex_;
   std::map<Name, std::shared_ptr<StoredCollection>> collections_ ABSL_GUARDED_BY(mutex_);

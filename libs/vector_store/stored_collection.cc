@@ -47,7 +47,37 @@ absl::StatusOr<std::shared_ptr<StoredCollection>> StoredCollection::Load(
   }
   if (const absl::Status status = collection->LoadImage(); !status.ok())
     return Annotate(status, context);
+  if (const absl::Status status = collection->CheckCounts(); !status.ok())
+    return Annotate(status, context);
+  if (const absl::Status status = collection->LoadReplays(); !status.ok())
+    return Annotate(status, context);
   return collection;
+}
+
+absl::Status StoredCollection::LoadReplays() {
+  const auto replays = resources_->database->Walk(Family::kReplays, CollectionKey(number_));
+  for (; replays->Valid(); replays->Next()) {
+    RAGMESH_ASSIGN_OR_RETURN(const std::string key, ParseReplayKey(replays->key()));
+    RAGMESH_ASSIGN_OR_RETURN(ReplayRecord record, DecodeReplay(replays->value()));
+    replays_.Add(key, std::move(record));
+  }
+  return replays->status();
+}
+
+// Records that check out each may still be too few, when a file that held others is gone.
+absl::Status StoredCollection::CheckCounts() {
+  const stages::CollectionStats stats = image_->Stats();
+  if (state_.documents.value_or(stats.documents) != stats.documents ||
+      state_.chunks.value_or(stats.chunks) != stats.chunks) {
+    return Corrupt(
+        "collection",
+        absl::StrCat("has ", stats.documents, " documents and ", stats.chunks,
+                     " chunks, its state record says ", *state_.documents, " and ", *state_.chunks),
+        "Restore the store from a snapshot; 'ragmesh store check' says what is missing.");
+  }
+  state_.documents = stats.documents;
+  state_.chunks = stats.chunks;
+  return absl::OkStatus();
 }
 
 absl::Status StoredCollection::LoadImage() {

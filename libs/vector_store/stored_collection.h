@@ -23,7 +23,9 @@
 #include "libs/vector_store/database.h"
 #include "libs/vector_store/image.h"
 #include "libs/vector_store/records.h"
+#include "libs/vector_store/replays.h"
 #include "libs/vector_store/search.h"
+#include "libs/vector_store/store_observer.h"
 
 namespace ragmesh::vector_store {
 
@@ -32,9 +34,13 @@ struct StoreResources {
   Database* database = nullptr;
   const Clock* clock = nullptr;
   const linalg::Kernels* kernels = nullptr;
-  Executor* executor = nullptr;  // helps with large scans
+  Executor* executor = nullptr;          // helps with large scans
+  StoreObserver* observer = nullptr;     // may be null
+  Executor* prepare_executor = nullptr;  // helps with the preparation of large writes; may be null
+  int preparers = 0;                     // its threads
   int search_threads = 1;
-  std::uint64_t max_memory_bytes = 0;  // of all images together; 0: unbounded
+  std::uint64_t max_memory_bytes = 0;             // of all images together; 0: unbounded
+  std::uint64_t max_collection_memory_bytes = 0;  // of one image; 0: unbounded
   std::atomic<std::uint64_t> memory_bytes{0};
 };
 
@@ -55,7 +61,9 @@ class StoredCollection {
 
   absl::StatusOr<stages::UpsertResult> Write(const std::string& embedder_digest,
                                              stages::Upsert upsert, const CallContext& call);
+  // `idempotency_key` may be empty.
   absl::StatusOr<stages::DeleteResult> Delete(const stages::DeleteSelector& what,
+                                              const std::string& idempotency_key,
                                               const CallContext& call);
 
   absl::StatusOr<stages::StoredDocument> GetDocument(
@@ -86,6 +94,8 @@ class StoredCollection {
 
   // Loading: stored_collection.cc.
   absl::Status LoadImage() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status LoadReplays() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckCounts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Reindex() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Writing: collection_writes.cc. One thread at a time leads, and works for those that wait.
@@ -95,6 +105,10 @@ class StoredCollection {
   absl::StatusOr<std::vector<PreparedChunk>> Prepare(const stages::Upsert& upsert,
                                                      absl::string_view title,
                                                      const CallContext& call) const;
+  absl::StatusOr<PreparedChunk> PrepareChunk(const stages::StoredChunk& stored, std::size_t index,
+                                             absl::string_view title) const;
+  absl::StatusOr<bool> Replay(PendingWrite* write) const ABSL_LOCKS_EXCLUDED(mutex_);
+  void PlanReplay(Plan* plan) const ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Plan> PlanUpsert(const Image& image, PendingWrite* write,
                                   CollectionState* state) const;
   absl::StatusOr<Plan> PlanDelete(const Image& image, PendingWrite* write,
@@ -118,7 +132,10 @@ class StoredCollection {
       const ImageView& view, absl::Span<const std::uint32_t> slots, stages::ChunkParts parts) const;
   absl::Status AddTokens(absl::Span<const std::string> keys,
                          std::vector<stages::StoredChunk>* chunks) const;
-  // Searching: collection_search.cc. Both answer false when the image has moved on from the view.
+  // Searching: collection_search.cc.
+  absl::StatusOr<stages::SearchResult> Find(const stages::SearchRequest& request,
+                                            const CallContext& call) const;
+  // Both answer false when the image has moved on from the view.
   absl::StatusOr<bool> AddNeighbours(const Image& image, const ImageView& view,
                                      absl::Span<const std::uint32_t> slots,
                                      const stages::NeighbourWindow& window,
@@ -136,6 +153,7 @@ class StoredCollection {
   CollectionRecord record_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<Image> image_ ABSL_GUARDED_BY(mutex_);
   bool removed_ ABSL_GUARDED_BY(mutex_) = false;
+  Replays replays_ ABSL_GUARDED_BY(mutex_);  // changed by the leader alone
   std::deque<PendingWrite*> waiting_ ABSL_GUARDED_BY(mutex_);
   bool leading_ ABSL_GUARDED_BY(mutex_) = false;
   CollectionState state_;  // the leader's

@@ -280,6 +280,7 @@ absl::Status ValidateVector(const stages::CollectionConfig& config, absl::string
 
 absl::Status ValidateUpsert(const stages::CollectionConfig& config,
                             absl::string_view embedder_digest, const stages::Upsert& upsert) {
+  RAGMESH_RETURN_IF_ERROR(ValidateIdempotencyKey(upsert.idempotency_key));
   RAGMESH_RETURN_IF_ERROR(ValidateEmbedder(config, embedder_digest));
   if (!upsert.document.has_value() && upsert.chunks.empty()) {
     return InvalidField("upsert", "must hold a document or chunks");
@@ -394,6 +395,12 @@ absl::Status ValidateIds(absl::string_view field, absl::Span<const std::string> 
   RAGMESH_RETURN_IF_ERROR(CheckCount(field, ids.size(), kMaxIdsPerCall, "ids"));
   for (const std::string& id : ids) RAGMESH_RETURN_IF_ERROR(CheckItemId(field, id));
   return absl::OkStatus();
+}
+
+absl::Status ValidateIdempotencyKey(absl::string_view key) {
+  if (key.size() <= kMaxIdempotencyKeyBytes) return absl::OkStatus();
+  return LimitExceeded("idempotency_key", static_cast<long long>(key.size()),
+                       static_cast<long long>(kMaxIdempotencyKeyBytes), "bytes");
 }
 
 absl::Status ValidatePage(const stages::Page& page) {

@@ -31,6 +31,7 @@ absl::Status ValidateSearch(const stages::CollectionConfig& config,
                             const stages::SearchRequest& request);
 absl::Status ValidatePrincipal(absl::Span<const std::string> labels);
 absl::Status ValidateIds(absl::string_view field, absl::Span<const std::string> ids);
+absl::Status ValidateIdempotencyKey(absl::string_view key);  // may be empty
 absl::Status ValidatePage(const stages::Page& page);
 
 }  // namespace ragmesh::vector_store

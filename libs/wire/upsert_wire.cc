@@ -19,6 +19,7 @@ absl::Status ToProto(const stages::CollectionId& id, const std::string& embedder
   store::UpsertRequest message;
   ToProto(id, message.mutable_collection());
   message.set_embedder_digest(embedder_digest);
+  message.set_idempotency_key(upsert.idempotency_key);
   std::size_t bytes = 0;
   if (upsert.document.has_value()) {
     ToProto(*upsert.document, message.mutable_document());
@@ -47,6 +48,9 @@ absl::StatusOr<bool> UpsertReader::Add(const store::UpsertRequest& in) {
                                                             Field(root, "collection")));
     RAGMESH_RETURN_IF_ERROR(CheckDigest(in.embedder_digest(), Field(root, "embedder_digest")));
     pending_.embedder_digest = in.embedder_digest();
+    RAGMESH_RETURN_IF_ERROR(
+        CheckIdempotencyKey(in.idempotency_key(), Field(root, "idempotency_key")));
+    pending_.upsert.idempotency_key = in.idempotency_key();
   } else if (in.has_document()) {
     return Field(root, "document").Invalid("came after the first message of its upsert");
   }

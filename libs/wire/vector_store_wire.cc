@@ -12,6 +12,7 @@ namespace ragmesh::wire {
 namespace {
 
 constexpr std::size_t kMaxIdBytes = 512;
+constexpr std::size_t kMaxIdempotencyKeyBytes = 128;
 constexpr std::size_t kMaxNameBytes = 4096;
 constexpr std::size_t kMaxTextBytes = 64 << 20;
 constexpr std::size_t kMaxDimension = 4096;
@@ -40,6 +41,10 @@ std::vector<std::string> Strings(const Repeated& repeated) {
 
 absl::Status CheckId(const std::string& id, const Field& field) {
   return CheckBytes(id, 1, kMaxIdBytes, field);
+}
+
+absl::Status CheckIdempotencyKey(const std::string& key, const Field& field) {
+  return CheckBytes(key, 0, kMaxIdempotencyKeyBytes, field);
 }
 
 absl::Status CheckIds(const google::protobuf::RepeatedPtrField<std::string>& ids, std::size_t max,

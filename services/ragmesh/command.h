@@ -36,6 +36,7 @@ std::unique_ptr<Command> MakeModelsCommand();
 std::unique_ptr<Command> MakeSearchCommand();
 std::unique_ptr<Command> MakeServeCommand();
 std::unique_ptr<Command> MakeStatusCommand();
+std::unique_ptr<Command> MakeStoreCommand();
 
 }  // namespace ragmesh::cli
 

@@ -32,6 +32,8 @@ ExitStatus ExitStatusOf(const absl::Status& status) {
     case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kUnauthenticated:
       return kRefused;
+    case absl::StatusCode::kDataLoss:
+      return kDamaged;
     default:
       return kInternalError;
   }

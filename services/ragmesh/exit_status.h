@@ -17,6 +17,7 @@ enum ExitStatus : int {
   kPartlyFailed = 6,  // some documents failed
   kTimedOut = 7,      // DEADLINE_EXCEEDED, CANCELLED
   kNothingFound = 8,  // the question has no answer in the documents
+  kDamaged = 9,       // DATA_LOSS: stored data that does not check out
 };
 
 ExitStatus ExitStatusOf(const absl::Status& status);

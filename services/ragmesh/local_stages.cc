@@ -28,9 +28,11 @@ void LocalStagesConfig::Declare(flags::FlagSet& flags) {
 LocalStages::LocalStages(const LocalStagesConfig& config)
     : config_(config), compute_("compute", static_cast<int>(config.threads), kMaxQueuedCompute) {}
 
-absl::StatusOr<std::unique_ptr<LocalStages>> LocalStages::Open(const LocalStagesConfig& config) {
+absl::StatusOr<std::unique_ptr<LocalStages>> LocalStages::Open(const LocalStagesConfig& config,
+                                                               metrics::Registry* registry) {
   std::unique_ptr<LocalStages> local(new LocalStages(config));
-  RAGMESH_ASSIGN_OR_RETURN(local->vector_store_, services::MakeVectorStore(config.vector_store));
+  RAGMESH_ASSIGN_OR_RETURN(local->vector_store_,
+                           services::MakeVectorStore(config.vector_store, registry));
   return local;
 }
 

@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   commands.push_back(ragmesh::cli::MakeJobsCommand());
   commands.push_back(ragmesh::cli::MakeModelsCommand());
   commands.push_back(ragmesh::cli::MakeStatusCommand());
+  commands.push_back(ragmesh::cli::MakeStoreCommand());
   commands.push_back(ragmesh::cli::MakeDoctorCommand());
 
   ragmesh::flags::FlagSet flags(

@@ -52,7 +52,7 @@ class ServeCommand final : public Command {
     local_.vector_store.data_dir = data_dir_ + "/vector-store";
     local_.loader.max_document_bytes = gateway_.max_document_bytes;
     local_.loader.allowed_roots = gateway_.allowed_roots;
-    auto local = LocalStages::Open(local_);
+    auto local = LocalStages::Open(local_, &host.metrics());
     if (!local.ok()) return Fail(local.status(), /*json=*/false);
     const services::GatewayStages stages{(*local)->stages(), {}};
     return services::RunGateway(gateway_, server_, stages, host, [&](const CallContext& call) {

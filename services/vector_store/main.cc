@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
                            flags.Values());
   services::VectorStoreService service(host.runtime(), slot);
   return host.Run(service, [&](const CallContext&) -> absl::Status {
-    auto store = services::MakeVectorStore(config);
+    auto store = services::MakeVectorStore(config, &host.metrics());
     if (!store.ok()) {
       slot.Fail(store.status());
       return store.status();

@@ -149,6 +149,7 @@ grpc::ServerBidiReactor<v1::UpsertRequest, v1::UpsertResponse>* VectorStoreServi
           response.set_document_version(result.document_version);
           response.set_chunks_written(result.chunks_written);
           response.set_chunks_removed(result.chunks_removed);
+          response.set_replayed(result.replayed);
           RAGMESH_RETURN_IF_ERROR(writer.Write(std::move(response)));
         }
         if (upserts.incomplete()) {
@@ -170,7 +171,12 @@ grpc::ServerUnaryReactor* VectorStoreService::Delete(grpc::CallbackServerContext
         RAGMESH_ASSIGN_OR_RETURN(const stages::CollectionId id, CollectionOf(*request));
         RAGMESH_ASSIGN_OR_RETURN(const stages::DeleteSelector what,
                                  wire::FromProto(*request, root));
-        RAGMESH_ASSIGN_OR_RETURN(const stages::DeleteResult result, store->Delete(id, what, call));
+        const std::string& key = request->idempotency_key();
+        RAGMESH_RETURN_IF_ERROR(
+            wire::CheckIdempotencyKey(key, wire::Field(root, "idempotency_key")));
+        RAGMESH_ASSIGN_OR_RETURN(
+            const stages::DeleteResult result,
+            key.empty() ? store->Delete(id, what, call) : store->DeleteOnce(id, what, key, call));
         response->set_documents(result.documents);
         response->set_chunks(result.chunks);
         response->set_sequence(result.sequence);

@@ -1,10 +1,46 @@
 #include "services/vector_store/vector_store_stage.h"
 
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/concurrency/thread_pool.h"
 #include "libs/vector_store/store.h"
 #include "libs/version/version.h"
+#include "services/vector_store/store_metrics.h"
 
 namespace ragmesh::services {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Bytes of "64MiB", or of "2%" of the disk that `folder` is or will be on.
+absl::StatusOr<std::uint64_t> FreeSpace(const char* flag, const std::string& text,
+                                        const std::string& folder) {
+  if (!absl::EndsWith(text, "%")) {
+    const auto bytes = flags::ParseBytes(text);
+    if (bytes.ok()) return static_cast<std::uint64_t>(*bytes);
+  }
+  double percent = 0;
+  if (!absl::EndsWith(text, "%") || !absl::SimpleAtod(absl::StripSuffix(text, "%"), &percent) ||
+      !(percent >= 0) || percent > 99) {
+    return InvalidField(flag, absl::StrCat("is \"", text, "\", which is neither bytes nor percent"),
+                        "Write for example 64MiB or 2%.");
+  }
+  std::error_code error;
+  fs::path at = fs::absolute(folder, error);
+  while (!fs::exists(at, error) && at.has_relative_path()) at = at.parent_path();
+  const fs::space_info space = fs::space(at, error);
+  if (error) return ErrnoError(absl::StrCat("size of the disk of ", folder), error.value());
+  return static_cast<std::uint64_t>(static_cast<double>(space.capacity) * percent / 100);
+}
+
+}  // namespace
 
 void VectorStoreConfig::Declare(flags::FlagSet& flags) {
   flags.Group("Storage");
@@ -22,19 +58,40 @@ void VectorStoreConfig::DeclareTuning(flags::FlagSet& flags) {
               "Memory for blocks read from disk.");
   flags.Bytes("store_max_index", &max_index_bytes, {0, std::int64_t{1} << 44},
               "Memory of all search images together; writes beyond it are refused. 0: no bound.");
+  flags.Bytes("store_max_collection_index", &max_collection_index_bytes, {0, std::int64_t{1} << 44},
+              "Memory of the search image of one collection, in the same way. 0: no bound.");
+  flags.String("store_low_free", &low_free,
+               "Free space on the store's disk, in bytes or percent, below which writes but for "
+               "deletes are refused: 64MiB, 2%.");
+  flags.String("store_high_free", &high_free,
+               "Free space from which on writes are taken again; at least store_low_free.");
 }
 
 absl::StatusOr<std::shared_ptr<stages::VectorStore>> MakeVectorStore(
-    const VectorStoreConfig& config) {
+    const VectorStoreConfig& config, metrics::Registry* registry) {
   vector_store::StoreOptions options;
   options.path = config.data_dir;
   options.write_buffer_bytes = static_cast<std::uint64_t>(config.write_buffer_bytes);
   options.block_cache_bytes = static_cast<std::uint64_t>(config.block_cache_bytes);
   options.max_memory_bytes = static_cast<std::uint64_t>(config.max_index_bytes);
+  options.max_collection_memory_bytes =
+      static_cast<std::uint64_t>(config.max_collection_index_bytes);
+  RAGMESH_ASSIGN_OR_RETURN(options.low_free_bytes,
+                           FreeSpace("store_low_free", config.low_free, config.data_dir));
+  RAGMESH_ASSIGN_OR_RETURN(options.high_free_bytes,
+                           FreeSpace("store_high_free", config.high_free, config.data_dir));
+  if (options.high_free_bytes < options.low_free_bytes) {
+    return InvalidField("store_high_free",
+                        absl::StrCat("is ", options.high_free_bytes, " bytes, less than the ",
+                                     options.low_free_bytes, " of store_low_free"));
+  }
+  options.write_threads = AvailableCpus();
+  if (registry != nullptr) options.observer = ObserveStore(*registry);
   options.version = Version();
   options.commit = Commit();
-  RAGMESH_ASSIGN_OR_RETURN(std::shared_ptr<stages::VectorStore> store,
+  RAGMESH_ASSIGN_OR_RETURN(std::shared_ptr<vector_store::Store> store,
                            vector_store::Store::Open(options));
+  if (registry != nullptr) ShowHealth(store, *registry);
   return store;
 }
 

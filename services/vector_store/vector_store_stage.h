@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "libs/flags/flag_set.h"
+#include "libs/metrics/registry.h"
 #include "libs/stages/vector_store.h"
 
 namespace ragmesh::services {
@@ -17,15 +18,21 @@ struct VectorStoreConfig {
   std::int64_t write_buffer_bytes = 64 << 20;
   std::int64_t block_cache_bytes = 64 << 20;
   std::int64_t max_index_bytes = 0;
+  std::int64_t max_collection_index_bytes = 0;
+  // Bytes, or percent of the disk: "64MiB", "2%".
+  std::string low_free = "64MiB";
+  std::string high_free = "128MiB";
 
   void Declare(flags::FlagSet& flags);
   // All but the folder.
   void DeclareTuning(flags::FlagSet& flags);
 };
 
-// Opens the store, which waits for the disk. Errors as vector_store::Store::Open.
+// Opens the store, which waits for the disk. Errors as vector_store::Store::Open, and
+// INVALID_ARGUMENT for a watermark that is neither bytes nor percent. Its metrics (store_metrics.h)
+// go to `registry`, unless that is null.
 absl::StatusOr<std::shared_ptr<stages::VectorStore>> MakeVectorStore(
-    const VectorStoreConfig& config);
+    const VectorStoreConfig& config, metrics::Registry* registry);
 
 }  // namespace ragmesh::services
 

@@ -88,8 +88,8 @@ TEST(InvertedIndexTest, AnExplanationAddsUpToTheScoreInTheIndexAndInItsImage) {
   Query query;
   for (const char* term : {"none", "stage", "mesh", "stage"})
     query.clauses.push_back({.terms = {{term, 0}}});
-  for (const IndexPart* part : {static_cast<const IndexPart*>(&index),
-                                static_cast<const IndexPart*>(&*image)}) {
+  for (const IndexPart* part :
+       {static_cast<const IndexPart*>(&index), static_cast<const IndexPart*>(&*image)}) {
     const SearchPart whole{part, 5, {}, nullptr};
     const auto explained = ExplainIndex({&whole, 1}, query, {}, {5, 6, 9});
     const auto scores = ScoreIndex({&whole, 1}, query, {}, {5, 6, 9});

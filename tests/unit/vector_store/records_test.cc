@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "libs/testing/status_matchers.h"
+#include "libs/vector_store/binary_codec.h"
 
 namespace ragmesh::vector_store {
 namespace {
@@ -12,16 +13,45 @@ using ::ragmesh::testing::HasReason;
 
 // The bytes that docs/formats/vector-store.md shows; a change here is a change of the format.
 TEST(RecordsTest, StateAndVectorHaveTheDocumentedBytes) {
-  const std::string state = Encode(CollectionState{5, 2, 300});
-  EXPECT_EQ(state.substr(0, 26), std::string("S\x01"
+  const std::string state = Encode(CollectionState{5, 2, 300, 1, 2});
+  EXPECT_EQ(state.substr(0, 42), std::string("S\x02"
                                              "\x05\0\0\0\0\0\0\0"
                                              "\x02\0\0\0\0\0\0\0"
-                                             "\x2C\x01\0\0\0\0\0\0",
-                                             26));
-  EXPECT_EQ(state.size(), 30u);
+                                             "\x2C\x01\0\0\0\0\0\0"
+                                             "\x01\0\0\0\0\0\0\0"
+                                             "\x02\0\0\0\0\0\0\0",
+                                             42));
+  EXPECT_EQ(state.size(), 46u);
   const std::string vector = EncodeVector({1.0f, -2.0f});
   EXPECT_EQ(vector.substr(0, 14), std::string("V\x01\x02\0\0\0\0\0\x80\x3F\0\0\0\xC0", 14));
   EXPECT_EQ(ItemKey(1, 258), std::string("\0\0\0\x01\0\0\0\0\0\0\x01\x02", 12));
+}
+
+// What a build before the counts wrote.
+TEST(RecordsTest, StateOfVersionOneIsReadAndHasNoCounts) {
+  const auto state = DecodeState(Seal(RecordKind::kState, 1,
+                                      std::string("\x05\0\0\0\0\0\0\0"
+                                                  "\x02\0\0\0\0\0\0\0"
+                                                  "\x2C\x01\0\0\0\0\0\0",
+                                                  24)));
+  RAGMESH_ASSERT_OK(state);
+  EXPECT_EQ(state->next_chunk, 300u);
+  EXPECT_FALSE(state->documents.has_value());
+}
+
+TEST(RecordsTest, ReplaysComeBack) {
+  ReplayRecord record{.sequence = 7,
+                      .committed = absl::FromUnixSeconds(1'700'000'000),
+                      .content_sha256 = "abc",
+                      .upserted = {7, 2, 3, 4}};
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto upserted, DecodeReplay(Encode(record)));
+  EXPECT_EQ(upserted.upserted.chunks_removed, 4u);
+  EXPECT_EQ(upserted.committed, record.committed);
+  record.is_delete = true;
+  record.deleted = {1, 2, 7};
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto deleted, DecodeReplay(Encode(record)));
+  EXPECT_EQ(deleted.deleted.chunks, 2u);
+  EXPECT_EQ(deleted.content_sha256, "abc");
 }
 
 TEST(RecordsTest, TokensHaveTheDocumentedBytes) {

@@ -1,4 +1,5 @@
 #include <rocksdb/db.h>
+#include <rocksdb/file_system.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -231,6 +232,109 @@ TEST_F(StoreDurabilityTest, FullDiskRefusesWritesUntilThereIsSpace) {
     RAGMESH_EXPECT_OK(write());
   }
   EXPECT_EQ(umount(small.c_str()), 0);
+}
+
+// A disk that has as much space as it is told.
+class DiskOfSize final : public rocksdb::FileSystemWrapper {
+ public:
+  DiskOfSize() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "DiskOfSize"; }
+  rocksdb::IOStatus GetFreeSpace(const std::string&, const rocksdb::IOOptions&,
+                                 std::uint64_t* bytes, rocksdb::IODebugContext*) override {
+    *bytes = free;
+    return rocksdb::IOStatus::OK();
+  }
+  std::atomic<std::uint64_t> free{1'000'000'000};
+};
+
+TEST_F(StoreDurabilityTest, WritesStopAtTheLowWatermarkAndGoOnAtTheHighOne) {
+  const auto disk = std::make_shared<DiskOfSize>();
+  StoreOptions options;
+  options.path = (dir.path() / "watched").string();
+  options.low_free_bytes = 100'000'000;
+  options.high_free_bytes = 200'000'000;
+  options.file_system = disk;
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto watched, Store::Open(options));
+  stages::CollectionConfig config;
+  config.id.name = "words";
+  RAGMESH_ASSERT_OK(watched->CreateCollection(config, call));
+  const auto write = [&](const std::string& id) {
+    return watched->Write(config.id, "", {Document(id), {}}, call).status();
+  };
+  RAGMESH_EXPECT_OK(write("a"));
+  RAGMESH_EXPECT_OK(write("b"));
+  disk->free = 99'000'000;
+  const absl::Status full = write("c");
+  EXPECT_THAT(full, HasReason("DISK_FULL"));
+  EXPECT_EQ(GetErrorDetail(full)->metadata.at("free_bytes"), "99000000");
+  EXPECT_THAT(std::string(full.message()), HasSubstr("writes stop below 100000000"));
+  EXPECT_TRUE(watched->Health().disk_full);
+  EXPECT_EQ(watched->Info(call)->features.count("disk_full"), 1u);
+  RAGMESH_EXPECT_OK(watched->Delete(config.id, stages::DocumentIds{{"a"}}, call));
+  disk->free = 150'000'000;  // between the two: still refused
+  EXPECT_THAT(write("c"), HasReason("DISK_FULL"));
+  disk->free = 200'100'000;
+  RAGMESH_EXPECT_OK(write("c"));
+  EXPECT_FALSE(watched->Health().disk_full);
+  EXPECT_EQ(watched->Health().free_bytes, 200'100'000u);
+  disk->free = 150'000'000;  // coming from above, it is enough
+  RAGMESH_EXPECT_OK(write("d"));
+  disk->free = 1'000'000;  // not even deletes
+  EXPECT_THAT(watched->Delete(config.id, stages::DocumentIds{{"b"}}, call), HasReason("DISK_FULL"));
+  EXPECT_FALSE(watched->Health().read_only);
+}
+
+// As DamagedRecordIsReportedNotServed, for records that are gone.
+TEST_F(StoreDurabilityTest, RecordsThatAreMissingAreReported) {
+  const auto id = Create();
+  RAGMESH_ASSERT_OK(Write(id, Document("d"), {Chunk("a", 0, "pump", {1, 0})}));
+  store.reset();
+  const std::string path = (dir.path() / "store").string();
+  {
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto database, Database::Open(path, {}));
+    WriteSet writes;
+    for (const Family family : {Family::kChunks, Family::kIndex, Family::kVectors})
+      writes.Delete(family, ItemKey(1, 1));
+    RAGMESH_ASSERT_OK(database->Commit(writes));
+  }
+  StoreOptions options;
+  options.path = path;
+  EXPECT_THAT(Store::Open(options), HasReason("CORRUPT_DATA"));
+}
+
+TEST_F(StoreDurabilityTest, AStoreThatLostItsCurrentFileIsNotTakenForANewOne) {
+  Create();
+  store.reset();
+  const std::string path = (dir.path() / "store").string();
+  std::filesystem::remove(path + "/CURRENT");
+  StoreOptions options;
+  options.path = path;
+  EXPECT_THAT(Store::Open(options), HasReason("CORRUPT_DATA"));
+}
+
+TEST_F(StoreDurabilityTest, MemoryLimitOfACollectionLeavesTheOthersAlone) {
+  StoreOptions options;
+  options.path = (dir.path() / "limited").string();
+  options.max_collection_memory_bytes = 100'000;
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto limited, Store::Open(options));
+  stages::CollectionConfig config;
+  config.dimension = 2;
+  config.embedder_digest = kDigest;
+  std::vector<stages::StoredChunk> chunks;
+  for (int i = 0; i < 40; ++i) chunks.push_back(Chunk("c" + std::to_string(i), 0, "x", {1, 0}));
+  const auto write = [&](const std::string& document) {
+    for (auto& chunk : chunks) chunk.id = document + chunk.id;
+    return limited->Write(config.id, kDigest, {Document(document), chunks}, call).status();
+  };
+  config.id.name = "one";
+  RAGMESH_ASSERT_OK(limited->CreateCollection(config, call));
+  absl::Status full;
+  for (int i = 0; i < 10 && full.ok(); ++i) full = write("d" + std::to_string(i));
+  EXPECT_THAT(full, HasReason("MEMORY_LIMIT"));
+  EXPECT_THAT(std::string(full.message()), HasSubstr("the limit is 100000"));
+  config.id.name = "two";
+  RAGMESH_ASSERT_OK(limited->CreateCollection(config, call));
+  RAGMESH_EXPECT_OK(write("d"));
 }
 
 TEST_F(StoreDurabilityTest, MemoryLimitRefusesWritesAndOpens) {

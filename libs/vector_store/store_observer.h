@@ -1,0 +1,25 @@
+// What a store tells of its work as it does it, for whoever counts.
+#ifndef RAGMESH_LIBS_VECTOR_STORE_STORE_OBSERVER_H_
+#define RAGMESH_LIBS_VECTOR_STORE_STORE_OBSERVER_H_
+
+#include <cstddef>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "libs/stages/vector_store.h"
+
+namespace ragmesh::vector_store {
+
+// Called from many threads at once; returns at once.
+class StoreObserver {
+ public:
+  virtual ~StoreObserver() = default;
+  // A commit to disk of this many writes that shared it has ended.
+  virtual void Committed(std::size_t writes, absl::Duration took, const absl::Status& status) = 0;
+  virtual void Searched(stages::SearchMode mode, absl::Duration took,
+                        const absl::Status& status) = 0;
+};
+
+}  // namespace ragmesh::vector_store
+
+#endif  // RAGMESH_LIBS_VECTOR_STORE_STORE_OBSERVER_H_

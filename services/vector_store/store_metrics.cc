@@ -1,0 +1,72 @@
+#include "services/vector_store/store_metrics.h"
+
+#include <utility>
+
+namespace ragmesh::services {
+namespace {
+
+absl::string_view NameOf(stages::SearchMode mode) {
+  return mode == stages::SearchMode::kDense     ? "dense"
+         : mode == stages::SearchMode::kLexical ? "lexical"
+                                                : "hybrid";
+}
+
+class StoreMetrics final : public vector_store::StoreObserver {
+ public:
+  explicit StoreMetrics(metrics::Registry& registry)
+      : writes_(registry.Counters("ragmesh_vector_store_writes_total", "Upserts and deletes.",
+                                  {{"result", {"stored", "failed"}}})),
+        commit_writes_(registry.AddHistogram("ragmesh_vector_store_commit_writes",
+                                             "Writes that shared one commit to disk.",
+                                             metrics::CountBuckets())),
+        commit_seconds_(registry.AddHistogram("ragmesh_vector_store_commit_seconds",
+                                              "Time of one commit, synced to disk.",
+                                              metrics::SecondsBuckets())),
+        search_seconds_(registry.Histograms(
+            "ragmesh_vector_store_search_seconds", "Time of a search in the store.",
+            {{"mode", {"dense", "lexical", "hybrid"}}}, metrics::SecondsBuckets())) {}
+
+  void Committed(std::size_t writes, absl::Duration took, const absl::Status& status) override {
+    writes_.With({status.ok() ? "stored" : "failed"}).Increment(static_cast<double>(writes));
+    commit_writes_.Observe(static_cast<double>(writes));
+    commit_seconds_.Observe(absl::ToDoubleSeconds(took));
+  }
+  void Searched(stages::SearchMode mode, absl::Duration took, const absl::Status&) override {
+    search_seconds_.With({NameOf(mode)}).Observe(absl::ToDoubleSeconds(took));
+  }
+
+ private:
+  metrics::Family<metrics::Counter>& writes_;
+  metrics::Histogram& commit_writes_;
+  metrics::Histogram& commit_seconds_;
+  metrics::Family<metrics::Histogram>& search_seconds_;
+};
+
+}  // namespace
+
+std::unique_ptr<vector_store::StoreObserver> ObserveStore(metrics::Registry& registry) {
+  return std::make_unique<StoreMetrics>(registry);
+}
+
+void ShowHealth(std::weak_ptr<const vector_store::Store> store, metrics::Registry& registry) {
+  auto& image = registry.AddGauge("ragmesh_vector_store_image_bytes",
+                                  "Memory of all search images together.");
+  auto& free =
+      registry.AddGauge("ragmesh_vector_store_free_bytes", "Free space on the store's disk.");
+  auto& disk_full = registry.AddGauge(
+      "ragmesh_vector_store_disk_full",
+      "1 while free space is below the low watermark and only deletes are taken.");
+  auto& read_only = registry.AddGauge("ragmesh_vector_store_read_only",
+                                      "1 once a write failed and none are taken until a restart.");
+  registry.OnScrape([store = std::move(store), &image, &free, &disk_full, &read_only] {
+    const auto alive = store.lock();
+    if (alive == nullptr) return;
+    const vector_store::StoreHealth health = alive->Health();
+    image.Set(static_cast<double>(health.image_bytes));
+    free.Set(static_cast<double>(health.free_bytes));
+    disk_full.Set(health.disk_full ? 1 : 0);
+    read_only.Set(health.read_only ? 1 : 0);
+  });
+}
+
+}  // namespace ragmesh::services
