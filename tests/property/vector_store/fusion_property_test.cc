@@ -12,7 +12,7 @@
 
 #include "libs/testing/test_data.h"
 #include "libs/vector_store/store.h"
-#include "tests/property/vector_store/model.h"
+#include "tests/proof/vector_store/model.h"
 
 namespace ragmesh::vector_store {
 namespace {
