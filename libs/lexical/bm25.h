@@ -13,6 +13,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "libs/lexical/fields.h"
 
 namespace ragmesh::lexical {
@@ -83,6 +84,10 @@ class Scorer {
     return weights_[0] * of.title + weights_[1] * of.heading + weights_[2] * body;
   }
 
+  // Norms by length in all fields, as far as they are kept; none where weights are not 1.
+  absl::Span<const double> norms() const {
+    return norms_ == nullptr ? absl::Span<const double>() : absl::Span<const double>(*norms_);
+  }
   // The norm of a chunk by its length in all fields; for plain() only.
   double PlainNorm(std::uint32_t total) const {
     return total < norms_->size() ? (*norms_)[total] : NormOf(total);

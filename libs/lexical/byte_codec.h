@@ -3,6 +3,7 @@
 #ifndef RAGMESH_LIBS_LEXICAL_BYTE_CODEC_H_
 #define RAGMESH_LIBS_LEXICAL_BYTE_CODEC_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -14,6 +15,11 @@ namespace ragmesh::lexical {
 
 template <typename T>
 T LoadLittle(const char* from) {
+  if constexpr (std::endian::native == std::endian::little) {
+    T value;
+    std::memcpy(&value, from, sizeof(T));
+    return value;
+  }
   std::uint64_t value = 0;
   for (std::size_t i = 0; i < sizeof(T); ++i)
     value |= std::uint64_t{static_cast<unsigned char>(from[i])} << (8 * i);

@@ -135,13 +135,14 @@ void InvertedIndex::ScoreAll(absl::Span<const QueryTerm> terms, const Scorer& sc
                              absl::Span<const std::uint64_t> allowed,
                              absl::FunctionRef<void(std::uint32_t, double)> found) const {
   Scratch& scratch = ThreadScratch(lengths_.size());
+  const bool plain = scorer.plain();
   for (const QueryTerm& term : terms) {
     const Postings* postings = term.weight > 0 ? Find(term.term) : nullptr;
     if (postings == nullptr) continue;
     for (std::size_t i = 0; i < postings->slots.size(); ++i) {
       const std::uint32_t slot = postings->slots[i];
       if (!IsSet(allowed, slot)) continue;
-      const double frequency = scorer.Frequency(postings->At(i));
+      const double frequency = plain ? postings->counts[i] : scorer.Frequency(postings->At(i));
       if (!(frequency > 0)) continue;
       double& score = scratch.scores[slot];
       if (score == 0) scratch.touched.push_back(slot);

@@ -81,6 +81,8 @@ class PostingsImage final : public IndexPart {
     };
     return {TotalAt(slot), part(titles_), part(headings_)};
   }
+  // The lengths in all fields, two bytes each; null where they take more.
+  const char* short_totals() const { return total_bytes_ == 2 ? totals_ : nullptr; }
   double NormAt(const Scorer& scorer, std::uint32_t slot) const {
     return scorer.plain() ? scorer.PlainNorm(TotalAt(slot)) : scorer.Norm(LengthsAt(slot));
   }

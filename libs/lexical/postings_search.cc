@@ -39,6 +39,10 @@ constexpr std::size_t kPostingsPerRange = 64;
 // With more candidates a range is scored as a whole.
 constexpr std::size_t kMostProbed = 6;
 
+// Most that a thread keeps between queries: 16 MB of postings, half a megabyte of blocks.
+constexpr std::size_t kKeptPostings = 1 << 20;
+constexpr std::size_t kKeptBlocks = 256;
+
 struct Posting {
   std::uint32_t slot;
   double contribution;
@@ -101,11 +105,15 @@ class RangeSearch {
             allowed.first(std::min<std::size_t>(allowed.size(), RangeCount(image.slot_count())))),
         base_(base),
         best_(best),
-        scratch_(ThreadScratch()) {}
+        scratch_(ThreadScratch()),
+        norms_(scorer.norms()),
+        short_totals_(scorer.plain() ? image.short_totals() : nullptr) {}
 
   ~RangeSearch() {
     for (const Posting& posting : scratch_.read) scratch_.slot_steps[posting.slot] = 0;
     scratch_.read.clear();
+    if (scratch_.read.capacity() > kKeptPostings) scratch_.read.shrink_to_fit();
+    if (scratch_.blocks.size() > kKeptBlocks) scratch_.blocks.resize(kKeptBlocks);
   }
 
   absl::Status Run(absl::Span<const QueryTerm> terms) {
@@ -162,6 +170,15 @@ class RangeSearch {
     return scorer_.plain() ? block.counts[i] : scorer_.Frequency(block.At(i));
   }
 
+  // The usual case is short enough to be put in place.
+  double Norm(std::uint32_t slot) const {
+    if (short_totals_ != nullptr) {
+      const auto total = LoadLittle<std::uint16_t>(short_totals_ + 2 * std::size_t{slot});
+      if (total < norms_.size()) return norms_[total];
+    }
+    return image_.NormAt(scorer_, slot);
+  }
+
   absl::Status ReadCodes(List* list) {
     std::array<double, kLevels + 1> levels;
     if (!list->postings.LevelBounds(scorer_, list->weight, &levels)) return BrokenBlock();
@@ -181,8 +198,7 @@ class RangeSearch {
         if (!IsSet(allowed_, slot)) continue;
         const double frequency = Frequency(block, i);
         if (!(frequency > 0)) continue;
-        const double adds =
-            Scorer::Contribution(list->weight, frequency, image_.NormAt(scorer_, slot));
+        const double adds = Scorer::Contribution(list->weight, frequency, Norm(slot));
         scratch_.read.push_back({slot, adds});
         std::uint16_t& steps = scratch_.slot_steps[slot];
         steps = AddSteps(steps, StepsUp(adds));
@@ -344,7 +360,7 @@ class RangeSearch {
         const double frequency = Frequency(block, i);
         if (!(frequency > 0)) continue;
         scores[block.slots[i] - begin] +=
-            Scorer::Contribution(list->weight, frequency, image_.NormAt(scorer_, block.slots[i]));
+            Scorer::Contribution(list->weight, frequency, Norm(block.slots[i]));
       }
       list->index = i;
       if (i < block.size) break;  // what was asked for ends before the block does
@@ -359,6 +375,8 @@ class RangeSearch {
   const std::uint32_t base_;
   TopSlots* const best_;
   Scratch& scratch_;
+  const absl::Span<const double> norms_;
+  const char* const short_totals_;  // lengths of two bytes, if they alone make the norm
   double steps_per_score_ = 0;
 };
 

@@ -22,8 +22,8 @@ namespace {
 // Lists of one posting, of one block, of several, and with codes.
 const std::string& GoodImage() {
   static const std::string* const image = [] {
-    constexpr std::uint32_t kChunks = 400;
-    RandomChunks chunks(3, 40);
+    constexpr std::uint32_t kChunks = 280;
+    RandomChunks chunks(3, 12);
     InvertedIndex index;
     for (std::uint32_t slot = 0; slot < kChunks; ++slot) AddChunk(&index, slot, chunks.Chunk());
     std::vector<std::uint32_t> same(kChunks);
@@ -53,8 +53,8 @@ void Use(const PostingsImage& image) {
   std::vector<std::uint32_t> slots(image.slot_count());
   std::iota(slots.begin(), slots.end(), 0u);
   Query query;
-  query.clauses.push_back({Clause::Role::kOptional, {{"t1", 0}, {"t2", 1}, {"t30", 2}}, ""});
-  query.clauses.push_back({Clause::Role::kOptional, {}, "t"});
+  query.clauses.push_back({Clause::Role::kOptional, {{"t1", 0}, {"t2", 1}, {"t9", 2}}, ""});
+  query.clauses.push_back({Clause::Role::kOptional, {}, "t1"});
   for (const Bm25& bm25 : {Bm25(), Bm25{0.5, 1, {2, 0, 1}}}) {
     const auto found = SearchIndex({&part, 1}, query, bm25, 10,
                                    [](std::uint32_t a, std::uint32_t b) { return a < b; });
@@ -80,9 +80,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string bytes = ImageOf({reinterpret_cast<const char*>(data), size});
   const std::unique_ptr<char[]> exact(new char[bytes.size()]);
   std::copy(bytes.begin(), bytes.end(), exact.get());
-  for (const auto* kernels : ragmesh::linalg::SupportedPostingsKernels()) {
-    const auto image = PostingsImage::Open({exact.get(), bytes.size()}, *kernels);
-    if (image.ok()) Use(*image);
-  }
+  const auto tables = ragmesh::linalg::SupportedPostingsKernels();
+  const auto image =
+      PostingsImage::Open({exact.get(), bytes.size()}, *tables[size % tables.size()]);
+  if (image.ok()) Use(*image);
   return 0;
 }

@@ -66,6 +66,54 @@ TEST(RecordsTest, TokensHaveTheDocumentedBytes) {
   EXPECT_EQ(*DecodeTokens(value), tokens);
 }
 
+TEST(RecordsTest, IndexEntryHasTheDocumentedBytes) {
+  // "mesh" once in the title and twice in the text, "pump" once in the text.
+  const IndexEntry entry{
+      "a", 3, 1, {{{"mesh", {1, 0, 2}}, {"pump", {0, 0, 1}}}, {0, 101, 107, 104}, {1, 0, 3}}};
+  const std::string value = Encode(entry);
+  const std::string expected(
+      "I\x02\x01"
+      "a\x03\0\0\0\0\0\0\0\x01\x02"
+      "\x04mesh\x05\x01\0\0\x64\x05"
+      "\x04pump\x02\x68",
+      32);
+  EXPECT_EQ(value.substr(0, value.size() - 4), expected);
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const IndexEntry decoded, DecodeIndexEntry(value));
+  EXPECT_EQ(decoded.terms, entry.terms);
+  EXPECT_EQ(decoded.chunk_id, "a");
+}
+
+TEST(RecordsTest, IndexEntryOfTheFirstVersionIsOfBodiesWithoutPositions) {
+  BinaryWriter out;
+  out.Bytes("a");
+  out.U64(3);
+  out.Varint(1);
+  out.Varint(1);
+  out.Bytes("mesh");
+  out.Varint(2);
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const IndexEntry entry,
+                               DecodeIndexEntry(Seal(RecordKind::kIndexEntry, 1, out.bytes())));
+  EXPECT_EQ(entry.terms, (lexical::ChunkTerms{{{"mesh", {0, 0, 2}}}, {}, {0, 0, 2}}));
+}
+
+TEST(RecordsTest, CollectionOfTheFirstVersionWeighsFieldsAlike) {
+  CollectionRecord record;
+  record.config.lexical_weights = {3, 2, 1};
+  const std::string value = Encode(record);
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto payload, Unseal(RecordKind::kCollection, 2, value));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const CollectionRecord second, DecodeCollection(value));
+  EXPECT_EQ(second.config.lexical_weights, (stages::FieldWeights{3, 2, 1}));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(
+      const CollectionRecord first,
+      DecodeCollection(Seal(RecordKind::kCollection, 1, payload.substr(0, payload.size() - 24))));
+  EXPECT_EQ(first.config.lexical_weights, (stages::FieldWeights{1, 1, 1}));
+}
+
+TEST(RecordsTest, IndexEntryWithATermThatDoesNotOccurIsCorrupt) {
+  EXPECT_THAT(DecodeIndexEntry(Encode(IndexEntry{"a", 1, 0, {{{"mesh", {0, 0, 0}}}, {}, {}}})),
+              HasReason("CORRUPT_DATA"));
+}
+
 TEST(RecordsTest, KeysSortByNumber) {
   EXPECT_LT(ItemKey(1, 255), ItemKey(1, 256));
   EXPECT_LT(ItemKey(1, ~0ull), ItemKey(2, 0));

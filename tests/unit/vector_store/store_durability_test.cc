@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "libs/vector_store/binary_codec.h"
 #include "libs/vector_store/database.h"
 #include "libs/vector_store/records.h"
 #include "tests/unit/vector_store/store_fixture.h"
@@ -157,6 +158,37 @@ TEST_F(StoreDurabilityTest, StaleAnalysisIsMadeAnewAtOpen) {
   }
   Reopen();
   EXPECT_THAT(Ids(store->Search(Lexical(id, "pump"), call)), ElementsAre("a"));
+}
+
+TEST_F(StoreDurabilityTest, CollectionOfTheFirstVersionIsAnalysedAnewIntoFieldsAndPositions) {
+  const auto id = Create();
+  RAGMESH_ASSERT_OK(Write(id, Document("d"), {Chunk("a", 0, "the pump house", {1, 0})}));
+  store.reset();
+  {
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto database,
+                                 Database::Open((dir.path() / "store").string(), {}));
+    RAGMESH_ASSERT_OK_AND_ASSIGN(auto value, database->Get(Family::kCollections, CollectionKey(1)));
+    RAGMESH_ASSERT_OK_AND_ASSIGN(CollectionRecord record, DecodeCollection(*value));
+    record.analyzer_version = "ragmesh-lexical-1";
+    const std::string second = Encode(record);
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto payload, Unseal(RecordKind::kCollection, 2, second));
+    BinaryWriter entry;
+    entry.Bytes("a");
+    entry.U64(1);
+    entry.Varint(0);
+    entry.Varint(1);
+    entry.Bytes("pump");
+    entry.Varint(1);
+    WriteSet writes;
+    writes.Put(Family::kCollections, CollectionKey(1),
+               Seal(RecordKind::kCollection, 1, payload.substr(0, payload.size() - 24)));
+    writes.Put(Family::kIndex, ItemKey(1, 1), Seal(RecordKind::kIndexEntry, 1, entry.bytes()));
+    RAGMESH_ASSERT_OK(database->Commit(writes));
+  }
+  Reopen();
+  auto request = Lexical(id, "\"pump house\"");
+  request.query_syntax = stages::QuerySyntax::kOperators;
+  EXPECT_THAT(Ids(store->Search(request, call)), ElementsAre("a"));
 }
 
 TEST_F(StoreDurabilityTest, SnapshotIsAWholeStoreOfItsMoment) {

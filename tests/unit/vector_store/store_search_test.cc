@@ -5,8 +5,10 @@ namespace {
 
 using ::ragmesh::testing::HasReason;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Optional;
+using ::testing::UnorderedElementsAre;
 
 class StoreSearchTest : public StoreFixture {};
 
@@ -41,6 +43,41 @@ TEST_F(StoreSearchTest, LexicalStemsAndReadsTitleAndContext) {
     EXPECT_THAT(Ids(store->Search(Lexical(id, query), call)), ElementsAre("a")) << query;
   }
   EXPECT_THAT(Ids(store->Search(Lexical(id, "the"), call)), IsEmpty());
+}
+
+TEST_F(StoreSearchTest, OperatorsAreReadWhereTheRequestSaysSo) {
+  const auto id = Create();
+  RAGMESH_ASSERT_OK(Write(id, Document("d"),
+                          {Chunk("phrase", 0, "the gear box of a pump", {1, 0}),
+                           Chunk("words", 1, "a box with a gear", {1, 0})}));
+  auto request = Lexical(id, "\"gear box\" -valve");
+  EXPECT_THAT(Ids(store->Search(request, call)), UnorderedElementsAre("phrase", "words"));
+  request.query_syntax = stages::QuerySyntax::kOperators;
+  EXPECT_THAT(Ids(store->Search(request, call)), ElementsAre("phrase"));
+  request.query_text = "gea* -pump";
+  EXPECT_THAT(Ids(store->Search(request, call)), ElementsAre("words"));
+  request.query_text = "gear \"box";
+  const auto wrong = store->Search(request, call);
+  EXPECT_THAT(wrong, HasReason("INVALID_FIELD"));
+  EXPECT_THAT(std::string(wrong.status().message()), HasSubstr("byte 5"));
+}
+
+TEST_F(StoreSearchTest, FieldWeightsAreOfTheRequestOrTheCollection) {
+  const auto id = Create();
+  auto heading = Chunk("heading", 0, "oil and seals and more of the same", {1, 0});
+  heading.chunk.context = "Pump";
+  RAGMESH_ASSERT_OK(
+      Write(id, Document("d"), {heading, Chunk("body", 1, "pump pump seals", {1, 0})}));
+  EXPECT_THAT(Ids(store->Search(Lexical(id, "pump"), call)), ElementsAre("body", "heading"));
+  auto request = Lexical(id, "pump");
+  request.lexical_weights = stages::FieldWeights{1, 20, 1};
+  EXPECT_THAT(Ids(store->Search(request, call)), ElementsAre("heading", "body"));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto collection, store->GetCollection(id, call));
+  collection.config.lexical_weights = {1, 0, 1};
+  RAGMESH_ASSERT_OK(store->UpdateCollection(collection.config, call));
+  EXPECT_THAT(Ids(store->Search(Lexical(id, "pump"), call)), ElementsAre("body"));
+  request.lexical_weights = stages::FieldWeights{0, 0, 0};
+  EXPECT_THAT(store->Search(request, call), HasReason("INVALID_FIELD"));
 }
 
 TEST_F(StoreSearchTest, HybridFusesBothLists) {
