@@ -355,7 +355,9 @@ absl::StatusOr<ChunkRecord> DecodeChunk(absl::string_view value) {
   return Finish(in, "chunk record", std::move(record));
 }
 
+// An entry that was read without positions is written as it was: as one of the first version.
 std::string Encode(const IndexEntry& entry) {
+  const bool has_fields = !entry.terms.positions.empty() || entry.terms.terms.empty();
   BinaryWriter out;
   out.Bytes(entry.chunk_id);
   out.U64(entry.document_number);
@@ -364,6 +366,10 @@ std::string Encode(const IndexEntry& entry) {
   absl::Span<const std::uint32_t> positions = entry.terms.positions;
   for (const lexical::ChunkTerms::Term& term : entry.terms.terms) {
     out.Bytes(term.term);
+    if (!has_fields) {
+      out.Varint(term.count());
+      continue;
+    }
     // Most terms are in the body alone.
     const bool elsewhere = term.counts[0] + term.counts[1] > 0;
     out.Varint(std::uint64_t{term.counts[2]} * 2 + (elsewhere ? 1 : 0));
@@ -375,7 +381,7 @@ std::string Encode(const IndexEntry& entry) {
     }
     positions.remove_prefix(term.count());
   }
-  return Seal(RecordKind::kIndexEntry, kIndexEntryVersion, out.bytes());
+  return Seal(RecordKind::kIndexEntry, has_fields ? kIndexEntryVersion : kVersion, out.bytes());
 }
 
 absl::StatusOr<IndexEntry> DecodeIndexEntry(absl::string_view value) {
