@@ -125,7 +125,8 @@ TEST_F(StoreCheckTest, DamagedIndexEntryIsMadeAnew) {
   ExpectMended("index", "checksum");
 }
 TEST_F(StoreCheckTest, IndexEntryOfOtherWordsIsMadeAnew) {
-  Put(Family::kIndex, ItemKey(1, 2), Encode(IndexEntry{"b", 1, 1, {{{"other", {0, 0, 1}}}, {0}, {0, 0, 1}}}));
+  Put(Family::kIndex, ItemKey(1, 2),
+      Encode(IndexEntry{"b", 1, 1, {{{"other", {0, 0, 1}}}, {0}, {0, 0, 1}}}));
   ExpectMended("index", "not the one its chunk gives");
 }
 TEST_F(StoreCheckTest, IndexEntryOfNoChunkIsTakenOutAndKept) {
