@@ -19,6 +19,7 @@ constexpr std::size_t kMaxQuestionBytes = 4096;
 constexpr std::size_t kMaxIds = 1000;
 constexpr std::size_t kMaxIdBytes = 4096;  // of a name; ids are shorter
 constexpr int kMaxGrade = 100;
+constexpr std::size_t kMaxShownBytes = 64;  // of what a complaint repeats
 
 constexpr char kExample[] =
     R"({"question": "How often is the seal replaced?", "names": ["pump.md"]})";
@@ -60,14 +61,15 @@ Problem ReadRelevant(const std::string& field, const Json& value,
       const auto& text = id.get_ref<const std::string&>();
       if (Problem problem = CheckId(field, text); !problem.empty()) return problem;
       if (!grades->emplace(text, 1).second)
-        return absl::StrCat(field, " names \"", text, "\" twice");
+        return absl::StrCat(field, " names \"", text.substr(0, kMaxShownBytes), "\" twice");
     }
     return "";
   }
   for (const auto& [id, grade] : value.items()) {
     if (Problem problem = CheckId(field, id); !problem.empty()) return problem;
     if (!grade.is_number_integer() || grade.get<double>() < 1 || grade.get<double>() > kMaxGrade)
-      return absl::StrCat(field, "[\"", id, "\"] must be a whole number from 1 to ", kMaxGrade);
+      return absl::StrCat(field, "[\"", id.substr(0, kMaxShownBytes),
+                          "\"] must be a whole number from 1 to ", kMaxGrade);
     grades->emplace(id, grade.get<int>());
   }
   return "";
@@ -81,7 +83,8 @@ Problem ReadLine(absl::string_view line, GoldenQuestion* question) {
   if (!object.is_object()) return "is not a JSON object";
   for (const auto& [name, value] : object.items()) {
     const bool known = name == "question" || FieldOf(name) != nullptr;
-    if (!known) return absl::StrCat("has an unknown field \"", name.substr(0, 64), "\"");
+    if (!known)
+      return absl::StrCat("has an unknown field \"", name.substr(0, kMaxShownBytes), "\"");
   }
   const auto text = object.find("question");
   if (text == object.end() || !text->is_string()) return "question must be a string";
