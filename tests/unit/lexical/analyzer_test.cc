@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
 #include <thread>
 
 namespace ragmesh::lexical {
@@ -121,6 +122,39 @@ TEST(AnalyzerTest, ThreadsShareOneAnalyzer) {
   }
   for (auto& thread : threads) thread.join();
   EXPECT_THAT(wrong, ElementsAre(0, 0, 0, 0));
+}
+
+// A snowman makes no term, and makes the text go the long way.
+TEST(AnalyzerTest, AsciiTextHasTheTermsThatTheUnicodeRulesGive) {
+  std::mt19937 random(7);
+  constexpr char kCharacters[] = "aaabZ019__..,,;;:'\"-+ \n@#/\\%\t";
+  for (const char* language : {"en", "de", "sv", "fi", "xx"}) {
+    const Analyzer analyzer(language);
+    for (int i = 0; i < 20'000; ++i) {
+      std::string text;
+      for (unsigned length = random() % 24; length > 0; --length)
+        text.push_back(kCharacters[random() % (sizeof(kCharacters) - 1)]);
+      const auto found = analyzer.PlacedTerms(text);
+      const auto expected = analyzer.PlacedTerms(text + " \u2603");
+      ASSERT_EQ(found.size(), expected.size()) << "\"" << text << "\" in " << language;
+      for (std::size_t t = 0; t < found.size(); ++t) {
+        EXPECT_EQ(found[t].term, expected[t].term) << "\"" << text << "\" in " << language;
+        EXPECT_EQ(found[t].position, expected[t].position) << "\"" << text << "\"";
+      }
+    }
+  }
+}
+
+TEST(AnalyzerTest, EveryAsciiCharacterIsTakenAsTheUnicodeRulesTakeIt) {
+  const Analyzer analyzer("en");
+  for (int c = 0; c < 128; ++c) {
+    for (const char* around : {"a%b", "1%2", "a%1", "1%a", "%", "a%%b", "_%_"}) {
+      std::string text;
+      for (const char* p = around; *p != 0; ++p)
+        text.push_back(*p == '%' ? static_cast<char>(c) : *p);
+      EXPECT_EQ(analyzer.Terms(text), analyzer.Terms(text + " \u2603")) << c << " in " << around;
+    }
+  }
 }
 
 }  // namespace
