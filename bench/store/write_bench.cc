@@ -1,5 +1,5 @@
-// write_bench: our side of the store's rows about writing. Reads one JSON request a line and answers
-// with one JSON object a line; bench/store/writes.py sends the requests.
+// write_bench: our side of the store's rows about writing. Reads one JSON request a line and
+// answers with one JSON object a line; bench/store/writes.py sends the requests.
 #include <rocksdb/db.h>
 
 #include <algorithm>
@@ -108,8 +108,9 @@ void Append(const stages::Upsert& upsert, std::uint64_t document, const lexical:
     chunk.content_sha256 = Sha256Hex(chunk.chunk.text);
     const std::string chunk_key = ItemKey(1, document * 100'000 + i);
     put('k', chunk_key, Encode(ChunkRecord{chunk, document}));
-    put('i', chunk_key, Encode(IndexEntry{chunk.id, document, chunk.chunk.ordinal,
-                                          analyzer.Count(chunk.chunk.text)}));
+    put('i', chunk_key,
+        Encode(
+            IndexEntry{chunk.id, document, chunk.chunk.ordinal, analyzer.Count(chunk.chunk.text)}));
     put('v', chunk_key, EncodeVector(chunk.vector));
   }
   put('s', CollectionKey(1), Encode(CollectionState{document}));
@@ -188,13 +189,13 @@ absl::StatusOr<json> AnswerSingle(const json& request) {
   }
   for (auto& thread : threads) thread.join();
   if (failed) return absl::UnavailableError("a write failed");
-  return json{{"per_second",
-               static_cast<double>(done) / absl::ToDoubleSeconds(absl::Now() - begun)}};
+  return json{
+      {"per_second", static_cast<double>(done) / absl::ToDoubleSeconds(absl::Now() - begun)}};
 }
 
-// {"p50", "p99", "chunks_per_second"} of {"chunks", "seconds", "ingest"}: seconds of hybrid searches
-// over a collection of `chunks`, one after the other, at rest or while another thread writes batches
-// as fast as it can.
+// {"p50", "p99", "chunks_per_second"} of {"chunks", "seconds", "ingest"}: seconds of hybrid
+// searches over a collection of `chunks`, one after the other, at rest or while another thread
+// writes batches as fast as it can.
 absl::StatusOr<json> AnswerSearches(const json& request) {
   const testing::TempDir folder;
   RAGMESH_ASSIGN_OR_RETURN(const auto store, NewStore(folder.path().string() + "/store"));
@@ -251,14 +252,13 @@ absl::StatusOr<json> AnswerSearches(const json& request) {
 }
 
 int Main() {
-  return AnswerLines(
-      [](const std::string& op, const json& request) -> absl::StatusOr<json> {
-        if (op == "upserts") return AnswerUpserts(request);
-        if (op == "raw") return AnswerRaw(request);
-        if (op == "single") return AnswerSingle(request);
-        if (op == "searches") return AnswerSearches(request);
-        return absl::UnimplementedError(absl::StrCat("there is no op ", op));
-      });
+  return AnswerLines([](const std::string& op, const json& request) -> absl::StatusOr<json> {
+    if (op == "upserts") return AnswerUpserts(request);
+    if (op == "raw") return AnswerRaw(request);
+    if (op == "single") return AnswerSingle(request);
+    if (op == "searches") return AnswerSearches(request);
+    return absl::UnimplementedError(absl::StrCat("there is no op ", op));
+  });
 }
 
 }  // namespace

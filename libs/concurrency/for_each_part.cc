@@ -39,7 +39,8 @@ struct Loop {
 void ForEachPart(Executor* executor, int helpers, std::size_t count, std::size_t part,
                  absl::FunctionRef<void(std::size_t begin, std::size_t end)> work) {
   const auto loop = std::make_shared<Loop>(count, std::max<std::size_t>(part, 1), work);
-  const auto parts = static_cast<int>(std::min<std::size_t>((count + loop->part - 1) / loop->part, 1024));
+  const auto parts =
+      static_cast<int>(std::min<std::size_t>((count + loop->part - 1) / loop->part, 1024));
   for (int i = 0; executor != nullptr && i < std::min(helpers, parts - 1); ++i) {
     if (!executor->TrySubmit([loop] { loop->Work(); })) break;
   }

@@ -56,8 +56,7 @@ absl::Status CollectionCheck::CheckDocuments(const CallContext& call) {
     RAGMESH_ASSIGN_OR_RETURN(const std::uint64_t number, ParseItemNumber(at->key()));
     last_document_ = std::max(last_document_, number);
     documents_[number];  // also when it is damaged: its chunks do not belong to nothing
-    auto record =
-        Decode(Family::kDocuments, at->key(), DecodeDocument(at->value()), kWriteAnew);
+    auto record = Decode(Family::kDocuments, at->key(), DecodeDocument(at->value()), kWriteAnew);
     if (!record.has_value()) continue;
     const stages::StoredDocument& document = record->document;
     documents_[number] = {document.id, document.info.title, document.version};
@@ -126,8 +125,8 @@ absl::Status CollectionCheck::CheckChunk(absl::string_view key, absl::string_vie
   if (!chunk_ids_.insert(chunk.id).second) {
     mender_.Report(name_, Family::kChunks, key, "another chunk record has the same id", kWriteAnew);
   }
-  if (!owner->second.id.empty() && (chunk.document_id != owner->second.id ||
-                                    chunk.document_version != owner->second.version)) {
+  if (!owner->second.id.empty() &&
+      (chunk.document_id != owner->second.id || chunk.document_version != owner->second.version)) {
     mender_.Report(name_, Family::kChunks, key,
                    absl::StrCat("the chunk is of version ", chunk.document_version,
                                 " of its document, which is at ", owner->second.version),
@@ -220,17 +219,17 @@ absl::Status CollectionCheck::CheckReplays() {
 absl::Status CollectionCheck::CheckState() {
   RAGMESH_ASSIGN_OR_RETURN(const auto stored, mender_.database().Get(Family::kStates, prefix_));
   ++mender_.report().values;
-  const auto decoded = stored.has_value() ? DecodeState(*stored)
-                                          : Corrupt("collection", "has no state record");
+  const auto decoded =
+      stored.has_value() ? DecodeState(*stored) : Corrupt("collection", "has no state record");
   // Every write took a number of a document or of a chunk, or was a delete: as good a guess as any
   // of a sequence that none has had.
-  CollectionState state = decoded.value_or(
-      CollectionState{std::max(last_sequence_, last_document_ + last_chunk_) + 1});
+  CollectionState state =
+      decoded.value_or(CollectionState{std::max(last_sequence_, last_document_ + last_chunk_) + 1});
   std::string problem = decoded.ok() ? "" : std::string(decoded.status().message());
   const auto raise = [&problem](const char* what, std::uint64_t* value, std::uint64_t least) {
     if (*value >= least) return;
-    absl::StrAppend(&problem, problem.empty() ? "" : "; ", what, " is ", *value,
-                    ", at least ", least, " is in use");
+    absl::StrAppend(&problem, problem.empty() ? "" : "; ", what, " is ", *value, ", at least ",
+                    least, " is in use");
     *value = least;
   };
   raise("the sequence", &state.sequence, last_sequence_);
@@ -240,8 +239,8 @@ absl::Status CollectionCheck::CheckState() {
                               std::uint64_t real) {
     if (!value->has_value()) *value = real;
     if (**value == real) return;
-    absl::StrAppend(&problem, problem.empty() ? "" : "; ", "the record counts ", **value, " ",
-                    what, ", there are ", real);
+    absl::StrAppend(&problem, problem.empty() ? "" : "; ", "the record counts ", **value, " ", what,
+                    ", there are ", real);
     *value = real;
   };
   if (!decoded.ok()) state.documents = state.chunks = std::nullopt;

@@ -70,8 +70,7 @@ class CollectionCheck {
   absl::Status CheckTexts(const CallContext& call);
   absl::Status CheckChunks(const CallContext& call);
   absl::Status CheckChunk(absl::string_view key, absl::string_view value);
-  absl::Status CheckIndexEntry(absl::string_view key, const ChunkRecord& chunk,
-                               const Owner& owner);
+  absl::Status CheckIndexEntry(absl::string_view key, const ChunkRecord& chunk, const Owner& owner);
   absl::Status CheckOrphans(Family family, const CallContext& call);
   absl::Status CheckReplays();
   absl::Status CheckState();

@@ -41,8 +41,8 @@ struct StoredCollection::PendingWrite {
   const stages::DeleteSelector* selector = nullptr;
 
   const CallContext* call = nullptr;
-  std::string idempotency_key;  // empty: the write may be done again
-  std::string content;          // ContentOf it, when there is a key
+  std::string idempotency_key;          // empty: the write may be done again
+  std::string content;                  // ContentOf it, when there is a key
   std::vector<PreparedChunk> prepared;  // per chunk of `upsert`
   std::optional<std::uint64_t>
       expected_document;  // number of the stored document the chunks were prepared for
@@ -257,9 +257,9 @@ void StoredCollection::Lead(absl::Span<PendingWrite* const> group) {
 absl::StatusOr<bool> StoredCollection::Replay(PendingWrite* write) const {
   if (write->idempotency_key.empty()) return false;
   absl::MutexLock lock(&mutex_);
-  RAGMESH_ASSIGN_OR_RETURN(const ReplayRecord* const record,
-                           replays_.Find(write->idempotency_key, write->content,
-                                         resources_->clock->Now()));
+  RAGMESH_ASSIGN_OR_RETURN(
+      const ReplayRecord* const record,
+      replays_.Find(write->idempotency_key, write->content, resources_->clock->Now()));
   if (record == nullptr) return false;
   write->upserted = record->upserted;
   write->upserted.replayed = true;
@@ -269,9 +269,8 @@ absl::StatusOr<bool> StoredCollection::Replay(PendingWrite* write) const {
 
 void StoredCollection::PlanReplay(Plan* plan) const {
   const PendingWrite& write = *plan->write;
-  plan->replay = ReplayRecord{plan->change.sequence,     resources_->clock->Now(),
-                              write.content,             write.selector != nullptr,
-                              write.upserted, write.deleted};
+  plan->replay = ReplayRecord{plan->change.sequence,     resources_->clock->Now(), write.content,
+                              write.selector != nullptr, write.upserted,           write.deleted};
   {
     absl::MutexLock lock(&mutex_);
     plan->outdated = replays_.Outdated(plan->replay->committed);
@@ -470,21 +469,21 @@ void StoredCollection::AfterCommit(const std::shared_ptr<Image>& image) {
 }
 
 absl::Status StoredCollection::Remove() {
-  // Taking the leader's place keeps writes out while the records go.
-  const auto free = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !leading_; };
-  absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(&free));
-  if (removed_) return NotFound("collection", record_.config.id.name);
-  WriteSet writes;
-  const std::string begin = CollectionKey(number_), end = CollectionKey(number_ + 1);
-  writes.Delete(Family::kCollections, begin);
-  writes.Delete(Family::kStates, begin);
-  for (const Family family : {Family::kDocuments, Family::kTexts, Family::kChunks, Family::kIndex,
-                              Family::kVectors, Family::kTokens, Family::kReplays}) {
-    writes.DeleteRange(family, begin, end);
+  {
+    // Taking the leader's place keeps writes out while the collection goes.
+    const auto free = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !leading_; };
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(&free));
+    if (removed_) return NotFound("collection", record_.config.id.name);
+    WriteSet writes;
+    writes.Delete(Family::kCollections, CollectionKey(number_));
+    writes.Delete(Family::kStates, CollectionKey(number_));
+    writes.Put(Family::kMeta, DroppedKey(number_), EncodeCounter(number_));
+    RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(writes));
+    removed_ = true;
   }
-  RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(writes));
-  removed_ = true;
+  // It is deleted whatever becomes of this: what is left goes at the next open.
+  PurgeCollection(resources_->database, number_).IgnoreError();
   return absl::OkStatus();
 }
 

@@ -52,12 +52,14 @@ struct DatabaseOptions {
 
 // What the database can take at the moment.
 struct DatabaseHealth {
-  std::uint64_t free_bytes = 0;  // on the store's disk
-  bool disk_full = false;        // only deletes are taken
+  std::uint64_t free_bytes = 0;                 // on the store's disk
+  bool disk_full = false;                       // only deletes are taken
   std::optional<std::string> read_only_reason;  // a write failed: nothing is taken, this is why
 };
 
-// Changes that happen together or not at all. Not thread-safe.
+// Changes that happen together or not at all. Not thread-safe. There is no removal of ranges:
+// RocksDB 7.8 stops with a failed assertion, or misses records, when a read fails where such a
+// removal is.
 class WriteSet {
  public:
   WriteSet();
@@ -67,14 +69,13 @@ class WriteSet {
 
   void Put(Family family, absl::string_view key, std::string value);
   void Delete(Family family, absl::string_view key);
-  void DeleteRange(Family family, absl::string_view begin, absl::string_view end);  // [begin, end)
   void Append(WriteSet&& other);
   bool empty() const { return operations_.empty(); }
 
  private:
   friend class Database;
   struct Operation {
-    enum Kind { kPut, kDelete, kDeleteRange } kind;
+    enum Kind { kPut, kDelete } kind;
     Family family;
     std::string key;
     std::string value;
@@ -130,7 +131,8 @@ class Database {
   // ALREADY_EXISTS when there is something at `path`.
   absl::Status Checkpoint(const std::string& path);
 
-  // Reads every block of every file and checks it. DATA_LOSS / CORRUPT_DATA at the first that fails.
+  // Reads every block of every file and checks it. DATA_LOSS / CORRUPT_DATA at the first that
+  // fails.
   absl::Status VerifyFiles() const;
 
   std::uint64_t disk_bytes() const;

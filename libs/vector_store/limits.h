@@ -32,8 +32,8 @@ inline constexpr std::uint32_t kMaxDimension = 4096;
 inline constexpr std::uint32_t kMaxPageSize = 1000;
 inline constexpr std::size_t kMaxCollections = 10'000;
 inline constexpr std::size_t kMaxIdempotencyKeyBytes = 128;
-inline constexpr std::size_t kMaxReplays = 10'000;                // idempotency keys of a collection
-inline constexpr absl::Duration kReplayTime = absl::Hours(24);    // for which each is kept
+inline constexpr std::size_t kMaxReplays = 10'000;              // idempotency keys of a collection
+inline constexpr absl::Duration kReplayTime = absl::Hours(24);  // for which each is kept
 
 }  // namespace ragmesh::vector_store
 

@@ -49,7 +49,8 @@ T Load(const char* from) {
   return value;
 }
 
-// RocksDB stores a CRC turned and shifted, because a CRC over bytes that hold their own CRC is weak.
+// RocksDB stores a CRC turned and shifted, because a CRC over bytes that hold their own CRC is
+// weak.
 std::uint32_t Unmasked(std::uint32_t masked) {
   const std::uint32_t turned = masked - 0xa282ead8u;
   return (turned >> 17) | (turned << 15);
@@ -81,9 +82,9 @@ absl::Status CheckLog(rocksdb::FileSystem* files, const std::string& path) {
     block.clear();
     while (block.size() < LogWalk::kBlockBytes) {
       rocksdb::Slice got;
-      RAGMESH_RETURN_IF_ERROR(FromRocks(file->Read(LogWalk::kBlockBytes - block.size(), {}, &got,
-                                                   scratch.data(), nullptr),
-                                        path));
+      RAGMESH_RETURN_IF_ERROR(FromRocks(
+          file->Read(LogWalk::kBlockBytes - block.size(), {}, &got, scratch.data(), nullptr),
+          path));
       if (got.empty()) break;
       block.append(got.data(), got.size());
     }
@@ -95,8 +96,7 @@ absl::Status CheckLog(rocksdb::FileSystem* files, const std::string& path) {
 
 bool IsLog(const std::string& name) {
   std::uint64_t number;
-  return absl::EndsWith(name, ".log") &&
-         absl::SimpleAtoi(absl::StripSuffix(name, ".log"), &number);
+  return absl::EndsWith(name, ".log") && absl::SimpleAtoi(absl::StripSuffix(name, ".log"), &number);
 }
 
 }  // namespace

@@ -61,8 +61,8 @@ void Put(const stages::Filter& filter, BinaryWriter* out) {
     for (const stages::MetadataValue& value : in->values) Put(value, out);
   } else if (const auto* range = std::get_if<stages::FilterRange>(&filter.node)) {
     out->Bytes(range->field);
-    for (const auto* bound : {&range->greater_than, &range->greater_or_equal, &range->less_than,
-                              &range->less_or_equal})
+    for (const auto* bound :
+         {&range->greater_than, &range->greater_or_equal, &range->less_than, &range->less_or_equal})
       Put(*bound, out);
   } else if (const auto* all = std::get_if<stages::FilterAnd>(&filter.node)) {
     out->Varint(all->filters.size());
@@ -493,6 +493,10 @@ std::string ItemKey(std::uint32_t collection, std::uint64_t number) {
   std::string key = CollectionKey(collection);
   PutBigEndian(number, 8, &key);
   return key;
+}
+
+std::string DroppedKey(std::uint32_t collection) {
+  return kDroppedPrefix + CollectionKey(collection);
 }
 
 std::string ReplayKey(std::uint32_t collection, absl::string_view key) {

@@ -56,7 +56,7 @@ struct StoreOptions {
   const linalg::Kernels* kernels = nullptr;  // null: the fastest this processor runs
   const Clock* clock = &Clock::Real();
   std::shared_ptr<StoreObserver> observer;  // may be null
-  std::string version;  // of the build, reported by Info
+  std::string version;                      // of the build, reported by Info
   std::string commit;
 };
 
@@ -80,12 +80,11 @@ struct OpenReport {
 // search never waits for a write to reach the disk, and sees every write that was acknowledged
 // before it began.
 //
-// With less than low_free_bytes on the disk writes answer RESOURCE_EXHAUSTED / DISK_FULL until there
-// are high_free_bytes again; deletes go on.
-// When a write fails all the same (disk gone), it answers UNAVAILABLE / STORAGE_FAILED and the
-// store turns read-only: reads and searches go on, later writes answer FAILED_PRECONDITION /
-// STORE_READ_ONLY, and Info says why under features["read_only"]. A restart on a healthy disk makes
-// it writable again.
+// With less than low_free_bytes on the disk writes answer RESOURCE_EXHAUSTED / DISK_FULL until
+// there are high_free_bytes again; deletes go on. When a write fails all the same (disk gone), it
+// answers UNAVAILABLE / STORAGE_FAILED and the store turns read-only: reads and searches go on,
+// later writes answer FAILED_PRECONDITION / STORE_READ_ONLY, and Info says why under
+// features["read_only"]. A restart on a healthy disk makes it writable again.
 class Store final : public stages::VectorStore {
  public:
   // FAILED_PRECONDITION / STORE_LOCKED while another process has the directory open, / NEWER_FORMAT

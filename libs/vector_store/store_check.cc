@@ -2,13 +2,14 @@
 
 #include <rocksdb/file_system.h>
 
-#include <fstream>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <set>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/vector_store/collection_check.h"
@@ -41,9 +42,8 @@ class StoreCheck {
       mender_.Report("", Family::kMeta, "", std::string(files.message()), kRestore);
     RAGMESH_RETURN_IF_ERROR(CheckFormat());
     RAGMESH_RETURN_IF_ERROR(CheckCollections(call));
-    for (const auto family :
-         {Family::kStates, Family::kDocuments, Family::kTexts, Family::kChunks, Family::kIndex,
-          Family::kVectors, Family::kTokens, Family::kReplays})
+    for (const auto family : {Family::kStates, Family::kDocuments, Family::kTexts, Family::kChunks,
+                              Family::kIndex, Family::kVectors, Family::kTokens, Family::kReplays})
       RAGMESH_RETURN_IF_ERROR(CheckOrphans(family, call));
     RAGMESH_RETURN_IF_ERROR(CheckCounter());
     return mender_.Flush();
@@ -53,8 +53,8 @@ class StoreCheck {
   absl::Status CheckFormat() {
     RAGMESH_ASSIGN_OR_RETURN(const auto format, database_.Get(Family::kMeta, "format"));
     ++mender_.report().values;
-    const absl::Status status =
-        format.has_value() ? DecodeFormat(*format).status() : Corrupt("format record", "is missing");
+    const absl::Status status = format.has_value() ? DecodeFormat(*format).status()
+                                                   : Corrupt("format record", "is missing");
     if (status.ok()) return absl::OkStatus();
     return mender_.Put("", Family::kMeta, "format", EncodeFormat(kFormatVersion),
                        std::string(status.message()));
@@ -62,6 +62,14 @@ class StoreCheck {
 
   absl::Status CheckCollections(const CallContext& call) {
     std::set<std::string> names;
+    // A collection on its way out is not there, and its records are not orphans.
+    const auto dropped = database_.Walk(Family::kMeta, kDroppedPrefix);
+    for (; dropped->Valid(); dropped->Next()) {
+      RAGMESH_ASSIGN_OR_RETURN(const std::uint32_t number, ParseCollectionKey(absl::StripPrefix(
+                                                               dropped->key(), kDroppedPrefix)));
+      numbers_.insert(number);
+    }
+    RAGMESH_RETURN_IF_ERROR(dropped->status());
     const auto at = database_.Walk(Family::kCollections, "");
     for (; at->Valid(); at->Next()) {
       RAGMESH_ASSIGN_OR_RETURN(const std::uint32_t number, ParseCollectionKey(at->key()));
@@ -73,8 +81,7 @@ class StoreCheck {
                        std::string(record.status().message()), kRestore);
         continue;
       }
-      const std::string name =
-          absl::StrCat(record->config.id.tenant, "/", record->config.id.name);
+      const std::string name = absl::StrCat(record->config.id.tenant, "/", record->config.id.name);
       if (!names.insert(name).second) {
         mender_.Report(name, Family::kCollections, at->key(),
                        "another collection has the same name", kRestore);
@@ -112,10 +119,10 @@ class StoreCheck {
     const auto next = stored.has_value() ? DecodeCounter(*stored)
                                          : Corrupt("counter of collections", "is missing");
     if (next.ok() && *next > highest_) return absl::OkStatus();
-    return mender_.Put("", Family::kMeta, "next_collection", EncodeCounter(highest_ + 1ull),
-                       next.ok() ? absl::StrCat("the next collection is ", *next, ", but ",
-                                                highest_, " is in use")
-                                 : std::string(next.status().message()));
+    return mender_.Put(
+        "", Family::kMeta, "next_collection", EncodeCounter(highest_ + 1ull),
+        next.ok() ? absl::StrCat("the next collection is ", *next, ", but ", highest_, " is in use")
+                  : std::string(next.status().message()));
   }
 
   Database& database_;
@@ -168,8 +175,7 @@ absl::Status Mender::Flush() {
     std::ofstream file(report_.removed_file, std::ios::app | std::ios::binary);
     file << removed_ << std::flush;
     if (!file.good())
-      return Unavailable("STORAGE_FAILED",
-                         absl::StrCat("cannot write ", report_.removed_file),
+      return Unavailable("STORAGE_FAILED", absl::StrCat("cannot write ", report_.removed_file),
                          "Free space on the store's disk; nothing was removed.");
     removed_.clear();
   }

@@ -22,8 +22,8 @@ struct Finding {
   std::string family;      // column family, or "files"
   std::string key;         // hexadecimal, empty: none
   std::string problem;
-  std::string action;        // what to do, or what was done
-  bool repairable = false;   // `ragmesh store check --repair` mends it
+  std::string action;       // what to do, or what was done
+  bool repairable = false;  // `ragmesh store check --repair` mends it
   bool repaired = false;
 };
 
@@ -31,7 +31,8 @@ struct StoreCheckOptions {
   std::string path;
   // Makes anew what other records hold too (index entries, counters, state), and takes out what
   // belongs to nothing. What it takes out goes to a file of the store's folder first,
-  // "removed-<number>.jsonl", one {"family", "key", "value"} a line in hexadecimal: nothing is lost.
+  // "removed-<number>.jsonl", one {"family", "key", "value"} a line in hexadecimal: nothing is
+  // lost.
   bool repair = false;
   std::shared_ptr<rocksdb::FileSystem> file_system;  // null: the operating system's
 };
@@ -44,9 +45,9 @@ struct StoreCheckReport {
 };
 
 // Calls `found` for each finding as it comes. The store is opened as at a start, so its log is
-// replayed. NOT_FOUND / STORE_NOT_FOUND when there is none; FAILED_PRECONDITION / STORE_LOCKED while
-// another process has it, / NEWER_FORMAT; DATA_LOSS / CORRUPT_DATA when RocksDB cannot open its
-// files at all, which nothing here can mend.
+// replayed. NOT_FOUND / STORE_NOT_FOUND when there is none; FAILED_PRECONDITION / STORE_LOCKED
+// while another process has it, / NEWER_FORMAT; DATA_LOSS / CORRUPT_DATA when RocksDB cannot open
+// its files at all, which nothing here can mend.
 absl::StatusOr<StoreCheckReport> CheckStore(const StoreCheckOptions& options,
                                             absl::FunctionRef<void(const Finding&)> found,
                                             const CallContext& call);

@@ -16,7 +16,29 @@ namespace {
 constexpr std::size_t kChunksPerLoad = 1024;     // of one document, put into the image at once
 constexpr std::size_t kEntriesPerCommit = 1000;  // when index entries are made anew
 
+constexpr std::size_t kRemovalsPerCommit = 10'000;  // of a collection that was deleted
+
 }  // namespace
+
+absl::Status PurgeCollection(Database* database, std::uint32_t number) {
+  for (const Family family : {Family::kDocuments, Family::kTexts, Family::kChunks, Family::kIndex,
+                              Family::kVectors, Family::kTokens, Family::kReplays}) {
+    WriteSet writes;
+    std::size_t waiting = 0;
+    const auto at = database->Walk(family, CollectionKey(number));
+    for (; at->Valid(); at->Next()) {
+      writes.Delete(family, at->key());
+      if (++waiting % kRemovalsPerCommit != 0) continue;
+      RAGMESH_RETURN_IF_ERROR(database->Commit(writes));
+      writes = WriteSet();
+    }
+    RAGMESH_RETURN_IF_ERROR(at->status());
+    if (!writes.empty()) RAGMESH_RETURN_IF_ERROR(database->Commit(writes));
+  }
+  WriteSet done;
+  done.Delete(Family::kMeta, DroppedKey(number));
+  return database->Commit(done);
+}
 
 StoredCollection::StoredCollection(std::uint32_t number, const CollectionRecord& record,
                                    StoreResources* resources)
@@ -69,11 +91,11 @@ absl::Status StoredCollection::CheckCounts() {
   const stages::CollectionStats stats = image_->Stats();
   if (state_.documents.value_or(stats.documents) != stats.documents ||
       state_.chunks.value_or(stats.chunks) != stats.chunks) {
-    return Corrupt("collection",
-                   absl::StrCat("has ", stats.documents, " documents and ", stats.chunks,
-                                " chunks, its state record says ", *state_.documents, " and ",
-                                *state_.chunks),
-                   "Restore the store from a snapshot; 'ragmesh store check' says what is missing.");
+    return Corrupt(
+        "collection",
+        absl::StrCat("has ", stats.documents, " documents and ", stats.chunks,
+                     " chunks, its state record says ", *state_.documents, " and ", *state_.chunks),
+        "Restore the store from a snapshot; 'ragmesh store check' says what is missing.");
   }
   state_.documents = stats.documents;
   state_.chunks = stats.chunks;

@@ -80,7 +80,7 @@ absl::Status CheckLabels(const google::protobuf::RepeatedPtrField<std::string>& 
                          std::size_t max, const Field& field);
 absl::Status CheckIds(const google::protobuf::RepeatedPtrField<std::string>& ids, std::size_t max,
                       const Field& field);
-absl::Status CheckId(const std::string& id, const Field& field);  // 1 to 512 bytes
+absl::Status CheckId(const std::string& id, const Field& field);               // 1 to 512 bytes
 absl::Status CheckIdempotencyKey(const std::string& key, const Field& field);  // 0 to 128 bytes
 
 }  // namespace ragmesh::wire

@@ -31,7 +31,8 @@ LocalStages::LocalStages(const LocalStagesConfig& config)
 absl::StatusOr<std::unique_ptr<LocalStages>> LocalStages::Open(const LocalStagesConfig& config,
                                                                metrics::Registry* registry) {
   std::unique_ptr<LocalStages> local(new LocalStages(config));
-  RAGMESH_ASSIGN_OR_RETURN(local->vector_store_, services::MakeVectorStore(config.vector_store, registry));
+  RAGMESH_ASSIGN_OR_RETURN(local->vector_store_,
+                           services::MakeVectorStore(config.vector_store, registry));
   return local;
 }
 

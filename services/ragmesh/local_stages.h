@@ -43,7 +43,7 @@ class LocalStages {
   // Opens the vector store; the other stages answer UNAVAILABLE / STAGE_STARTING until Load. Its
   // metrics go to `registry`, unless that is null.
   static absl::StatusOr<std::unique_ptr<LocalStages>> Open(const LocalStagesConfig& config,
-                                                          metrics::Registry* registry);
+                                                           metrics::Registry* registry);
 
   // Loads what needs time: models and the parser. A stage that cannot be loaded says so to its
   // callers, the others go on; the first error is returned. `registry` is borrowed until the stages

@@ -55,9 +55,9 @@ class StoreCommand final : public Command {
       return kUsage;
     }
     const CallContext call(absl::InfiniteFuture());
-    const auto report =
-        store::CheckStore({.path = StoreFolder(data_dir_), .repair = repair_},
-                          [this](const store::Finding& finding) { Print(finding); }, call);
+    const auto report = store::CheckStore(
+        {.path = StoreFolder(data_dir_), .repair = repair_},
+        [this](const store::Finding& finding) { Print(finding); }, call);
     if (!report.ok()) return Fail(report.status(), json_);
     Print(*report);
     return report->findings == report->repaired ? kOk : kDamaged;

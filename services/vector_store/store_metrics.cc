@@ -22,10 +22,9 @@ class StoreMetrics final : public vector_store::StoreObserver {
         commit_seconds_(registry.AddHistogram("ragmesh_vector_store_commit_seconds",
                                               "Time of one commit, synced to disk.",
                                               metrics::SecondsBuckets())),
-        search_seconds_(registry.Histograms("ragmesh_vector_store_search_seconds",
-                                            "Time of a search in the store.",
-                                            {{"mode", {"dense", "lexical", "hybrid"}}},
-                                            metrics::SecondsBuckets())) {}
+        search_seconds_(registry.Histograms(
+            "ragmesh_vector_store_search_seconds", "Time of a search in the store.",
+            {{"mode", {"dense", "lexical", "hybrid"}}}, metrics::SecondsBuckets())) {}
 
   void Committed(std::size_t writes, absl::Duration took, const absl::Status& status) override {
     writes_.With({status.ok() ? "stored" : "failed"}).Increment(static_cast<double>(writes));
@@ -52,8 +51,8 @@ std::unique_ptr<vector_store::StoreObserver> ObserveStore(metrics::Registry& reg
 void ShowHealth(std::weak_ptr<const vector_store::Store> store, metrics::Registry& registry) {
   auto& image = registry.AddGauge("ragmesh_vector_store_image_bytes",
                                   "Memory of all search images together.");
-  auto& free = registry.AddGauge("ragmesh_vector_store_free_bytes",
-                                 "Free space on the store's disk.");
+  auto& free =
+      registry.AddGauge("ragmesh_vector_store_free_bytes", "Free space on the store's disk.");
   auto& disk_full = registry.AddGauge(
       "ragmesh_vector_store_disk_full",
       "1 while free space is below the low watermark and only deletes are taken.");

@@ -174,9 +174,9 @@ grpc::ServerUnaryReactor* VectorStoreService::Delete(grpc::CallbackServerContext
         const std::string& key = request->idempotency_key();
         RAGMESH_RETURN_IF_ERROR(
             wire::CheckIdempotencyKey(key, wire::Field(root, "idempotency_key")));
-        RAGMESH_ASSIGN_OR_RETURN(const stages::DeleteResult result,
-                                 key.empty() ? store->Delete(id, what, call)
-                                             : store->DeleteOnce(id, what, key, call));
+        RAGMESH_ASSIGN_OR_RETURN(
+            const stages::DeleteResult result,
+            key.empty() ? store->Delete(id, what, call) : store->DeleteOnce(id, what, key, call));
         response->set_documents(result.documents);
         response->set_chunks(result.chunks);
         response->set_sequence(result.sequence);

@@ -27,9 +27,8 @@ absl::StatusOr<std::uint64_t> FreeSpace(const char* flag, const std::string& tex
     if (bytes.ok()) return static_cast<std::uint64_t>(*bytes);
   }
   double percent = 0;
-  if (!absl::EndsWith(text, "%") ||
-      !absl::SimpleAtod(absl::StripSuffix(text, "%"), &percent) || !(percent >= 0) ||
-      percent > 99) {
+  if (!absl::EndsWith(text, "%") || !absl::SimpleAtod(absl::StripSuffix(text, "%"), &percent) ||
+      !(percent >= 0) || percent > 99) {
     return InvalidField(flag, absl::StrCat("is \"", text, "\", which is neither bytes nor percent"),
                         "Write for example 64MiB or 2%.");
   }
@@ -59,8 +58,7 @@ void VectorStoreConfig::DeclareTuning(flags::FlagSet& flags) {
               "Memory for blocks read from disk.");
   flags.Bytes("store_max_index", &max_index_bytes, {0, std::int64_t{1} << 44},
               "Memory of all search images together; writes beyond it are refused. 0: no bound.");
-  flags.Bytes("store_max_collection_index", &max_collection_index_bytes,
-              {0, std::int64_t{1} << 44},
+  flags.Bytes("store_max_collection_index", &max_collection_index_bytes, {0, std::int64_t{1} << 44},
               "Memory of the search image of one collection, in the same way. 0: no bound.");
   flags.String("store_low_free", &low_free,
                "Free space on the store's disk, in bytes or percent, below which writes but for "

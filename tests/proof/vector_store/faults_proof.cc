@@ -1,6 +1,6 @@
 // The disk fails at operation i of a run: with EIO, with ENOSPC, by writing half, or by saying that
-// it synced when it did not and then losing power. Every error is typed, what the process answers is
-// what it acknowledged, and what a later open finds is every acknowledged step, the failed ones
+// it synced when it did not and then losing power. Every error is typed, what the process answers
+// is what it acknowledged, and what a later open finds is every acknowledged step, the failed ones
 // wholly or not at all. After a sync that lied it is a moment of the past, or refused as damaged.
 #include <algorithm>
 #include <filesystem>

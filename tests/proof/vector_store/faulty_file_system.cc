@@ -129,7 +129,8 @@ class FaultyRandomAccessFile final : public rocksdb::FSRandomAccessFileOwnerWrap
   IOStatus MultiRead(rocksdb::FSReadRequest* requests, std::size_t count, const IOOptions& options,
                      IODebugContext* debug) override {
     const IOStatus step = files_->Step({});
-    if (step.ok()) return FSRandomAccessFileOwnerWrapper::MultiRead(requests, count, options, debug);
+    if (step.ok())
+      return FSRandomAccessFileOwnerWrapper::MultiRead(requests, count, options, debug);
     for (std::size_t i = 0; i < count; ++i) requests[i].status = step;
     return step;
   }
@@ -203,7 +204,8 @@ void FaultyFileSystem::CutPower(std::mt19937* random) {
       continue;
     }
     const std::uint64_t size = fs::file_size(name, error);
-    if (size > file.synced) fs::resize_file(name, file.synced + (*random)() % (size - file.synced + 1));
+    if (size > file.synced)
+      fs::resize_file(name, file.synced + (*random)() % (size - file.synced + 1));
   }
   for (const auto& [name, content] : replaced_)
     rocksdb::WriteStringToFile(target(), content, name).PermitUncheckedError();

@@ -50,8 +50,7 @@ std::string Fill(Store* store, const std::string& tenant, std::mt19937* random, 
 }
 
 // Empty, or what was wrong with the answer.
-std::string Ask(Store* store, const std::string& tenant, const Model& model,
-                std::mt19937* random) {
+std::string Ask(Store* store, const std::string& tenant, const Model& model, std::mt19937* random) {
   stages::SearchRequest request;
   request.collection = {tenant, "same-name"};
   request.mode = static_cast<stages::SearchMode>((*random)() % 3);
@@ -70,7 +69,8 @@ std::string Ask(Store* store, const std::string& tenant, const Model& model,
   if (!found.ok()) return found.status().ToString();
   std::size_t visible = 0;
   for (const auto& [id, entry] : model) visible += may_be_seen(entry.document) ? 1 : 0;
-  if (found->candidates != visible || found->hits.size() != std::min<std::size_t>(visible, request.top_k))
+  if (found->candidates != visible ||
+      found->hits.size() != std::min<std::size_t>(visible, request.top_k))
     return absl::StrCat("found ", found->hits.size(), " of ", found->candidates, ", ", visible,
                         " may be seen");
   for (const auto& hit : found->hits) {

@@ -43,16 +43,16 @@ struct Moment {  // of a kill
 
 struct Writer {
   Load load;
-  std::uint64_t done = 0;          // steps acknowledged
-  Expected expected;               // after them
-  bool under_way = false;          // the next one was begun
+  std::uint64_t done = 0;  // steps acknowledged
+  Expected expected;       // after them
+  bool under_way = false;  // the next one was begun
 };
 
 bool IsKeyed(std::uint64_t step) { return step % kStepsPerKey == 0; }
 
 Moment RandomMoment(std::mt19937* random) {
-  constexpr Place kPlaces[] = {Place::kFlush, Place::kCompaction, Place::kManifest, Place::kLog,
-                               Place::kRename, Place::kDelete, Place::kLink};
+  constexpr Place kPlaces[] = {Place::kFlush,  Place::kCompaction, Place::kManifest, Place::kLog,
+                               Place::kRename, Place::kDelete,     Place::kLink};
   Moment moment;
   if ((*random)() % 2 == 0) {
     moment.messages = (*random)() % 200;
@@ -114,8 +114,8 @@ std::string Verify(const std::string& path, const std::vector<Writer>& writers) 
       further = true;
     }
     if (*stored != Contents(expected))
-      return absl::StrCat(id.name, " after step ", writer.done, " holds\n", *stored,
-                          "instead of\n", Contents(expected));
+      return absl::StrCat(id.name, " after step ", writer.done, " holds\n", *stored, "instead of\n",
+                          Contents(expected));
     if (const std::string different = DifferencesOfAnswers(store->get(), id, expected);
         !different.empty())
       return absl::StrCat(id.name, ": ", different);
@@ -196,8 +196,7 @@ void ProveKill(Proof* proof) {
     const bool check_lock = cycle % kCyclesPerLockCheck == 0 && moment.fault == Fault::kNone;
     std::string problem = RunAndKill(folder.path(), moment, check_lock, &writers);
     if (problem.empty()) {
-      const std::string found =
-          InChild([&] { return Verify(folder.path() + "/store", writers); });
+      const std::string found = InChild([&] { return Verify(folder.path() + "/store", writers); });
       if (found.size() != kWriters || found.find_first_not_of("01") != std::string::npos) {
         problem = found;
       } else {

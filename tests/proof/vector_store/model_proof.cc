@@ -98,9 +98,9 @@ class Pair {
   void UpdateLabels() {
     Side& side = AnySide();
     if (!side.model.has_value() || side.model->empty()) return;
-    const auto at = std::next(side.model->begin(), *rc::gen::inRange<std::ptrdiff_t>(
-                                                       0, static_cast<std::ptrdiff_t>(
-                                                              side.model->size())));
+    const auto at = std::next(
+        side.model->begin(),
+        *rc::gen::inRange<std::ptrdiff_t>(0, static_cast<std::ptrdiff_t>(side.model->size())));
     stages::Upsert upsert;
     upsert.document = at->second.document;
     upsert.document->acl_labels = {*rc::gen::inRange(0, 2) == 1 ? "a" : "b"};
@@ -134,7 +134,8 @@ class Pair {
     RC_ASSERT(result.ok() == side.model.has_value());
     if (!result.ok()) return;
     const auto entry = side.model->find(document);
-    RC_ASSERT(result->chunks == (entry == side.model->end() ? 0 : entry->second.chunks.erase(chunk)));
+    RC_ASSERT(result->chunks ==
+              (entry == side.model->end() ? 0 : entry->second.chunks.erase(chunk)));
   }
 
   void DeleteGroup() {
@@ -302,16 +303,8 @@ class Pair {
 void CheckOnce() {
   Pair pair;
   for (int step = *rc::gen::inRange(1, 40); step > 0; --step) {
-    switch (*rc::gen::weightedElement<int>({{8, 0},
-                                            {2, 1},
-                                            {4, 2},
-                                            {2, 3},
-                                            {2, 4},
-                                            {1, 5},
-                                            {1, 6},
-                                            {1, 7},
-                                            {1, 8},
-                                            {3, 9}})) {
+    switch (*rc::gen::weightedElement<int>(
+        {{8, 0}, {2, 1}, {4, 2}, {2, 3}, {2, 4}, {1, 5}, {1, 6}, {1, 7}, {1, 8}, {3, 9}})) {
       case 0:
         pair.WriteDocument();
         break;
@@ -354,8 +347,8 @@ void CheckOnce() {
 }  // namespace
 
 void ProveModel(Proof* proof) {
-  const std::string parameters = absl::StrCat("seed=", proof->seed(),
-                                              " max_success=", proof->CountOr(kGate, kFull));
+  const std::string parameters =
+      absl::StrCat("seed=", proof->seed(), " max_success=", proof->CountOr(kGate, kFull));
   setenv("RC_PARAMS", parameters.c_str(), /*overwrite=*/1);
   const bool holds = rc::check("the store equals a plain map", [&] {
     CheckOnce();

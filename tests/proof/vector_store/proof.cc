@@ -81,8 +81,7 @@ void Proof::Fail(absl::string_view what) {
 ScratchFolder::ScratchFolder() {
   const std::string memory = "/dev/shm";
   const std::string parent =
-      access(memory.c_str(), W_OK) == 0 ? memory
-                                        : std::filesystem::temp_directory_path().string();
+      access(memory.c_str(), W_OK) == 0 ? memory : std::filesystem::temp_directory_path().string();
   path_ = absl::StrCat(parent, "/ragmesh-proof-XXXXXX");
   if (mkdtemp(path_.data()) == nullptr) {
     std::perror("cannot make a scratch folder");

@@ -92,8 +92,8 @@ StoreOptions BusyStore(const std::string& path);
 std::string InChild(const std::function<std::string()>& work,
                     absl::Duration limit = absl::Seconds(60));
 
-// The same for `work(0)` to `work(count - 1)`, up to `at_once` of them at the same time; `take` gets
-// each result in the caller's process.
+// The same for `work(0)` to `work(count - 1)`, up to `at_once` of them at the same time; `take`
+// gets each result in the caller's process.
 void InChildren(std::uint64_t count, int at_once,
                 const std::function<std::string(std::uint64_t)>& work,
                 const std::function<void(std::uint64_t, const std::string&)>& take,

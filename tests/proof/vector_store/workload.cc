@@ -71,8 +71,7 @@ stages::Upsert WriteOf(Step step) {
 stages::Upsert AddOf(Step step) {
   const std::string document = DocumentName(step.random());
   const std::uint32_t first = step.random() % 14;
-  return {std::nullopt,
-          Chunks(document, first, 1 + step.random() % 3, step.number, &step.random)};
+  return {std::nullopt, Chunks(document, first, 1 + step.random() % 3, step.number, &step.random)};
 }
 
 stages::DeleteSelector DeleteOf(Step step) {
@@ -185,8 +184,7 @@ void Load::Apply(std::uint64_t n, Expected* expected) const {
     } else if (const auto* documents = std::get_if<stages::DocumentIds>(&what)) {
       for (const std::string& id : documents->ids) model.erase(id);
     } else {
-      const auto& equals =
-          std::get<stages::FilterEquals>(std::get<stages::Filter>(what).node);
+      const auto& equals = std::get<stages::FilterEquals>(std::get<stages::Filter>(what).node);
       std::erase_if(model, [&](const auto& entry) {
         return entry.second.document.metadata.at("group") == equals.value;
       });
@@ -255,8 +253,8 @@ std::string DifferencesOfAnswers(Store* store, const stages::CollectionId& id,
   for (const std::vector<std::string>& labels :
        {std::vector<std::string>{stages::kAllLabels}, {"label-1"}, {"nobody"}}) {
     request.principal_labels = labels;
-    for (const auto mode : {stages::SearchMode::kDense, stages::SearchMode::kLexical,
-                            stages::SearchMode::kHybrid}) {
+    for (const auto mode :
+         {stages::SearchMode::kDense, stages::SearchMode::kLexical, stages::SearchMode::kHybrid}) {
       request.mode = mode;
       const auto found = store->Search(request, call);
       if (!expected.has_value()) {

@@ -27,18 +27,16 @@ TEST(ForEachPartTest, EachItemIsDoneOnceWhateverTheParts) {
 
 TEST(ForEachPartTest, WithoutAnExecutorTheCallerDoesAll) {
   int done = 0;
-  ForEachPart(nullptr, 4, 10, 3, [&](std::size_t begin, std::size_t end) {
-    done += static_cast<int>(end - begin);
-  });
+  ForEachPart(nullptr, 4, 10, 3,
+              [&](std::size_t begin, std::size_t end) { done += static_cast<int>(end - begin); });
   EXPECT_EQ(done, 10);
 }
 
 TEST(ForEachPartTest, HelpersThatComeTooLateFindNothingToDo) {
   testing::ManualExecutor executor;
   int done = 0;
-  ForEachPart(&executor, 2, 10, 1, [&](std::size_t begin, std::size_t end) {
-    done += static_cast<int>(end - begin);
-  });
+  ForEachPart(&executor, 2, 10, 1,
+              [&](std::size_t begin, std::size_t end) { done += static_cast<int>(end - begin); });
   EXPECT_EQ(done, 10);
   while (executor.RunOne()) {
   }

@@ -104,9 +104,7 @@ TEST_F(StoreIdempotencyTest, AFailedWriteLeavesItsKeyFree) {
   const auto id = Create();
   auto chunk = Chunk("a", 0, "pump", {1, 0});
   chunk.document_id = "d";
-  const auto write = [&] {
-    return store->Write(id, kDigest, {std::nullopt, {chunk}, "k"}, call);
-  };
+  const auto write = [&] { return store->Write(id, kDigest, {std::nullopt, {chunk}, "k"}, call); };
   EXPECT_THAT(write(), HasReason("DOCUMENT_NOT_FOUND"));
   RAGMESH_ASSERT_OK(Write(id, Document("d"), {}));
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto result, write());
