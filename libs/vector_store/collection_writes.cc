@@ -469,21 +469,21 @@ void StoredCollection::AfterCommit(const std::shared_ptr<Image>& image) {
 }
 
 absl::Status StoredCollection::Remove() {
-  // Taking the leader's place keeps writes out while the records go.
-  const auto free = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !leading_; };
-  absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(&free));
-  if (removed_) return NotFound("collection", record_.config.id.name);
-  WriteSet writes;
-  const std::string begin = CollectionKey(number_), end = CollectionKey(number_ + 1);
-  writes.Delete(Family::kCollections, begin);
-  writes.Delete(Family::kStates, begin);
-  for (const Family family : {Family::kDocuments, Family::kTexts, Family::kChunks, Family::kIndex,
-                              Family::kVectors, Family::kTokens, Family::kReplays}) {
-    writes.DeleteRange(family, begin, end);
+  {
+    // Taking the leader's place keeps writes out while the collection goes.
+    const auto free = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !leading_; };
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(&free));
+    if (removed_) return NotFound("collection", record_.config.id.name);
+    WriteSet writes;
+    writes.Delete(Family::kCollections, CollectionKey(number_));
+    writes.Delete(Family::kStates, CollectionKey(number_));
+    writes.Put(Family::kMeta, DroppedKey(number_), EncodeCounter(number_));
+    RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(writes));
+    removed_ = true;
   }
-  RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(writes));
-  removed_ = true;
+  // It is deleted whatever becomes of this: what is left goes at the next open.
+  PurgeCollection(resources_->database, number_).IgnoreError();
   return absl::OkStatus();
 }
 

@@ -40,6 +40,10 @@ constexpr std::array<const char*, kFamilies> kNames = {
     "chunks",  "index",       "vectors", "tokens",    "replays"};
 constexpr char kFormatKey[] = "format";
 
+// How many of them a store of each format has: 1 without tokens, 2 without replays.
+constexpr std::array<std::size_t, 4> kFamiliesOf = {0, 8, 9, 10};
+static_assert(kFamiliesOf.size() == kFormatVersion + 1);
+
 // Left free by deletes, which may go below the low watermark since they are how space comes back:
 // RocksDB has to finish flushes and merges, and takes a failed one as a reason to stop.
 constexpr std::uint64_t kReservedBytes = 8u << 20;
@@ -135,6 +139,27 @@ absl::Status WriteFormat(Database& database) {
   return database.Commit(writes);
 }
 
+// The format record of the store in `path`, which has the families `there`, without changing
+// anything; nullopt when there is none.
+absl::StatusOr<std::optional<std::uint32_t>> FormatOf(
+    const rocksdb::DBOptions& options, const std::string& path,
+    const std::vector<std::string>& there, const std::shared_ptr<rocksdb::Cache>& cache) {
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (const std::string& name : there) descriptors.emplace_back(name, FamilyOptions(name, cache));
+  std::vector<rocksdb::ColumnFamilyHandle*> families;
+  rocksdb::DB* opened = nullptr;
+  RAGMESH_RETURN_IF_ERROR(FromRocks(
+      rocksdb::DB::OpenForReadOnly(options, path, descriptors, &families, &opened), path));
+  const std::unique_ptr<rocksdb::DB> db(opened);
+  std::string value;
+  const rocksdb::Status found = db->Get({}, db->DefaultColumnFamily(), kFormatKey, &value);
+  for (auto* family : families) db->DestroyColumnFamilyHandle(family).PermitUncheckedError();
+  if (found.IsNotFound()) return std::optional<std::uint32_t>();
+  RAGMESH_RETURN_IF_ERROR(FromRocks(found, path));
+  RAGMESH_ASSIGN_OR_RETURN(const std::uint32_t version, DecodeFormat(value));
+  return std::optional(version);
+}
+
 }  // namespace
 
 struct Database::Handles {
@@ -184,9 +209,6 @@ void WriteSet::Put(Family family, absl::string_view key, std::string value) {
 void WriteSet::Delete(Family family, absl::string_view key) {
   operations_.push_back({Operation::kDelete, family, std::string(key), ""});
 }
-void WriteSet::DeleteRange(Family family, absl::string_view begin, absl::string_view end) {
-  operations_.push_back({Operation::kDeleteRange, family, std::string(begin), std::string(end)});
-}
 void WriteSet::Append(WriteSet&& other) {
   operations_.insert(operations_.end(), std::make_move_iterator(other.operations_.begin()),
                      std::make_move_iterator(other.operations_.end()));
@@ -222,12 +244,24 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
     RAGMESH_RETURN_IF_ERROR(
         FromRocks(rocksdb::DB::ListColumnFamilies(db_options, path, &names), what));
   }
-  for (const char* name : kNames) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.emplace_back(name);
+  const std::vector<std::string> there = names;
+  std::size_t missing_from = kNames.size();  // the first of our families that is not there
+  for (std::size_t i = kNames.size(); i-- > 0;) {
+    if (std::find(names.begin(), names.end(), kNames[i]) != names.end()) continue;
+    names.emplace_back(kNames[i]);
+    missing_from = i;
   }
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (const std::string& name : names) descriptors.emplace_back(name, FamilyOptions(name, cache));
+  if (exists && missing_from < kNames.size()) {
+    // Before it is made anew, empty: an older release had none, or damage took it.
+    RAGMESH_ASSIGN_OR_RETURN(const auto version, FormatOf(db_options, path, there, cache));
+    if (version.value_or(0) <= kFormatVersion && missing_from < kFamiliesOf[version.value_or(0)]) {
+      return Corrupt(what, absl::StrCat("has no family '", kNames[missing_from], "'"),
+                     "Restore the store from a snapshot.");
+    }
+  }
   rocksdb::DB* db = nullptr;
   RAGMESH_RETURN_IF_ERROR(
       FromRocks(rocksdb::DB::Open(db_options, path, descriptors, &handles->owned, &db), what));
@@ -241,7 +275,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   RAGMESH_ASSIGN_OR_RETURN(const auto format, database->Get(Family::kMeta, kFormatKey));
   if (options.for_check) {
     const auto known = format.has_value() ? DecodeFormat(*format) : kFormatVersion;
-    if (!known.ok() || *known <= kFormatVersion) return database;
+    if (!known.ok() || *known == 0 || *known <= kFormatVersion) return database;
   }
   if (!format.has_value()) {
     // Also the case of a first start that was killed between creating the database and this write.
@@ -261,7 +295,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
         absl::StrCat(what, " has format ", version, ", this build reads up to ", kFormatVersion),
         "Use the release that wrote the store, or a later one.");
   }
-  // Everything of format 1 is of format 2 as it is; from here on, chunks may have tokens.
+  // Everything of formats 1 and 2 is of format 3 as it is; from here on, chunks may have tokens,
+  // and writes may have keys.
   if (version < kFormatVersion) RAGMESH_RETURN_IF_ERROR(WriteFormat(*database));
   return database;
 }
@@ -271,8 +306,10 @@ absl::Status Database::CheckSpace(const WriteSet& writes) const {
   bool only_removes = true;
   for (const auto& operation : writes.operations_) {
     bytes += operation.key.size() + operation.value.size();
+    // What a delete writes besides: the state, its key, that a collection goes.
     only_removes &= operation.kind != WriteSet::Operation::kPut ||
-                    operation.family == Family::kStates || operation.family == Family::kReplays;
+                    operation.family == Family::kStates || operation.family == Family::kReplays ||
+                    absl::StartsWith(operation.key, kDroppedPrefix);
   }
   const std::optional<std::uint64_t> free = handles_->LookAtSpace();
   if (!free.has_value()) return absl::OkStatus();
@@ -328,9 +365,6 @@ absl::Status Database::Commit(const WriteSet& writes) {
         break;
       case WriteSet::Operation::kDelete:
         status = batch.Delete(family, operation.key);
-        break;
-      case WriteSet::Operation::kDeleteRange:
-        status = batch.DeleteRange(family, operation.key, operation.value);
         break;
     }
     RAGMESH_RETURN_IF_ERROR(FromRocks(status, "write batch"));

@@ -57,7 +57,9 @@ struct DatabaseHealth {
   std::optional<std::string> read_only_reason;  // a write failed: nothing is taken, this is why
 };
 
-// Changes that happen together or not at all. Not thread-safe.
+// Changes that happen together or not at all. Not thread-safe. There is no removal of ranges:
+// RocksDB 7.8 stops with a failed assertion, or misses records, when a read fails where such a
+// removal is.
 class WriteSet {
  public:
   WriteSet();
@@ -67,14 +69,13 @@ class WriteSet {
 
   void Put(Family family, absl::string_view key, std::string value);
   void Delete(Family family, absl::string_view key);
-  void DeleteRange(Family family, absl::string_view begin, absl::string_view end);  // [begin, end)
   void Append(WriteSet&& other);
   bool empty() const { return operations_.empty(); }
 
  private:
   friend class Database;
   struct Operation {
-    enum Kind { kPut, kDelete, kDeleteRange } kind;
+    enum Kind { kPut, kDelete } kind;
     Family family;
     std::string key;
     std::string value;

@@ -543,6 +543,10 @@ std::string ItemKey(std::uint32_t collection, std::uint64_t number) {
   return key;
 }
 
+std::string DroppedKey(std::uint32_t collection) {
+  return kDroppedPrefix + CollectionKey(collection);
+}
+
 std::string ReplayKey(std::uint32_t collection, absl::string_view key) {
   return CollectionKey(collection).append(key.data(), key.size());
 }

@@ -19,7 +19,7 @@
 namespace ragmesh::vector_store {
 
 // Rises when a layout changes so that older builds cannot read it.
-inline constexpr std::uint32_t kFormatVersion = 2;
+inline constexpr std::uint32_t kFormatVersion = 3;
 
 struct CollectionRecord {
   stages::CollectionConfig config;
@@ -97,6 +97,10 @@ absl::StatusOr<std::uint64_t> DecodeCounter(absl::string_view value);
 std::string CollectionKey(std::uint32_t collection);                  // 4 bytes
 std::string ItemKey(std::uint32_t collection, std::uint64_t number);  // 12 bytes: document or chunk
 std::string ReplayKey(std::uint32_t collection, absl::string_view key);
+// Under it, among the meta records, a collection that was deleted and whose records are on their
+// way out.
+std::string DroppedKey(std::uint32_t collection);
+inline constexpr char kDroppedPrefix[] = "dropped/";
 absl::StatusOr<std::uint32_t> ParseCollectionKey(absl::string_view key);
 absl::StatusOr<std::uint64_t> ParseItemNumber(absl::string_view key);
 absl::StatusOr<std::string> ParseReplayKey(absl::string_view key);

@@ -71,6 +71,15 @@ absl::Status Store::LoadCollections() {
     RAGMESH_ASSIGN_OR_RETURN(const std::uint64_t number, DecodeCounter(*next));
     next_collection_ = static_cast<std::uint32_t>(number);
   }
+  std::vector<std::uint32_t> dropped;
+  const auto notes = database_->Walk(Family::kMeta, kDroppedPrefix);
+  for (; notes->Valid(); notes->Next()) {
+    RAGMESH_ASSIGN_OR_RETURN(const std::uint64_t number, DecodeCounter(notes->value()));
+    dropped.push_back(static_cast<std::uint32_t>(number));
+  }
+  RAGMESH_RETURN_IF_ERROR(notes->status());
+  for (const std::uint32_t number : dropped)
+    RAGMESH_RETURN_IF_ERROR(PurgeCollection(database_.get(), number));
   const auto records = database_->Walk(Family::kCollections, "");
   for (; records->Valid(); records->Next()) {
     RAGMESH_ASSIGN_OR_RETURN(const std::uint32_t number, ParseCollectionKey(records->key()));

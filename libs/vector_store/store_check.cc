@@ -9,6 +9,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/vector_store/collection_check.h"
@@ -61,6 +62,14 @@ class StoreCheck {
 
   absl::Status CheckCollections(const CallContext& call) {
     std::set<std::string> names;
+    // A collection on its way out is not there, and its records are not orphans.
+    const auto dropped = database_.Walk(Family::kMeta, kDroppedPrefix);
+    for (; dropped->Valid(); dropped->Next()) {
+      RAGMESH_ASSIGN_OR_RETURN(const std::uint32_t number, ParseCollectionKey(absl::StripPrefix(
+                                                               dropped->key(), kDroppedPrefix)));
+      numbers_.insert(number);
+    }
+    RAGMESH_RETURN_IF_ERROR(dropped->status());
     const auto at = database_.Walk(Family::kCollections, "");
     for (; at->Valid(); at->Next()) {
       RAGMESH_ASSIGN_OR_RETURN(const std::uint32_t number, ParseCollectionKey(at->key()));

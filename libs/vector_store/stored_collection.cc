@@ -16,7 +16,29 @@ namespace {
 constexpr std::size_t kChunksPerLoad = 1024;     // of one document, put into the image at once
 constexpr std::size_t kEntriesPerCommit = 1000;  // when index entries are made anew
 
+constexpr std::size_t kRemovalsPerCommit = 10'000;  // of a collection that was deleted
+
 }  // namespace
+
+absl::Status PurgeCollection(Database* database, std::uint32_t number) {
+  for (const Family family : {Family::kDocuments, Family::kTexts, Family::kChunks, Family::kIndex,
+                              Family::kVectors, Family::kTokens, Family::kReplays}) {
+    WriteSet writes;
+    std::size_t waiting = 0;
+    const auto at = database->Walk(family, CollectionKey(number));
+    for (; at->Valid(); at->Next()) {
+      writes.Delete(family, at->key());
+      if (++waiting % kRemovalsPerCommit != 0) continue;
+      RAGMESH_RETURN_IF_ERROR(database->Commit(writes));
+      writes = WriteSet();
+    }
+    RAGMESH_RETURN_IF_ERROR(at->status());
+    if (!writes.empty()) RAGMESH_RETURN_IF_ERROR(database->Commit(writes));
+  }
+  WriteSet done;
+  done.Delete(Family::kMeta, DroppedKey(number));
+  return database->Commit(done);
+}
 
 StoredCollection::StoredCollection(std::uint32_t number, const CollectionRecord& record,
                                    StoreResources* resources)

@@ -44,6 +44,10 @@ struct StoreResources {
   std::atomic<std::uint64_t> memory_bytes{0};
 };
 
+// Takes out every record of a collection that was deleted, some thousands a commit, and then the
+// note that says so. Killed half-way, it is done again at the next open.
+absl::Status PurgeCollection(Database* database, std::uint32_t number);
+
 // Thread-safe. Writes to one collection that arrive together share one synced commit; each is still
 // atomic, and a failed commit fails all of them. Reads see a whole number of writes.
 class StoredCollection {
@@ -56,7 +60,8 @@ class StoredCollection {
 
   absl::StatusOr<stages::Collection> Update(const stages::CollectionConfig& config);
   stages::Collection Describe() const;
-  // Removes every record in one commit; every later call answers COLLECTION_NOT_FOUND.
+  // Deleted once it returns, in one commit of a few bytes; the records of its documents follow
+  // before it returns, or at the next open. Every later call answers COLLECTION_NOT_FOUND.
   absl::Status Remove();
 
   absl::StatusOr<stages::UpsertResult> Write(const std::string& embedder_digest,

@@ -16,9 +16,9 @@ namespace ragmesh::vector_store {
 namespace {
 
 constexpr RecordKind kKinds[] = {
-    RecordKind::kCollection, RecordKind::kState,      RecordKind::kDocument,
-    RecordKind::kChunk,      RecordKind::kIndexEntry, RecordKind::kVector,
-    RecordKind::kCounter,    RecordKind::kPageToken,  RecordKind::kTokens};
+    RecordKind::kCollection, RecordKind::kState,  RecordKind::kDocument, RecordKind::kChunk,
+    RecordKind::kIndexEntry, RecordKind::kVector, RecordKind::kCounter,  RecordKind::kPageToken,
+    RecordKind::kTokens,     RecordKind::kReplay};
 constexpr std::size_t kChoices = std::size(kKinds);
 
 template <typename Decode, typename Encode>
@@ -61,6 +61,9 @@ void Try(std::uint8_t choice, absl::string_view value) {
       break;
     case 8:
       RoundTrip(value, DecodeTokens, [](const stages::PassageTokens& r) { return Encode(r); });
+      break;
+    case 9:
+      RoundTrip(value, DecodeReplay, [](const ReplayRecord& r) { return Encode(r); });
       break;
     default:
       for (const Listing listing : {Listing::kDocuments, Listing::kChunks}) {

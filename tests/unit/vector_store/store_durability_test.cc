@@ -75,6 +75,7 @@ TEST_F(StoreDurabilityTest, AnOlderFormatIsRaised) {
     RAGMESH_ASSERT_OK(database->Commit(writes));
   }
   DropFamily(path, "tokens");
+  DropFamily(path, "replays");
   Reopen();
   auto chunk = Chunk("new", 1, "pump", {0, 1});
   chunk.document_id = "d";
@@ -87,7 +88,41 @@ TEST_F(StoreDurabilityTest, AnOlderFormatIsRaised) {
   store.reset();
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto database, Database::Open(path, {}));
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto format, database->Get(Family::kMeta, "format"));
-  EXPECT_EQ(*DecodeFormat(*format), 2u);
+  EXPECT_EQ(*DecodeFormat(*format), kFormatVersion);
+}
+
+// The family is not merely empty: what was in it is gone.
+TEST_F(StoreDurabilityTest, AFamilyThatIsMissingIsDamage) {
+  Create();
+  store.reset();
+  const std::string path = (dir.path() / "store").string();
+  DropFamily(path, "tokens");
+  StoreOptions options;
+  options.path = path;
+  EXPECT_THAT(Store::Open(options), HasReason("CORRUPT_DATA"));
+  EXPECT_THAT(Store::Open(options), HasReason("CORRUPT_DATA"));  // nor did the first try make it
+}
+
+// Killed after it was deleted, and before its records were.
+TEST_F(StoreDurabilityTest, RecordsOfADeletedCollectionGoAtTheNextOpen) {
+  const auto id = Create();
+  RAGMESH_ASSERT_OK(Write(id, Document("d"), {Chunk("a", 0, "pump", {1, 0})}));
+  store.reset();
+  const std::string path = (dir.path() / "store").string();
+  {
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto database, Database::Open(path, {}));
+    WriteSet writes;
+    writes.Delete(Family::kCollections, CollectionKey(1));
+    writes.Delete(Family::kStates, CollectionKey(1));
+    writes.Put(Family::kMeta, DroppedKey(1), EncodeCounter(1));
+    RAGMESH_ASSERT_OK(database->Commit(writes));
+  }
+  Reopen();
+  EXPECT_THAT(store->GetCollection(id, call), HasReason("COLLECTION_NOT_FOUND"));
+  store.reset();
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto database, Database::Open(path, {}));
+  EXPECT_FALSE(database->Walk(Family::kChunks, "")->Valid());
+  EXPECT_FALSE(database->Walk(Family::kMeta, kDroppedPrefix)->Valid());
 }
 
 // Nothing of what a chunk had on disk outlives it.
