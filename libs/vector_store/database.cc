@@ -40,6 +40,10 @@ constexpr std::array<const char*, kFamilies> kNames = {
     "chunks",  "index",       "vectors", "tokens",    "replays"};
 constexpr char kFormatKey[] = "format";
 
+// RocksDB has a lock of its own, but takes it after much was read, and what another process is
+// writing looks like damage.
+constexpr char kLockFile[] = "ragmesh.lock";
+
 // How many of them a store of each format has: 1 without tokens, 2 without replays.
 constexpr std::array<std::size_t, 4> kFamiliesOf = {0, 8, 9, 10};
 static_assert(kFamiliesOf.size() == kFormatVersion + 1);
@@ -169,6 +173,7 @@ struct Database::Handles {
   std::uint64_t low_free_bytes = 0;
   std::uint64_t high_free_bytes = 0;
   std::shared_ptr<LogFailure> log_failure = std::make_shared<LogFailure>();
+  rocksdb::FileLock* lock = nullptr;
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> owned;  // all, also families of a later release
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families{};
@@ -180,6 +185,7 @@ struct Database::Handles {
   ~Handles() {
     for (auto* family : owned) db->DestroyColumnFamilyHandle(family);
     if (db != nullptr) db->Close();
+    if (lock != nullptr) files->UnlockFile(lock, {}, nullptr).PermitUncheckedError();
   }
   rocksdb::ColumnFamilyHandle* of(Family family) const {
     return families[static_cast<std::size_t>(family)];
@@ -237,6 +243,9 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
     handles->env = rocksdb::NewCompositeEnv(handles->files);
     db_options.env = handles->env.get();
   }
+  RAGMESH_RETURN_IF_ERROR(FromRocks(
+      handles->files->LockFile((fs::path(path) / kLockFile).string(), {}, &handles->lock, nullptr),
+      what));
   RAGMESH_RETURN_IF_ERROR(CheckLogs(handles->files.get(), path));
   std::vector<std::string> names;
   const bool exists = fs::exists(fs::path(path) / "CURRENT", error);

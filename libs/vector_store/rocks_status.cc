@@ -23,7 +23,8 @@ absl::Status FromRocks(const rocksdb::Status& status, absl::string_view what) {
         absl::StatusCode::kResourceExhausted, absl::StrCat(what, ": ", text),
         {.reason = "DISK_FULL", .next_step = "Free space on the store's disk, then write again."});
   }
-  if (status.IsIOError() && absl::StrContains(text, "lock")) {
+  if (status.IsIOError() && (absl::StrContains(text, "While lock file") ||
+                             absl::StrContains(text, "lock hold by current process"))) {
     return WrongState("STORE_LOCKED", absl::StrCat(what, " is open in another process: ", text),
                       "Stop the other process, or choose another directory.");
   }

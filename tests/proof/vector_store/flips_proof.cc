@@ -35,12 +35,14 @@ std::string MakeStore(const std::string& path, const Load& load) {
   return "";
 }
 
+bool IsLock(const std::string& name) { return name == "LOCK" || name == "ragmesh.lock"; }
+
 // Files that RocksDB never changes are shared with the original.
 void Copy(const std::string& from, const std::string& to, const std::string& changed) {
   fs::create_directory(to);
   for (const auto& entry : fs::directory_iterator(from)) {
     const std::string name = entry.path().filename();
-    if (name == "LOCK") continue;
+    if (IsLock(name)) continue;
     if (KindOf(name) == "sst" && name != changed) {
       fs::create_hard_link(entry.path(), to + "/" + name);
     } else {
@@ -92,7 +94,7 @@ void ProveFlips(Proof* proof) {
   std::map<std::string, std::vector<std::string>> names;
   for (const auto& entry : fs::directory_iterator(whole)) {
     const std::string name = entry.path().filename();
-    if (name != "LOCK" && entry.file_size() > 0) names[KindOf(name)].push_back(name);
+    if (!IsLock(name) && entry.file_size() > 0) names[KindOf(name)].push_back(name);
   }
   const std::uint64_t flips = proof->CountOr(kGate, kFull);
   for (std::uint64_t i = 0; i < flips; ++i) {
