@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -15,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "bench/store/random_text.h"
 #include "bench/worker/json_lines.h"
 #include "libs/base/sha256.h"
 #include "libs/base/status_macros.h"
@@ -31,37 +31,10 @@ using nlohmann::json;
 using vector_store::Store;
 
 constexpr std::uint32_t kDimension = 384;
-constexpr std::size_t kTextBytes = 600;
 constexpr std::size_t kChunksPerBatch = 1000;
 constexpr char kDigest[] = "digest";
 const stages::CollectionId kCollection{"default", "bench"};
 const CallContext kCall(absl::InfiniteFuture());
-
-std::vector<float> RandomUnit(std::mt19937* random) {
-  std::normal_distribution<float> normal;
-  std::vector<float> vector(kDimension);
-  double square = 0;
-  for (float& value : vector) {
-    value = normal(*random);
-    square += value * value;
-  }
-  for (float& value : vector) value = static_cast<float>(value / std::sqrt(square));
-  return vector;
-}
-
-// Words of four to ten letters, by Zipf's law over a vocabulary of 20,000.
-std::string RandomText(std::mt19937* random) {
-  std::uniform_real_distribution<double> uniform;
-  std::string text;
-  while (text.size() < kTextBytes) {
-    auto rank = static_cast<std::uint32_t>(std::pow(20'000.0, uniform(*random)));
-    for (std::uint32_t i = 0; i < 4 + rank % 7; ++i, rank = rank * 2654435761u + 1)
-      text.push_back(static_cast<char>('a' + (rank >> 16) % 26));
-    text.push_back(' ');
-  }
-  text.resize(kTextBytes);
-  return text;
-}
 
 stages::Upsert RandomUpsert(std::mt19937* random, const std::string& document, std::size_t chunks) {
   stages::Upsert upsert;
@@ -73,7 +46,7 @@ stages::Upsert RandomUpsert(std::mt19937* random, const std::string& document, s
     chunk.id = absl::StrCat(document, "-", i);
     chunk.chunk.ordinal = static_cast<std::uint32_t>(i);
     chunk.chunk.text = RandomText(random);
-    chunk.vector = RandomUnit(random);
+    chunk.vector = RandomUnit(kDimension, random);
     upsert.chunks.push_back(std::move(chunk));
   }
   return upsert;
@@ -215,7 +188,7 @@ absl::StatusOr<json> AnswerSearches(const json& request) {
   for (stages::SearchRequest& search : searches) {
     search.collection = kCollection;
     search.query_text = RandomText(&random).substr(0, 40);
-    search.query_vector = RandomUnit(&random);
+    search.query_vector = RandomUnit(kDimension, &random);
     search.embedder_digest = kDigest;
     search.principal_labels = {stages::kAllLabels};
   }

@@ -209,4 +209,21 @@ SlotSet Columns::WithAny(absl::string_view field, absl::Span<const std::string> 
   return set;
 }
 
+bool Columns::HasField(absl::string_view field, const SlotSet& among) const {
+  const std::uint64_t others = rows_ - among.Count();
+  for (const ValueKind kind : {ValueKind::kString, ValueKind::kNumber, ValueKind::kBool,
+                               ValueKind::kTime, ValueKind::kList}) {
+    const ValueColumn* const column = Find(kind, field);
+    if (column == nullptr) continue;
+    const ValueColumn::Range all = {0, column->values()};
+    // More rows than those outside, so that one of them is inside.
+    if (kind != ValueKind::kList && column->Count(all) > others) return true;
+    SlotSet rows(rows_);
+    column->AddTo(all, &rows);
+    rows.Intersect(among);
+    if (rows.Count() > 0) return true;
+  }
+  return false;
+}
+
 }  // namespace ragmesh::segment

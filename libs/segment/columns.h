@@ -43,6 +43,8 @@ class Columns {
   // Rows in which the list `field` has one of `values`.
   vector_index::SlotSet WithAny(absl::string_view field,
                                 absl::Span<const std::string> values) const;
+  // Whether a row of `among` has a value of the field.
+  bool HasField(absl::string_view field, const vector_index::SlotSet& among) const;
 
  private:
   friend struct FilterPlan;

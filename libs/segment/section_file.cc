@@ -162,6 +162,7 @@ absl::StatusOr<std::shared_ptr<const SectionFile>> SectionFile::Open(const std::
   if (Digest(end.data(), end.size()) != footer.digest) return damaged("has a damaged directory");
 
   file->data_size_ = footer.data_size;
+  file->digest_ = footer.digest;
   for (std::uint32_t i = 0; i < footer.sections; ++i) {
     DirectoryEntry entry;
     std::memcpy(&entry, end.data() + i * sizeof(entry), sizeof(entry));

@@ -76,6 +76,8 @@ class SectionFile {
   void Release(absl::string_view bytes) const { file_->Release(bytes); }
 
   std::uint64_t size_bytes() const { return file_->bytes().size(); }
+  // Of the digests of all its bytes: which file this is.
+  std::uint64_t digest() const { return digest_; }
   const std::string& path() const { return file_->path(); }
 
  private:
@@ -83,6 +85,7 @@ class SectionFile {
 
   std::shared_ptr<const MappedFile> file_;
   std::uint64_t data_size_ = 0;
+  std::uint64_t digest_ = 0;
   struct Part {
     std::string name;
     absl::string_view bytes;

@@ -42,7 +42,7 @@ absl::StatusOr<std::shared_ptr<const Segment>> Segment::Open(const std::string& 
   segment->memory_bytes_ = file.size_bytes() - segment->terms_->sizes().positions;
   RAGMESH_ASSIGN_OR_RETURN(const absl::string_view records, file.Section("records"));
   segment->memory_bytes_ -= records.size();
-  if (dimension > 0) RAGMESH_RETURN_IF_ERROR(segment->OpenVectors(stem, dimension));
+  if (dimension > 0 && rows > 0) RAGMESH_RETURN_IF_ERROR(segment->OpenVectors(stem, dimension));
   return std::shared_ptr<const Segment>(std::move(segment));
 }
 
@@ -74,6 +74,16 @@ absl::Status Segment::ReadVectors(absl::Span<const std::uint32_t> rows, float* o
     out += dimension_;
   }
   return absl::OkStatus();
+}
+
+std::uint64_t Segment::digest() const {
+  std::uint64_t digest = file_->digest();
+  for (const auto& file : {bytes_file_, vectors_file_}) {
+    // Boost's hash_combine: files that change places are another segment.
+    if (file != nullptr)
+      digest ^= file->digest() + 0x9e3779b97f4a7c15u + (digest << 6) + (digest >> 2);
+  }
+  return digest;
 }
 
 std::uint64_t Segment::disk_bytes() const {

@@ -35,8 +35,8 @@ class SegmentSource {
 
 // The files of a segment; all or none of them are of use.
 std::string SegmentPath(const std::string& stem);  // catalog, columns, postings, lists
-std::string BytesPath(const std::string& stem);    // vectors as bytes; only with a dimension
-std::string VectorsPath(const std::string& stem);  // vectors as floats; only with a dimension
+std::string BytesPath(const std::string& stem);    // vectors as bytes; only where there are any
+std::string VectorsPath(const std::string& stem);  // vectors as floats; only where there are any
 
 // Thread-safe.
 class Segment final : public SegmentSource {
@@ -62,6 +62,8 @@ class Segment final : public SegmentSource {
   const lexical::PostingsImage& terms() const { return *terms_; }
   const vector_index::ListIndex* lists() const { return lists_.has_value() ? &*lists_ : nullptr; }
   std::uint64_t disk_bytes() const;
+  // Of all its files: which segment this is.
+  std::uint64_t digest() const;
   // Of the files, what searches read all the time: everything but vectors as floats, records and
   // positions.
   std::uint64_t memory_bytes() const { return memory_bytes_; }

@@ -10,7 +10,6 @@
 #include <tuple>
 #include <utility>
 
-#include "libs/base/check.h"
 #include "libs/base/status_macros.h"
 #include "libs/vector_index/list_builder.h"
 
@@ -40,12 +39,12 @@ class Writing {
         }
       }
     }
-    RAGMESH_CHECK(!kept_.empty(), "a segment has chunks");
   }
 
   absl::Status Write(DescribeDocument describe) {
     RAGMESH_ASSIGN_OR_RETURN(file_, SectionWriter::Create(SegmentPath(stem_)));
-    RAGMESH_RETURN_IF_ERROR(content_.dimension > 0 ? WriteVectors() : KeepOrder());
+    RAGMESH_RETURN_IF_ERROR(content_.dimension > 0 && !kept_.empty() ? WriteVectors()
+                                                                     : KeepOrder());
     RAGMESH_RETURN_IF_ERROR(WriteFacts(describe));
     RAGMESH_RETURN_IF_ERROR(WriteTerms());
     // The file whose name makes a segment comes last.

@@ -25,7 +25,7 @@ struct SegmentContent {
     const SegmentSource* source = nullptr;
     const vector_index::SlotSet* kept = nullptr;  // rows that the new segment takes
   };
-  std::vector<Part> parts;  // at least one row of them is kept
+  std::vector<Part> parts;
   // Documents whose records lie in the new segment, in the order of numbers.
   std::vector<CatalogDocument> documents;
   // Vectors that were searched for lately, for the margins of the index; may be none.

@@ -51,12 +51,17 @@ struct CollectionConfig {
   double bm25_k1 = 1.2;
   double bm25_b = 0.75;
   FieldWeights lexical_weights = {1, 1, 1};
+  // Share of the nearest chunks that a dense search finds on average, 0.8 to 1; 1 compares every
+  // vector.
+  double dense_recall = 0.99;
 };
 
 struct CollectionStats {
   std::uint64_t documents = 0;
   std::uint64_t chunks = 0;
-  std::uint64_t terms = 0;  // distinct lexical terms
+  // Distinct lexical terms of each part of the index, summed; in parts on disk also those of chunks
+  // that have gone, until they are merged away.
+  std::uint64_t terms = 0;
   std::uint64_t text_bytes = 0;
   std::uint64_t disk_bytes = 0;    // of the whole store on disk, shared by all collections
   std::uint64_t memory_bytes = 0;  // of this collection's search image

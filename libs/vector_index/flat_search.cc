@@ -12,6 +12,8 @@
 namespace ragmesh::vector_index {
 namespace {
 
+constexpr std::uint32_t kRowsPerBlock = 1024;  // a thread takes at a time
+
 // Below this many floats a scan is done before another thread has woken up (about 0.2 ms).
 constexpr std::uint64_t kFloatsWorthAThread = 1 << 20;
 

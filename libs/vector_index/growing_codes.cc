@@ -24,7 +24,7 @@ class GrowingRows {
 
   absl::Span<const ListEntry> lists() const { return {&entry_, 1}; }
   const std::uint8_t* block(std::uint32_t number) const {
-    return reinterpret_cast<const std::uint8_t*>(codes_.blocks[number]->data());
+    return reinterpret_cast<const std::uint8_t*>((*codes_.blocks)[number].data());
   }
   void Score(absl::Span<const std::uint32_t> rows, float* scores) const {
     const std::size_t bytes = rows_.dimension * sizeof(float);
@@ -54,13 +54,12 @@ void GrowingCodes::Append(absl::Span<const float> vector) {
   waiting_.resize(at + frame_->size());
   frame_->rotation().Apply(vector.data(), waiting_.data() + at);
   if (waiting_.size() < kSignLanes * frame_->size()) return;
-  auto memory = std::make_shared<linalg::AlignedBytes>();
-  memory->Reserve(frame_->block_bytes());
-  SignBlock block(*frame_, reinterpret_cast<std::uint8_t*>(memory->data()));
+  linalg::AlignedBytes memory;
+  memory.Reserve(frame_->block_bytes());
+  SignBlock block(*frame_, reinterpret_cast<std::uint8_t*>(memory.data()));
   for (std::size_t lane = 0; lane < kSignLanes; ++lane)
     block.Set(lane, waiting_.data() + lane * frame_->size(), frame_->turned_mean().data());
-  blocks_.push_back(std::move(memory));
-  coded_ += kSignLanes;
+  blocks_.Append(std::move(memory));
   waiting_.clear();
 }
 

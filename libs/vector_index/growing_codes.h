@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "libs/base/append_only.h"
 #include "libs/linalg/gemm.h"
 #include "libs/linalg/kernels.h"
 #include "libs/vector_index/coding.h"
@@ -16,15 +17,15 @@
 
 namespace ragmesh::vector_index {
 
-// What a reader scans; keeps its blocks alive.
+// What a reader scans. Borrowed from its GrowingCodes.
 struct CodeView {
-  std::shared_ptr<const Frame> frame;
+  const Frame* frame = nullptr;
   std::uint32_t rows = 0;  // that have codes: whole blocks of 64
-  std::vector<std::shared_ptr<const linalg::AlignedBytes>> blocks;
+  const AppendOnly<linalg::AlignedBytes>* blocks = nullptr;
 };
 
-// Append and view() must not run at the same time; a view may be read at any time afterwards. Rows
-// get their codes by the 64, so that none is written where a reader may be reading.
+// One writer at a time appends; others may call view(rows) for rows they know of. Rows get their
+// codes by the 64, so that none is written where a reader may be reading.
 class GrowingCodes {
  public:
   // All vectors are coded around `frame`'s mean.
@@ -32,14 +33,18 @@ class GrowingCodes {
 
   // The next row, of frame dimension values.
   void Append(absl::Span<const float> vector);
-  CodeView view() const { return {frame_, coded_, {blocks_.begin(), blocks_.end()}}; }
+  // Of the first `rows` rows.
+  CodeView view(std::uint32_t rows) const {
+    constexpr auto kLanes = static_cast<std::uint32_t>(linalg::kSignLanes);
+    return {frame_.get(), rows / kLanes * kLanes, &blocks_};
+  }
+  const std::shared_ptr<const Frame>& frame() const { return frame_; }
   std::uint64_t memory_bytes() const { return blocks_.size() * frame_->block_bytes(); }
 
  private:
   const std::shared_ptr<const Frame> frame_;
-  std::uint32_t coded_ = 0;
   std::vector<float> waiting_;  // turned vectors of the next block
-  std::vector<std::shared_ptr<linalg::AlignedBytes>> blocks_;
+  AppendOnly<linalg::AlignedBytes> blocks_;
 };
 
 // Offers to `shortlist` the rows of `rows` that may be among the k best of those whose bit is set

@@ -53,6 +53,7 @@ class ListIndex {
   std::size_t dimension() const { return frame_->dimension(); }
   absl::Span<const ListEntry> lists() const { return entries_; }
   const Frame& frame() const { return *frame_; }
+  const std::shared_ptr<const Frame>& shared_frame() const { return frame_; }
   // Between those of the targets on both sides of `recall`; those of the lowest or highest outside.
   SearchMargins MarginsFor(float recall) const;
 

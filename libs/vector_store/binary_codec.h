@@ -80,6 +80,7 @@ enum class RecordKind : std::uint8_t {
   kTokens = 'W',
   kReplay = 'R',
   kPageToken = 'P',
+  kParts = 'G',
 };
 
 // kind, version, payload, CRC-32 of all before it.

@@ -8,13 +8,14 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "libs/base/call_context.h"
 #include "libs/lexical/query.h"
 #include "libs/ranking/candidate.h"
 #include "libs/stages/vector_store.h"
-#include "libs/vector_index/flat_search.h"
-#include "libs/vector_index/slot_set.h"
+#include "libs/vector_index/top_k.h"
+#include "libs/vector_store/dense_search.h"
 #include "libs/vector_store/image.h"
 
 namespace ragmesh::vector_store {
@@ -23,15 +24,16 @@ namespace ragmesh::vector_store {
 struct SearchScope {
   const Image& image;
   const ImageView& view;
-  const vector_index::SlotSet& allowed;  // chunks that may be found
-  absl::Span<const float> query;         // empty: no vectors are compared
-  const lexical::Query& words;           // no clauses: no words are
+  const ChunkSets& allowed;       // chunks that may be found
+  std::size_t dimension;          // of the collection's vectors
+  absl::Span<const float> query;  // empty: no vectors are compared
+  const lexical::Query& words;    // no clauses: no words are
   lexical::Bm25 bm25;
-  vector_index::FlatSearchOptions flat;
+  DenseOptions dense;
 };
 
 // How DenseList finds its chunks, for explanations.
-inline constexpr char kDensePlan[] = "exact scan";
+absl::string_view DensePlanName(const SearchScope& scope);
 
 // The best `limit` chunks by cosine, and by BM25, best first, ties by chunk id.
 absl::StatusOr<std::vector<vector_index::ScoredSlot>> DenseList(const SearchScope& scope,
@@ -47,7 +49,7 @@ absl::StatusOr<std::vector<vector_index::ScoredSlot>> LexicalList(const SearchSc
 absl::Status FillScores(const SearchScope& scope, std::vector<ranking::Candidate>* candidates);
 
 // Cosine of two stored chunks.
-double CosineOf(const SearchScope& scope, std::uint32_t a, std::uint32_t b);
+absl::StatusOr<double> CosineOf(const SearchScope& scope, std::uint32_t a, std::uint32_t b);
 
 }  // namespace ragmesh::vector_store
 

@@ -7,7 +7,9 @@
 #include "libs/base/error.h"
 #include "libs/base/sha256.h"
 #include "libs/base/status_macros.h"
+#include "libs/segment/segment.h"
 #include "libs/vector_store/indexed_text.h"
+#include "libs/vector_store/part_records.h"
 
 namespace ragmesh::vector_store {
 namespace {
@@ -27,11 +29,17 @@ CollectionCheck::CollectionCheck(std::uint32_t number, const CollectionRecord& r
       mender_(*mender) {}
 
 absl::Status CollectionCheck::Run(const CallContext& call) {
+  const std::uint64_t repaired = mender_.report().repaired;
   RAGMESH_RETURN_IF_ERROR(CheckDocuments(call));
   RAGMESH_RETURN_IF_ERROR(CheckTexts(call));
   RAGMESH_RETURN_IF_ERROR(CheckChunks(call));
   for (const Family family : {Family::kIndex, Family::kVectors, Family::kTokens})
     RAGMESH_RETURN_IF_ERROR(CheckOrphans(family, call));
+  if (mender_.report().repaired == repaired) {
+    RAGMESH_RETURN_IF_ERROR(CheckSegments(call));
+  } else {
+    RAGMESH_RETURN_IF_ERROR(ForgetSegments("is of chunks that have been mended"));
+  }
   RAGMESH_RETURN_IF_ERROR(CheckReplays());
   RAGMESH_RETURN_IF_ERROR(CheckState());
   ++mender_.report().collections;
@@ -57,10 +65,12 @@ absl::Status CollectionCheck::CheckDocuments(const CallContext& call) {
     last_document_ = std::max(last_document_, number);
     documents_[number];  // also when it is damaged: its chunks do not belong to nothing
     auto record = Decode(Family::kDocuments, at->key(), DecodeDocument(at->value()), kWriteAnew);
+    has_damaged_documents_ |= !record.has_value();
     if (!record.has_value()) continue;
     const stages::StoredDocument& document = record->document;
     documents_[number] = {document.id, document.info.title, document.version};
     texts_[number] = {record->text_bytes, record->text_sha256};
+    text_bytes_ += record->text_bytes;
     if (!document_ids_.insert(document.id).second) {
       mender_.Report(name_, Family::kDocuments, at->key(),
                      "another document record has the same id", kWriteAnew);
@@ -216,6 +226,59 @@ absl::Status CollectionCheck::CheckReplays() {
   return at->status();
 }
 
+// Segments hold what other records hold too, so all of them go when one is wrong.
+absl::Status CollectionCheck::CheckSegments(const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(const auto stored, mender_.database().Get(Family::kSegments, prefix_));
+  if (!stored.has_value()) return absl::OkStatus();
+  ++mender_.report().values;
+  const auto parts = DecodeParts(*stored);
+  if (!parts.ok()) return ForgetSegments(std::string(parts.status().message()));
+  absl::flat_hash_set<std::uint64_t> removed;  // chunks
+  const auto at = mender_.database().Walk(Family::kRemoved, prefix_);
+  for (; at->Valid(); at->Next()) {
+    RAGMESH_RETURN_IF_ERROR(call.Check());
+    ++mender_.report().values;
+    const auto item = ParseRemovedKey(at->key());
+    const absl::Status value = !item.ok()          ? item.status()
+                               : item->is_document ? DecodeCounter(at->value()).status()
+                                                   : DecodeIndexEntry(at->value()).status();
+    if (!value.ok()) return ForgetSegments(std::string(value.message()));
+    if (!item->is_document) removed.insert(item->number);
+  }
+  RAGMESH_RETURN_IF_ERROR(at->status());
+  std::uint64_t live = 0;
+  for (const SegmentRecord& record : parts->segments) {
+    const std::string stem = mender_.segments().Stem(number_, record.number);
+    const auto segment = segment::Segment::Open(stem, record_.config.dimension);
+    if (!segment.ok()) return ForgetSegments(std::string(segment.status().message()));
+    if ((*segment)->digest() != record.digest)
+      return ForgetSegments(absl::StrCat(stem, " is not the segment that the store wrote"));
+    for (std::uint32_t row = 0; row < (*segment)->rows(); ++row) {
+      if (row % kValuesPerCheck == 0) RAGMESH_RETURN_IF_ERROR(call.Check());
+      const std::uint64_t chunk = (*segment)->chunk(row).number;
+      if (removed.contains(chunk)) continue;
+      ++live;
+      if (!chunks_.contains(chunk))
+        return ForgetSegments(absl::StrCat(stem, " has chunk ", chunk, ", which is not there"));
+    }
+  }
+  std::uint64_t expected = 0;
+  for (const std::uint64_t chunk : chunks_) expected += chunk < parts->first_chunk ? 1 : 0;
+  if (live == expected) return absl::OkStatus();
+  return ForgetSegments(
+      absl::StrCat("the segments have ", live, " chunks that are there, of ", expected));
+}
+
+absl::Status CollectionCheck::ForgetSegments(const std::string& problem) {
+  RAGMESH_ASSIGN_OR_RETURN(const auto stored, mender_.database().Get(Family::kSegments, prefix_));
+  if (stored.has_value()) {
+    RAGMESH_RETURN_IF_ERROR(mender_.Remove(name_, Family::kSegments, prefix_, *stored,
+                                           absl::StrCat("the collection's search files: ", problem,
+                                                        "; they are made anew when it opens")));
+  }
+  return mender_.Forget(Family::kRemoved, prefix_);
+}
+
 absl::Status CollectionCheck::CheckState() {
   RAGMESH_ASSIGN_OR_RETURN(const auto stored, mender_.database().Get(Family::kStates, prefix_));
   ++mender_.report().values;
@@ -243,9 +306,11 @@ absl::Status CollectionCheck::CheckState() {
                     ", there are ", real);
     *value = real;
   };
-  if (!decoded.ok()) state.documents = state.chunks = std::nullopt;
+  if (!decoded.ok()) state.documents = state.chunks = state.text_bytes = std::nullopt;
   set("documents", &state.documents, documents_.size());
   set("chunks", &state.chunks, chunks_.size());
+  // What a damaged record counts for is not known.
+  if (!has_damaged_documents_) set("bytes of text", &state.text_bytes, text_bytes_);
   if (problem.empty()) return absl::OkStatus();
   return mender_.Put(name_, Family::kStates, prefix_, Encode(state), problem);
 }

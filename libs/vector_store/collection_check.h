@@ -15,6 +15,7 @@
 #include "libs/lexical/analyzer.h"
 #include "libs/vector_store/database.h"
 #include "libs/vector_store/records.h"
+#include "libs/vector_store/segment_folder.h"
 #include "libs/vector_store/store_check.h"
 
 namespace ragmesh::vector_store {
@@ -24,7 +25,11 @@ class Mender {
  public:
   Mender(Database* database, const StoreCheckOptions& options,
          absl::FunctionRef<void(const Finding&)> found, StoreCheckReport* report)
-      : database_(*database), options_(options), found_(found), report_(*report) {}
+      : database_(*database),
+        options_(options),
+        found_(found),
+        report_(*report),
+        segments_(options.path) {}
 
   // Nothing here mends it.
   void Report(const std::string& collection, Family family, absl::string_view key,
@@ -35,10 +40,14 @@ class Mender {
   // Mended by taking it out, after it was written to the file of what was removed.
   absl::Status Remove(const std::string& collection, Family family, absl::string_view key,
                       absl::string_view value, const std::string& problem);
+  // Takes out everything under `prefix`, when mending, without a word: it meant something only
+  // beside what was removed before.
+  absl::Status Forget(Family family, absl::string_view prefix);
   // Commits what is gathered; also done by the others once it is much.
   absl::Status Flush();
 
   Database& database() { return database_; }
+  const SegmentFolder& segments() const { return segments_; }
   StoreCheckReport& report() { return report_; }
 
  private:
@@ -48,6 +57,7 @@ class Mender {
   const StoreCheckOptions& options_;
   const absl::FunctionRef<void(const Finding&)> found_;
   StoreCheckReport& report_;
+  const SegmentFolder segments_;
   WriteSet writes_;
   std::string removed_;  // lines for the file
   std::size_t waiting_ = 0;
@@ -73,6 +83,8 @@ class CollectionCheck {
   absl::Status CheckIndexEntry(absl::string_view key, const ChunkRecord& chunk, const Owner& owner);
   absl::Status CheckOrphans(Family family, const CallContext& call);
   absl::Status CheckReplays();
+  absl::Status CheckSegments(const CallContext& call);
+  absl::Status ForgetSegments(const std::string& problem);
   absl::Status CheckState();
   // Counts a value; what is wrong with its checksum or layout.
   template <typename T>
@@ -93,7 +105,9 @@ class CollectionCheck {
   absl::flat_hash_map<std::uint64_t, Text> texts_;  // that documents must have
   absl::flat_hash_set<std::uint64_t> chunks_;       // numbers of chunk records, damaged ones too
   absl::flat_hash_set<std::string> chunk_ids_, document_ids_;
-  std::uint64_t last_document_ = 0, last_chunk_ = 0, last_sequence_ = 0, entries_ = 0;
+  std::uint64_t last_document_ = 0, last_chunk_ = 0, last_sequence_ = 0, entries_ = 0,
+                text_bytes_ = 0;
+  bool has_damaged_documents_ = false;
 };
 
 }  // namespace ragmesh::vector_store

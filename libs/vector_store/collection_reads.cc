@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/vector_store/filter.h"
 #include "libs/vector_store/filter_fields.h"
 #include "libs/vector_store/limits.h"
 #include "libs/vector_store/page_token.h"
@@ -17,8 +18,6 @@
 namespace ragmesh::vector_store {
 namespace {
 
-using vector_index::SlotSet;
-
 // Longest wait for a committed write to become visible; it is only memory work away.
 constexpr absl::Duration kMaxPublishTime = absl::Seconds(5);
 
@@ -28,19 +27,7 @@ constexpr std::size_t kDocumentsPerStep = 1024;  // listed between two looks at 
 
 stages::StoredDocument WithoutText(DocumentRecord record) { return std::move(record.document); }
 
-bool IsVisible(const ImageView& view, std::uint32_t document,
-               const std::optional<stages::Filter>& filter) {
-  const ImageDocument& entry = view.documents[document];
-  return view.live_documents.Contains(document) && view.principal.Sees(entry) &&
-         (!filter.has_value() || Matches(*filter, entry.subject()));
-}
-
 }  // namespace
-
-std::shared_ptr<Image> StoredCollection::image() const {
-  absl::MutexLock lock(&mutex_);
-  return image_;
-}
 
 stages::CollectionConfig StoredCollection::config() const {
   absl::MutexLock lock(&mutex_);
@@ -52,13 +39,10 @@ absl::Status StoredCollection::CheckAlive() const {
   return removed_ ? NotFound("collection", record_.config.id.name) : absl::OkStatus();
 }
 
-bool StoredCollection::AwaitNewer(const std::shared_ptr<Image>& image,
-                                  std::uint64_t sequence) const {
+bool StoredCollection::AwaitNewer(std::uint64_t sequence) const {
   const absl::Time deadline = absl::Now() + kMaxPublishTime;
   while (absl::Now() < deadline) {
-    // A compaction may have put another image in the place of the one the view is of.
-    if (image->AwaitAfter(sequence, absl::Now() + absl::Milliseconds(10)) || this->image() != image)
-      return true;
+    if (image_->AwaitAfter(sequence, absl::Now() + absl::Milliseconds(10))) return true;
     if (!CheckAlive().ok()) return true;
   }
   return false;
@@ -68,7 +52,7 @@ absl::StatusOr<std::optional<std::vector<stages::StoredChunk>>> StoredCollection
     const ImageView& view, absl::Span<const std::uint32_t> slots, stages::ChunkParts parts) const {
   std::vector<std::string> keys;
   keys.reserve(slots.size());
-  for (const std::uint32_t slot : slots) keys.push_back(ItemKey(number_, view.chunks[slot].number));
+  for (const std::uint32_t slot : slots) keys.push_back(ItemKey(number_, view.chunk(slot).number));
   RAGMESH_ASSIGN_OR_RETURN(const auto values,
                            resources_->database->MultiGet(Family::kChunks, keys));
   std::vector<stages::StoredChunk> chunks;
@@ -77,9 +61,9 @@ absl::StatusOr<std::optional<std::vector<stages::StoredChunk>>> StoredCollection
     if (!values[i].has_value()) return std::optional<std::vector<stages::StoredChunk>>();
     RAGMESH_ASSIGN_OR_RETURN(ChunkRecord record, DecodeChunk(*values[i]));
     chunks.push_back(std::move(record.chunk));
-    if (parts.vector && view.rows.dimension > 0) {
-      const float* row = view.rows.Row(slots[i]);
-      chunks.back().vector.assign(row, row + view.rows.dimension);
+    if (parts.vector && dimension_ > 0) {
+      RAGMESH_ASSIGN_OR_RETURN(const float* const vector, view.Vector(slots[i]));
+      chunks.back().vector.assign(vector, vector + dimension_);
     }
   }
   if (parts.tokens) RAGMESH_RETURN_IF_ERROR(AddTokens(keys, &chunks));
@@ -109,15 +93,12 @@ absl::StatusOr<stages::StoredDocument> StoredCollection::GetDocument(
     const CallContext& call) const {
   return ReadConsistently<stages::StoredDocument>(
       principal_labels, call,
-      [&](const Image& image,
-          const ImageView& view) -> absl::StatusOr<std::optional<stages::StoredDocument>> {
-        const auto index = image.FindDocument(document_id);
-        // An index beyond the view belongs to a write that is newer than it.
-        if (index.has_value() && *index >= view.documents.size())
-          return std::optional<stages::StoredDocument>();
-        if (!index.has_value() || !IsVisible(view, *index, std::nullopt))
-          return NotFound("document", document_id);
-        const std::string key = ItemKey(number_, view.documents[*index].number);
+      [&](const ImageView& view) -> absl::StatusOr<std::optional<stages::StoredDocument>> {
+        const auto index = view.FindDocument(document_id);
+        if (!index.has_value()) return NotFound("document", document_id);
+        RAGMESH_ASSIGN_OR_RETURN(const bool seen, view.Sees(*index, std::nullopt));
+        if (!seen) return NotFound("document", document_id);
+        const std::string key = ItemKey(number_, view.document_number(*index));
         RAGMESH_ASSIGN_OR_RETURN(const auto value,
                                  resources_->database->Get(Family::kDocuments, key));
         RAGMESH_ASSIGN_OR_RETURN(const auto text, resources_->database->Get(Family::kTexts, key));
@@ -141,31 +122,35 @@ absl::StatusOr<stages::DocumentPage> StoredCollection::ListDocuments(
   }
   return ReadConsistently<stages::DocumentPage>(
       principal_labels, call,
-      [&](const Image& image,
-          const ImageView& view) -> absl::StatusOr<std::optional<stages::DocumentPage>> {
-        if (filter.has_value()) RAGMESH_RETURN_IF_ERROR(CheckFilterFields(view, *filter, call));
+      [&](const ImageView& view) -> absl::StatusOr<std::optional<stages::DocumentPage>> {
+        if (filter.has_value()) {
+          RAGMESH_ASSIGN_OR_RETURN(const ChunkSets visible, VisibleChunks(view, call));
+          RAGMESH_RETURN_IF_ERROR(CheckFilterFields(view, visible, *filter, call));
+        }
         // One more than a page, to know whether there is a next one.
         std::vector<std::uint32_t> found;
         std::optional<std::string> after = start;
         while (found.size() <= page.size) {
           RAGMESH_RETURN_IF_ERROR(call.Check());
-          const std::vector<std::uint32_t> step = image.DocumentsAfter(after, kDocumentsPerStep);
+          const std::vector<std::uint32_t> step =
+              view.DocumentsAfter(after.has_value() ? &*after : nullptr, kDocumentsPerStep);
           if (step.empty()) break;
           for (const std::uint32_t index : step) {
-            if (index >= view.documents.size()) return std::optional<stages::DocumentPage>();
-            if (found.size() <= page.size && IsVisible(view, index, filter)) found.push_back(index);
+            if (found.size() > page.size) break;
+            RAGMESH_ASSIGN_OR_RETURN(const bool seen, view.Sees(index, filter));
+            if (seen) found.push_back(index);
           }
-          after = view.documents[step.back()].id;
+          after = std::string(view.document_id(step.back()));
         }
         stages::DocumentPage result;
         if (found.size() > page.size) {
           found.pop_back();
           result.next_token = EncodePageToken(
-              {Listing::kDocuments, number_, view.documents[found.back()].id, 0, ""});
+              {Listing::kDocuments, number_, std::string(view.document_id(found.back())), 0, ""});
         }
         std::vector<std::string> keys;
         for (const std::uint32_t index : found)
-          keys.push_back(ItemKey(number_, view.documents[index].number));
+          keys.push_back(ItemKey(number_, view.document_number(index)));
         RAGMESH_ASSIGN_OR_RETURN(const auto values,
                                  resources_->database->MultiGet(Family::kDocuments, keys));
         for (const auto& value : values) {
@@ -183,14 +168,15 @@ absl::StatusOr<std::vector<stages::StoredChunk>> StoredCollection::GetChunks(
   RAGMESH_RETURN_IF_ERROR(ValidateIds("chunk_ids", chunk_ids));
   using Chunks = std::vector<stages::StoredChunk>;
   return ReadConsistently<Chunks>(
-      principal_labels, call,
-      [&](const Image& image, const ImageView& view) -> absl::StatusOr<std::optional<Chunks>> {
+      principal_labels, call, [&](const ImageView& view) -> absl::StatusOr<std::optional<Chunks>> {
         std::vector<std::uint32_t> slots;
         for (const std::string& id : chunk_ids) {
-          const auto slot = image.FindChunk(id);
+          const auto slot = view.FindChunk(id);
           if (!slot.has_value()) continue;
-          if (*slot >= view.chunks.size()) return std::optional<Chunks>();
-          if (IsVisible(view, view.chunks[*slot].document, std::nullopt)) slots.push_back(*slot);
+          const auto document = view.FindNumber(view.chunk(*slot).document_number);
+          if (!document.has_value()) return std::optional<Chunks>();
+          RAGMESH_ASSIGN_OR_RETURN(const bool seen, view.Sees(*document, std::nullopt));
+          if (seen) slots.push_back(*slot);
         }
         return FetchChunks(view, slots, parts);
       });
@@ -206,58 +192,57 @@ absl::StatusOr<stages::ChunkPage> StoredCollection::ListChunks(
   }
   return ReadConsistently<stages::ChunkPage>(
       principal_labels, call,
-      [&](const Image& image,
-          const ImageView& view) -> absl::StatusOr<std::optional<stages::ChunkPage>> {
+      [&](const ImageView& view) -> absl::StatusOr<std::optional<stages::ChunkPage>> {
         std::vector<std::uint32_t> found;
-        // False when the image has moved on: the document is newer than the view, or gone since.
-        const auto take = [&](std::uint32_t document) {
-          if (document >= view.documents.size()) return false;
-          if (!IsVisible(view, document, std::nullopt)) return true;
+        const auto take = [&](std::uint32_t document) -> absl::Status {
+          RAGMESH_ASSIGN_OR_RETURN(const bool seen, view.Sees(document, std::nullopt));
+          if (!seen) return absl::OkStatus();
           const bool resumes =
-              start.has_value() && view.documents[document].id == start->document_id;
-          const auto slots = image.ChunksOf(document);
-          if (!slots.has_value()) return false;
-          for (const std::uint32_t slot : *slots) {
+              start.has_value() && view.document_id(document) == start->document_id;
+          for (const std::uint32_t slot : view.ChunksOf(view.document_number(document))) {
             if (found.size() > page.size) break;
-            if (slot >= view.chunks.size()) return false;
-            const ImageChunk& chunk = view.chunks[slot];
-            if (resumes &&
-                std::tie(chunk.ordinal, chunk.id) <= std::tie(start->ordinal, start->chunk_id))
+            const segment::CatalogChunk chunk = view.chunk(slot);
+            if (resumes && std::pair(chunk.ordinal, chunk.id) <=
+                               std::pair(start->ordinal, absl::string_view(start->chunk_id)))
               continue;
             found.push_back(slot);
           }
-          return true;
+          return absl::OkStatus();
         };
         if (!document_id.empty()) {
-          const auto index = image.FindDocument(document_id);
+          const auto index = view.FindDocument(document_id);
           if (!index.has_value()) return NotFound("document", document_id);
-          if (*index < view.documents.size() && !IsVisible(view, *index, std::nullopt)) {
-            return NotFound("document", document_id);
-          }
-          if (!take(*index)) return std::optional<stages::ChunkPage>();
+          RAGMESH_ASSIGN_OR_RETURN(const bool seen, view.Sees(*index, std::nullopt));
+          if (!seen) return NotFound("document", document_id);
+          RAGMESH_RETURN_IF_ERROR(take(*index));
         } else {
           std::optional<std::string> after;
           if (start.has_value()) {
-            const auto resumed = image.FindDocument(start->document_id);
-            if (resumed.has_value() && !take(*resumed)) return std::optional<stages::ChunkPage>();
+            if (const auto resumed = view.FindDocument(start->document_id); resumed.has_value())
+              RAGMESH_RETURN_IF_ERROR(take(*resumed));
             after = start->document_id;
           }
           while (found.size() <= page.size) {
             RAGMESH_RETURN_IF_ERROR(call.Check());
-            const std::vector<std::uint32_t> step = image.DocumentsAfter(after, kDocumentsPerStep);
+            const std::vector<std::uint32_t> step =
+                view.DocumentsAfter(after.has_value() ? &*after : nullptr, kDocumentsPerStep);
             if (step.empty()) break;
             for (const std::uint32_t index : step) {
-              if (!take(index)) return std::optional<stages::ChunkPage>();
+              if (found.size() > page.size) break;
+              RAGMESH_RETURN_IF_ERROR(take(index));
             }
-            after = view.documents[step.back()].id;
+            after = std::string(view.document_id(step.back()));
           }
         }
         stages::ChunkPage result;
         if (found.size() > page.size) {
           found.resize(page.size);
-          const ImageChunk& last = view.chunks[found.back()];
-          result.next_token = EncodePageToken(
-              {Listing::kChunks, number_, view.documents[last.document].id, last.ordinal, last.id});
+          const segment::CatalogChunk last = view.chunk(found.back());
+          const auto owner = view.FindNumber(last.document_number);
+          if (!owner.has_value()) return std::optional<stages::ChunkPage>();
+          result.next_token =
+              EncodePageToken({Listing::kChunks, number_, std::string(view.document_id(*owner)),
+                               last.ordinal, std::string(last.id)});
         }
         RAGMESH_ASSIGN_OR_RETURN(auto chunks, FetchChunks(view, found, parts));
         if (!chunks.has_value()) return std::optional<stages::ChunkPage>();
@@ -272,10 +257,9 @@ absl::StatusOr<std::uint64_t> StoredCollection::CountChunks(
   RAGMESH_RETURN_IF_ERROR(ValidatePrincipal(principal_labels));
   if (filter.has_value()) RAGMESH_RETURN_IF_ERROR(ValidateFilter(*filter));
   RAGMESH_RETURN_IF_ERROR(CheckAlive());
-  const ImageView view = image()->View(principal_labels);
-  if (filter.has_value()) RAGMESH_RETURN_IF_ERROR(CheckFilterFields(view, *filter, call));
-  RAGMESH_ASSIGN_OR_RETURN(const SlotSet allowed, AllowedChunks(view, filter, call));
-  return allowed.Count();
+  RAGMESH_ASSIGN_OR_RETURN(const ChunkSets allowed,
+                           AllowedChunks(image_->View(principal_labels), filter, call));
+  return allowed.count;
 }
 
 }  // namespace ragmesh::vector_store

@@ -27,8 +27,8 @@ absl::StatusOr<std::vector<std::vector<stages::TermScore>>> ExplainTerms(
     const SearchScope& scope, const std::vector<std::uint32_t>& slots) {
   std::vector<std::uint32_t> ascending = slots;
   std::sort(ascending.begin(), ascending.end());
-  RAGMESH_ASSIGN_OR_RETURN(const auto explained,
-                           scope.image.ExplainLexical(scope.words, scope.bm25, ascending));
+  RAGMESH_ASSIGN_OR_RETURN(const auto explained, scope.image.ExplainLexical(scope.view, scope.words,
+                                                                            scope.bm25, ascending));
   std::vector<std::vector<stages::TermScore>> terms(slots.size());
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const auto at = std::lower_bound(ascending.begin(), ascending.end(), slots[i]);
@@ -42,24 +42,17 @@ absl::StatusOr<std::vector<std::vector<stages::TermScore>>> ExplainTerms(
 
 }  // namespace
 
-using vector_index::SlotSet;
-
-absl::StatusOr<bool> StoredCollection::AddNeighbours(const Image& image, const ImageView& view,
+absl::StatusOr<bool> StoredCollection::AddNeighbours(const ImageView& view,
                                                      absl::Span<const std::uint32_t> slots,
                                                      const stages::NeighbourWindow& window,
                                                      stages::SearchResult* result) const {
   absl::flat_hash_map<std::uint64_t, std::vector<std::uint32_t>> chunks_of;
   std::vector<ranking::Place> places;
   for (const std::uint32_t slot : slots) {
-    const std::uint32_t document = view.chunks[slot].document;
+    const std::uint64_t document = view.chunk(slot).document_number;
     const auto [it, inserted] = chunks_of.try_emplace(document);
-    if (inserted) {
-      auto chunks = image.ChunksOf(document);
-      if (!chunks.has_value()) return false;
-      it->second = *std::move(chunks);
-    }
+    if (inserted) it->second = view.ChunksOf(document);
     const auto at = std::find(it->second.begin(), it->second.end(), slot);
-    if (at == it->second.end()) return false;
     places.push_back({document, static_cast<std::uint32_t>(at - it->second.begin())});
   }
   const auto surroundings = ranking::Surround(places, window, [&](std::uint64_t document) {
@@ -67,10 +60,8 @@ absl::StatusOr<bool> StoredCollection::AddNeighbours(const Image& image, const I
   });
   std::vector<std::uint32_t> wanted;
   for (std::size_t i = 0; i < places.size(); ++i) {
-    for (const std::uint32_t position : surroundings[i].positions) {
+    for (const std::uint32_t position : surroundings[i].positions)
       wanted.push_back(chunks_of[places[i].document][position]);
-      if (wanted.back() >= view.chunks.size()) return false;
-    }
   }
   RAGMESH_ASSIGN_OR_RETURN(auto chunks, FetchChunks(view, wanted, {}));
   if (!chunks.has_value()) return false;
@@ -85,7 +76,7 @@ absl::StatusOr<bool> StoredCollection::AddNeighbours(const Image& image, const I
   return true;
 }
 
-absl::StatusOr<bool> StoredCollection::FillHits(const Image& image, const ImageView& view,
+absl::StatusOr<bool> StoredCollection::FillHits(const ImageView& view,
                                                 const stages::SearchRequest& request,
                                                 const RankedHits& ranked,
                                                 stages::SearchResult* result) const {
@@ -113,7 +104,7 @@ absl::StatusOr<bool> StoredCollection::FillHits(const Image& image, const ImageV
     result->hits.push_back(std::move(hit));
   }
   if (request.neighbours.before + request.neighbours.after == 0) return true;
-  return AddNeighbours(image, view, slots, request.neighbours, result);
+  return AddNeighbours(view, slots, request.neighbours, result);
 }
 
 absl::StatusOr<stages::SearchResult> StoredCollection::Search(const stages::SearchRequest& asked,
@@ -139,28 +130,27 @@ absl::StatusOr<stages::SearchResult> StoredCollection::Find(const stages::Search
   }
   return ReadConsistently<stages::SearchResult>(
       request.principal_labels, call,
-      [&](const Image& image,
-          const ImageView& view) -> absl::StatusOr<std::optional<stages::SearchResult>> {
+      [&](const ImageView& view) -> absl::StatusOr<std::optional<stages::SearchResult>> {
         StepTimer timer;
-        if (request.filter.has_value())
-          RAGMESH_RETURN_IF_ERROR(CheckFilterFields(view, *request.filter, call));
-        RAGMESH_ASSIGN_OR_RETURN(const SlotSet allowed, AllowedChunks(view, request.filter, call));
+        RAGMESH_ASSIGN_OR_RETURN(const ChunkSets allowed,
+                                 AllowedChunks(view, request.filter, call));
         stages::SearchResult result;
-        result.sequence = view.sequence;
-        result.candidates = allowed.Count();
+        result.sequence = view.sequence();
+        result.candidates = allowed.count;
         timer.End("filter");
         const bool by_vector = request.mode != stages::SearchMode::kLexical;
         const SearchScope scope{
-            image,
+            *image_,
             view,
             allowed,
+            settings.dimension,
             by_vector ? absl::MakeConstSpan(request.query_vector) : absl::Span<const float>(),
             words,
             {request.bm25->k1, request.bm25->b, *request.lexical_weights},
-            {resources_->kernels, resources_->executor, resources_->search_threads}};
+            {resources_->kernels, resources_->executor, resources_->search_threads,
+             static_cast<float>(settings.dense_recall)}};
         RAGMESH_ASSIGN_OR_RETURN(RankedHits ranked, RankChunks(scope, request, &timer, call));
-        RAGMESH_ASSIGN_OR_RETURN(const bool filled,
-                                 FillHits(image, view, request, ranked, &result));
+        RAGMESH_ASSIGN_OR_RETURN(const bool filled, FillHits(view, request, ranked, &result));
         result.prefix_cut = ranked.prefix_cut;
         if (!filled) return std::optional<stages::SearchResult>();
         timer.End("read");
@@ -171,7 +161,7 @@ absl::StatusOr<stages::SearchResult> StoredCollection::Find(const stages::Search
           for (std::size_t i = 0; i < slots.size(); ++i)
             result.hits[i].explanation->terms = std::move(parts[i]);
           timer.End("explain");
-          ranked.explanation.chunks = view.live_chunks.Count();
+          ranked.explanation.chunks = view.live_chunks();
           ranked.explanation.allowed = result.candidates;
           ranked.explanation.steps = timer.steps();
           result.explanation = std::move(ranked.explanation);

@@ -13,6 +13,7 @@
 #include "libs/base/sha256.h"
 #include "libs/base/status_macros.h"
 #include "libs/concurrency/for_each_part.h"
+#include "libs/vector_store/filter.h"
 #include "libs/vector_store/indexed_text.h"
 #include "libs/vector_store/stored_collection.h"
 #include "libs/vector_store/validation.h"
@@ -82,15 +83,15 @@ absl::StatusOr<stages::UpsertResult> StoredCollection::Write(const std::string& 
       title = upsert.document->info.title;
     } else {
       const std::string& document_id = upsert.chunks[0].document_id;
-      const auto image = this->image();
-      const auto index = image->FindDocument(document_id);
+      const ImageView view = image_->View({});
+      const auto index = view.FindDocument(document_id);
       if (!index.has_value()) {
         return NotFound("document", document_id,
                         "Write the document before chunks that are to be added to it.");
       }
-      const ImageView view = image->View({});
-      title = view.documents[*index].title;
-      write.expected_document = view.documents[*index].number;
+      RAGMESH_ASSIGN_OR_RETURN(const auto record, view.Document(*index));
+      title = record->document.info.title;
+      write.expected_document = view.document_number(*index);
     }
     RAGMESH_ASSIGN_OR_RETURN(write.prepared, Prepare(upsert, title, call));
     RAGMESH_RETURN_IF_ERROR(Submit(&write));
@@ -195,7 +196,7 @@ absl::Status StoredCollection::Submit(PendingWrite* write) {
   std::vector<PendingWrite*> group;
   {
     const auto turn = [this, write]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-      return write->done || (!leading_ && waiting_.front() == write);
+      return write->done || (!leading_ && pauses_wanted_ == 0 && waiting_.front() == write);
     };
     absl::MutexLock lock(&mutex_);
     waiting_.push_back(write);
@@ -212,7 +213,6 @@ absl::Status StoredCollection::Submit(PendingWrite* write) {
 }
 
 void StoredCollection::Lead(absl::Span<PendingWrite* const> group) {
-  const std::shared_ptr<Image> image = this->image();
   CollectionState state = state_;
   std::vector<Plan> plans;
   WriteSet writes;
@@ -224,8 +224,7 @@ void StoredCollection::Lead(absl::Span<PendingWrite* const> group) {
     write->status = replayed.status();
     if (!replayed.ok() || *replayed) continue;
     CollectionState after = state;
-    auto plan = write->upsert != nullptr ? PlanUpsert(*image, write, &after)
-                                         : PlanDelete(*image, write, &after);
+    auto plan = write->upsert != nullptr ? PlanUpsert(write, &after) : PlanDelete(write, &after);
     write->status = plan.status();
     if (!plan.ok() || write->stale || after.sequence == state.sequence) continue;
     state = after;
@@ -245,13 +244,13 @@ void StoredCollection::Lead(absl::Span<PendingWrite* const> group) {
   }
   state_ = state;
   for (Plan& plan : plans) {
-    image->Apply(plan.change);
+    image_->Apply(plan.change);
     if (!plan.replay.has_value()) continue;
     absl::MutexLock lock(&mutex_);
     for (const std::string& key : plan.outdated) replays_.Remove(key);
     replays_.Add(plan.write->idempotency_key, *std::move(plan.replay));
   }
-  AfterCommit(image);
+  AfterCommit();
 }
 
 absl::StatusOr<bool> StoredCollection::Replay(PendingWrite* write) const {
@@ -308,13 +307,17 @@ absl::Status StoredCollection::PlanRemoval(const ImageView& view,
                                            absl::Span<const std::uint32_t> slots,
                                            Plan* plan) const {
   std::vector<std::string> keys;
-  for (const std::uint32_t slot : slots) keys.push_back(ItemKey(number_, view.chunks[slot].number));
+  for (const std::uint32_t slot : slots) keys.push_back(ItemKey(number_, view.chunk(slot).number));
   RAGMESH_ASSIGN_OR_RETURN(auto entries, resources_->database->MultiGet(Family::kIndex, keys));
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (!entries[i].has_value())
       return Corrupt("index entry", "is missing", "Restore the store from a snapshot.");
     RAGMESH_ASSIGN_OR_RETURN(IndexEntry entry, DecodeIndexEntry(*entries[i]));
     plan->change.removed_chunks.push_back({slots[i], std::move(entry.terms)});
+    // A segment that has the chunk does not change; this says that it is gone, and its terms.
+    if (view.IsFixed(slots[i]))
+      plan->writes.Put(Family::kRemoved, RemovedChunkKey(number_, view.chunk(slots[i]).number),
+                       *std::move(entries[i]));
     for (const Family family :
          {Family::kChunks, Family::kIndex, Family::kVectors, Family::kTokens}) {
       plan->writes.Delete(family, keys[i]);
@@ -323,25 +326,30 @@ absl::Status StoredCollection::PlanRemoval(const ImageView& view,
   return absl::OkStatus();
 }
 
-void StoredCollection::PlanDocumentRemoval(const ImageView& view, std::uint32_t document,
-                                           Plan* plan) const {
-  const std::string key = ItemKey(number_, view.documents[document].number);
+absl::Status StoredCollection::PlanDocumentRemoval(const ImageView& view, std::uint32_t document,
+                                                   CollectionState* state, Plan* plan) const {
+  RAGMESH_ASSIGN_OR_RETURN(const auto record, view.Document(document));
+  const std::uint64_t number = view.document_number(document);
+  const std::string key = ItemKey(number_, number);
   plan->writes.Delete(Family::kDocuments, key);
   plan->writes.Delete(Family::kTexts, key);
+  if (view.IsFixedDocument(document))
+    plan->writes.Put(Family::kRemoved, RemovedDocumentKey(number_, number), EncodeCounter(number));
   plan->change.removed_documents.push_back(document);
+  *state->text_bytes -= record->text_bytes;
+  return absl::OkStatus();
 }
 
-absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const Image& image,
-                                                                    PendingWrite* write,
+absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(PendingWrite* write,
                                                                     CollectionState* state) const {
   stages::Upsert& upsert = *write->upsert;
   RAGMESH_RETURN_IF_ERROR(CheckMemory(upsert));
   Plan plan;
   plan.write = write;
-  const ImageView view = image.View({});
+  const ImageView view = image_->View({});
   const std::string& document_id =
       upsert.document.has_value() ? upsert.document->id : upsert.chunks[0].document_id;
-  const auto existing = image.FindDocument(document_id);
+  const auto existing = view.FindDocument(document_id);
   std::uint64_t document_number = 0;
   std::string document_name;
   std::vector<std::uint32_t> removed;
@@ -353,12 +361,12 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const Image&
     document.updated = resources_->clock->Now();
     document.version = 1;
     if (existing.has_value()) {
-      const ImageDocument& old = view.documents[*existing];
-      const bool changed =
-          old.sha256 != document.info.sha256 || old.text_sha256 != record.text_sha256;
-      document.version = old.version + (changed ? 1 : 0);
-      removed = *image.ChunksOf(*existing);
-      PlanDocumentRemoval(view, *existing, &plan);
+      RAGMESH_ASSIGN_OR_RETURN(const auto old, view.Document(*existing));
+      const bool changed = old->document.info.sha256 != document.info.sha256 ||
+                           old->text_sha256 != record.text_sha256;
+      document.version = old->document.version + (changed ? 1 : 0);
+      removed = view.ChunksOf(view.document_number(*existing));
+      RAGMESH_RETURN_IF_ERROR(PlanDocumentRemoval(view, *existing, state, &plan));
     }
     document_number = state->next_document++;
     document_name = document.name;
@@ -366,18 +374,19 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const Image&
     const std::string key = ItemKey(number_, document_number);
     plan.writes.Put(Family::kDocuments, key, Encode(record));
     plan.writes.Put(Family::kTexts, key, EncodeText(upsert.document->text));
-    plan.change.document = std::move(record);
-    plan.change.document_number = document_number;
+    *state->text_bytes += record.text_bytes;
+    plan.change.document = ImageRecord(std::move(record));
+    plan.change.is_new = true;
   } else {
-    if (!existing.has_value() || view.documents[*existing].number != *write->expected_document) {
+    if (!existing.has_value() || view.document_number(*existing) != *write->expected_document) {
       write->stale = true;
       return plan;
     }
-    const ImageDocument& owner = view.documents[*existing];
-    document_number = owner.number;
-    document_name = owner.name;
-    write->upserted.document_version = owner.version;
-    plan.change.target = *existing;
+    RAGMESH_ASSIGN_OR_RETURN(plan.change.document, view.Document(*existing));
+    const DocumentRecord& owner = *plan.change.document;
+    document_number = view.document_number(*existing);
+    document_name = owner.document.name;
+    write->upserted.document_version = owner.document.version;
     for (std::size_t i = 0; i < upsert.chunks.size(); ++i) {
       if (upsert.chunks[i].chunk.range.end > owner.text_bytes) {
         return InvalidField(absl::StrCat("chunks[", i, "].range"),
@@ -385,11 +394,15 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const Image&
       }
     }
   }
+  plan.change.document_number = document_number;
+  const std::optional<std::uint64_t> existing_number =
+      existing.has_value() ? std::optional(view.document_number(*existing)) : std::nullopt;
   for (std::size_t i = 0; i < upsert.chunks.size(); ++i) {
     stages::StoredChunk& stored = upsert.chunks[i];
-    if (const auto slot = image.FindChunk(stored.id); slot.has_value()) {
+    if (const auto slot = view.FindChunk(stored.id); slot.has_value()) {
       // A chunk of this document is replaced; a chunk of another is not ours to take.
-      if (view.chunks[*slot].document != existing) return AlreadyExists("chunk", stored.id);
+      if (view.chunk(*slot).document_number != existing_number)
+        return AlreadyExists("chunk", stored.id);
       if (!upsert.document.has_value()) removed.push_back(*slot);
     }
     stored.document_id = document_id;
@@ -411,41 +424,62 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const Image&
   *state->documents += upsert.document.has_value() && !existing.has_value() ? 1 : 0;
   *state->chunks += upsert.chunks.size() - removed.size();  // wraps around, as it should
   plan.change.sequence = ++state->sequence;
+  plan.change.text_bytes = *state->text_bytes;
   write->upserted.sequence = state->sequence;
   write->upserted.chunks_written = static_cast<std::uint32_t>(upsert.chunks.size());
   write->upserted.chunks_removed = static_cast<std::uint32_t>(removed.size());
   return plan;
 }
 
-absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanDelete(const Image& image,
-                                                                    PendingWrite* write,
+absl::StatusOr<absl::flat_hash_set<std::uint32_t>> StoredCollection::DocumentsMatching(
+    const stages::Filter& filter, const CallContext& call) const {
+  const ImageView view = image_->View({{stages::kAllLabels}});
+  RAGMESH_ASSIGN_OR_RETURN(const ChunkSets all, VisibleChunks(view, call));
+  RAGMESH_ASSIGN_OR_RETURN(const ChunkSets matching, MatchingChunks(view, all, filter, call));
+  absl::flat_hash_set<std::uint64_t> numbers;
+  for (std::size_t i = 0; i < view.parts().size(); ++i) {
+    const vector_index::SlotSet& rows = *matching.parts[i];
+    for (std::uint32_t row = 0; row < rows.size(); ++row) {
+      if (rows.Contains(row)) numbers.insert(view.parts()[i].part->chunk(row).document_number);
+    }
+  }
+  absl::flat_hash_set<std::uint32_t> documents;
+  std::uint32_t looked = 0;
+  for (const std::uint32_t index : view.Documents()) {
+    if (looked++ % 1024 == 0) RAGMESH_RETURN_IF_ERROR(call.Check());
+    const std::uint64_t number = view.document_number(index);
+    bool matches = numbers.contains(number);
+    if (!matches && view.ChunksOf(number).empty()) {  // nothing of it is in the sets
+      RAGMESH_ASSIGN_OR_RETURN(matches, view.Sees(index, filter));
+    }
+    if (matches) documents.insert(index);
+  }
+  return documents;
+}
+
+absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanDelete(PendingWrite* write,
                                                                     CollectionState* state) const {
   Plan plan;
   plan.write = write;
-  const ImageView view = image.View({});
+  const ImageView view = image_->View({});
   absl::flat_hash_set<std::uint32_t> documents;
   absl::flat_hash_set<std::uint32_t> slots;
   if (const auto* chunks = std::get_if<stages::ChunkIds>(write->selector)) {
     for (const std::string& id : chunks->ids) {
-      if (const auto slot = image.FindChunk(id); slot.has_value()) slots.insert(*slot);
+      if (const auto slot = view.FindChunk(id); slot.has_value()) slots.insert(*slot);
     }
   } else if (const auto* ids = std::get_if<stages::DocumentIds>(write->selector)) {
     for (const std::string& id : ids->ids) {
-      if (const auto index = image.FindDocument(id); index.has_value()) documents.insert(*index);
+      if (const auto index = view.FindDocument(id); index.has_value()) documents.insert(*index);
     }
   } else {
-    const auto& filter = std::get<stages::Filter>(*write->selector);
-    for (std::uint32_t index = 0; index < view.documents.size(); ++index) {
-      if (index % 1024 == 0) RAGMESH_RETURN_IF_ERROR(write->call->Check());
-      if (view.live_documents.Contains(index) && Matches(filter, view.documents[index].subject())) {
-        documents.insert(index);
-      }
-    }
+    RAGMESH_ASSIGN_OR_RETURN(
+        documents, DocumentsMatching(std::get<stages::Filter>(*write->selector), *write->call));
   }
   for (const std::uint32_t document : documents) {
-    PlanDocumentRemoval(view, document, &plan);
-    const auto chunks = image.ChunksOf(document);
-    slots.insert(chunks->begin(), chunks->end());
+    RAGMESH_RETURN_IF_ERROR(PlanDocumentRemoval(view, document, state, &plan));
+    const auto chunks = view.ChunksOf(view.document_number(document));
+    slots.insert(chunks.begin(), chunks.end());
   }
   std::vector<std::uint32_t> removed(slots.begin(), slots.end());
   std::sort(removed.begin(), removed.end());
@@ -453,19 +487,17 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanDelete(const Image&
   // A delete under a key counts even when it finds nothing: sent again it must find nothing too.
   if (!documents.empty() || !slots.empty() || !write->idempotency_key.empty())
     plan.change.sequence = ++state->sequence;
+  plan.change.text_bytes = *state->text_bytes;
   *state->documents -= documents.size();
   *state->chunks -= slots.size();
   write->deleted = {documents.size(), slots.size(), state->sequence};
   return plan;
 }
 
-void StoredCollection::AfterCommit(const std::shared_ptr<Image>& image) {
-  if (image->WantsCompaction()) {
-    std::shared_ptr<Image> compacted = image->Compacted();
-    absl::MutexLock lock(&mutex_);
-    image_ = std::move(compacted);
-  }
-  CountMemory(this->image()->Stats().memory_bytes);
+void StoredCollection::AfterCommit() {
+  image_->CompactTail();
+  CountMemory(image_->Stats().memory_bytes);
+  if (resources_->sealer != nullptr && TailIsFull()) resources_->sealer->Wake(weak_from_this());
 }
 
 absl::Status StoredCollection::Remove() {
@@ -484,6 +516,7 @@ absl::Status StoredCollection::Remove() {
   }
   // It is deleted whatever becomes of this: what is left goes at the next open.
   PurgeCollection(resources_->database, number_).IgnoreError();
+  RemoveSegments();
   return absl::OkStatus();
 }
 

@@ -36,16 +36,17 @@ namespace fs = std::filesystem;
 
 // Names on disk, in the order of Family. RocksDB insists on a family named "default".
 constexpr std::array<const char*, kFamilies> kNames = {
-    "default", "collections", "states",  "documents", "texts",
-    "chunks",  "index",       "vectors", "tokens",    "replays"};
+    "default", "collections", "states", "documents", "texts",    "chunks",
+    "index",   "vectors",     "tokens", "replays",   "segments", "removed"};
 constexpr char kFormatKey[] = "format";
 
 // RocksDB has a lock of its own, but takes it after much was read, and what another process is
 // writing looks like damage.
 constexpr char kLockFile[] = "ragmesh.lock";
 
-// How many of them a store of each format has: 1 without tokens, 2 without replays.
-constexpr std::array<std::size_t, 4> kFamiliesOf = {0, 8, 9, 10};
+// How many of them a store of each format has: 1 without tokens, 2 without replays, 3 without
+// segments.
+constexpr std::array<std::size_t, 5> kFamiliesOf = {0, 8, 9, 10, 12};
 static_assert(kFamiliesOf.size() == kFormatVersion + 1);
 
 // Left free by deletes, which may go below the low watermark since they are how space comes back:
@@ -304,8 +305,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
         absl::StrCat(what, " has format ", version, ", this build reads up to ", kFormatVersion),
         "Use the release that wrote the store, or a later one.");
   }
-  // Everything of formats 1 and 2 is of format 3 as it is; from here on, chunks may have tokens,
-  // and writes may have keys.
+  // Everything of earlier formats is of format 4 as it is; from here on, chunks may have tokens,
+  // writes may have keys, and there may be segments.
   if (version < kFormatVersion) RAGMESH_RETURN_IF_ERROR(WriteFormat(*database));
   return database;
 }
@@ -318,6 +319,7 @@ absl::Status Database::CheckSpace(const WriteSet& writes) const {
     // What a delete writes besides: the state, its key, that a collection goes.
     only_removes &= operation.kind != WriteSet::Operation::kPut ||
                     operation.family == Family::kStates || operation.family == Family::kReplays ||
+                    operation.family == Family::kRemoved ||
                     absl::StartsWith(operation.key, kDroppedPrefix);
   }
   const std::optional<std::uint64_t> free = handles_->LookAtSpace();
@@ -449,14 +451,15 @@ absl::Status Database::Cursor::status() const {
   return FromRocks(position_->it->status(), "scan of the vector store");
 }
 
-std::unique_ptr<Database::Cursor> Database::Walk(Family family, absl::string_view prefix) const {
+std::unique_ptr<Database::Cursor> Database::Walk(Family family, absl::string_view prefix,
+                                                 absl::string_view first) const {
   rocksdb::ReadOptions options;
   options.fill_cache = false;
   options.readahead_size = 2u << 20;
   auto position = std::make_unique<Cursor::Position>();
   position->prefix = std::string(prefix);
   position->it.reset(handles_->db->NewIterator(options, handles_->of(family)));
-  position->it->Seek(position->prefix);
+  position->it->Seek(ToSlice(first));
   return std::unique_ptr<Cursor>(new Cursor(std::move(position)));
 }
 

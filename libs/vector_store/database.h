@@ -30,9 +30,11 @@ enum class Family {
   kIndex,
   kVectors,
   kTokens,
-  kReplays
+  kReplays,
+  kSegments,
+  kRemoved
 };
-inline constexpr int kFamilies = 10;
+inline constexpr int kFamilies = 12;
 absl::string_view FamilyName(Family family);  // on disk
 
 struct DatabaseOptions {
@@ -125,7 +127,12 @@ class Database {
     explicit Cursor(std::unique_ptr<Position> position);
     std::unique_ptr<Position> position_;
   };
-  std::unique_ptr<Cursor> Walk(Family family, absl::string_view prefix) const;
+  std::unique_ptr<Cursor> Walk(Family family, absl::string_view prefix) const {
+    return Walk(family, prefix, prefix);
+  }
+  // The same from `first` on, which begins with the prefix.
+  std::unique_ptr<Cursor> Walk(Family family, absl::string_view prefix,
+                               absl::string_view first) const;
 
   // A consistent copy in the new directory `path`, by hard links where the file system has them.
   // ALREADY_EXISTS when there is something at `path`.

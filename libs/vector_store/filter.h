@@ -19,6 +19,11 @@ struct FilterSubject {
   absl::string_view media_type;
   absl::string_view language;
   const stages::Metadata* metadata = nullptr;
+
+  static FilterSubject Of(const stages::StoredDocument& document) {
+    return {document.id, document.name, document.info.media_type, document.info.language,
+            &document.metadata};
+  }
 };
 
 // RESOURCE_EXHAUSTED / LIMIT_EXCEEDED over the bounds above. INVALID_ARGUMENT /

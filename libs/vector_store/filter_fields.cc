@@ -95,24 +95,42 @@ absl::Status UnknownField(absl::string_view field, const std::set<std::string>& 
 
 }  // namespace
 
-absl::Status CheckFilterFields(const ImageView& view, const stages::Filter& filter,
-                               const CallContext& call) {
+absl::Status CheckFilterFields(const ImageView& view, const ChunkSets& visible,
+                               const stages::Filter& filter, const CallContext& call) {
   Names unknown;
   std::visit(FieldCollector{&unknown}, filter.node);
+  for (std::size_t i = 0; i < view.parts().size() && !unknown.empty(); ++i) {
+    std::erase_if(unknown, [&](absl::string_view field) {
+      return view.parts()[i].part->HasField(field, *visible.parts[i]);
+    });
+  }
+  if (unknown.empty()) return absl::OkStatus();
+  // Documents without chunks have fields too, and the error shows which there are.
   std::set<std::string> names;
   bool sees_documents = false;
-  for (std::uint32_t index = 0; index < view.documents.size() && !unknown.empty(); ++index) {
-    if (index % kDocumentsPerCheck == 0) RAGMESH_RETURN_IF_ERROR(call.Check());
-    const ImageDocument& document = view.documents[index];
-    if (!view.live_documents.Contains(index) || !view.principal.Sees(document)) continue;
+  std::uint32_t looked = 0;
+  for (const std::uint32_t index : view.Documents()) {
+    if (looked++ % kDocumentsPerCheck == 0) RAGMESH_RETURN_IF_ERROR(call.Check());
+    RAGMESH_ASSIGN_OR_RETURN(const auto record, view.Document(index));
+    if (!view.principal().Sees(record->document)) continue;
     sees_documents = true;
-    for (const auto& [name, value] : document.metadata) {
+    for (const auto& [name, value] : record->document.metadata) {
       unknown.erase(name);
       if (names.size() < kMaxNamesKept) names.insert(name);
     }
+    if (unknown.empty()) return absl::OkStatus();
   }
-  if (unknown.empty() || !sees_documents) return absl::OkStatus();
+  if (!sees_documents) return absl::OkStatus();
   return UnknownField(*unknown.begin(), names);
+}
+
+absl::StatusOr<ChunkSets> AllowedChunks(const ImageView& view,
+                                        const std::optional<stages::Filter>& filter,
+                                        const CallContext& call) {
+  RAGMESH_ASSIGN_OR_RETURN(ChunkSets visible, VisibleChunks(view, call));
+  if (!filter.has_value()) return visible;
+  RAGMESH_RETURN_IF_ERROR(CheckFilterFields(view, visible, *filter, call));
+  return MatchingChunks(view, visible, *filter, call);
 }
 
 }  // namespace ragmesh::vector_store

@@ -1,7 +1,6 @@
 #include "libs/vector_store/image.h"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include "libs/base/check.h"
@@ -12,210 +11,196 @@ namespace {
 
 using vector_index::SlotSet;
 
-// Chunks put in place per exclusive section: some 0.3 ms of work that searches may have to wait
-// for.
-constexpr std::size_t kChunksPerSection = 64;
+// A change to a set that views share.
+class SlotEdit {
+ public:
+  SlotEdit(SharedSlots from, std::uint32_t size) : from_(std::move(from)), size_(size) {}
+  void Add(std::uint32_t slot) { Mine().Add(slot); }
+  void Remove(std::uint32_t slot) { Mine().Remove(slot); }
+  SharedSlots Take() {
+    if (from_->size() < size_) Mine();
+    return mine_ == nullptr ? std::move(from_) : std::move(mine_);
+  }
 
-// Documents judged between two looks at the call.
-constexpr std::uint32_t kDocumentsPerCheck = 1024;
+ private:
+  SlotSet& Mine() {
+    if (mine_ == nullptr) {
+      mine_ = std::make_shared<SlotSet>(*from_);
+      mine_->Resize(std::max(size_, from_->size()));
+    }
+    return *mine_;
+  }
 
-std::uint64_t MemoryOf(const ImageDocument& document) {
-  constexpr std::uint64_t kPerField = 128;  // a map node and its value
-  return sizeof(ImageDocument) + document.id.size() + document.name.size() + document.title.size() +
-         document.sha256.size() + document.text_sha256.size() +
-         document.metadata.size() * kPerField + document.labels.size() * sizeof(std::uint32_t);
-}
+  SharedSlots from_;
+  std::uint32_t size_;
+  std::shared_ptr<SlotSet> mine_;
+};
 
 }  // namespace
 
-bool Principal::Sees(const ImageDocument& document) const {
-  return sees_all || std::any_of(document.labels.begin(), document.labels.end(),
-                                 [this](std::uint32_t label) { return labels.contains(label); });
-}
-
 Image::Image(std::uint32_t dimension) : dimension_(dimension) {
-  if (dimension > 0) rows_.emplace(dimension);
-}
-
-std::uint32_t Image::LabelNumber(const std::string& label) {
-  return label_numbers_.try_emplace(label, static_cast<std::uint32_t>(label_numbers_.size()))
-      .first->second;
-}
-
-std::uint32_t Image::AddDocument(ImageDocument document) {
-  text_bytes_ += document.text_bytes;
-  document_bytes_ += MemoryOf(document);
-  const std::string id = document.id;
-  const std::uint32_t index = documents_.Append(std::move(document));
-  live_documents_.Resize(index + 1);
-  live_documents_.Add(index);
-  slots_of_.resize(index + 1);
-  document_by_id_[id] = index;
-  return index;
-}
-
-void Image::RemoveChunk(std::uint32_t slot, const lexical::InvertedIndex::Document& terms) {
-  const ImageChunk& chunk = chunks_[slot];
-  live_chunks_.Remove(slot);
-  --live_chunk_count_;
-  lexical_.Deactivate(terms);
-  chunk_by_id_.erase(chunk.id);
-  std::vector<std::uint32_t>& siblings = slots_of_[chunk.document];
-  siblings.erase(std::remove(siblings.begin(), siblings.end(), slot), siblings.end());
-}
-
-void Image::ShowChunk(std::uint32_t slot) {
-  const ImageChunk& chunk = chunks_[slot];
-  live_chunks_.Add(slot);
-  ++live_chunk_count_;
-  chunk_by_id_[chunk.id] = slot;
-  slots_of_[chunk.document].push_back(slot);
-}
-
-std::optional<std::uint32_t> Image::Apply(const ImageChange& change) {
-  // What no other thread changes may be read here without the lock: this is the only writer.
-  std::uint32_t owner = change.target.value_or(0);
-  std::uint32_t first_slot = 0;
-  {
-    absl::MutexLock lock(&mutex_);
-    first_slot = chunks_.size();
-    if (change.document.has_value()) owner = documents_.size();  // the entry that is added below
-  }
-  // Put in place, visible to nobody: the slots are not live yet.
-  std::vector<lexical::InvertedIndex::Document> interned;
-  interned.reserve(change.new_chunks.size());
-  for (std::size_t begin = 0; begin < change.new_chunks.size(); begin += kChunksPerSection) {
-    const std::size_t end = std::min(begin + kChunksPerSection, change.new_chunks.size());
-    absl::MutexLock lock(&mutex_);
-    for (std::size_t i = begin; i < end; ++i) {
-      const ImageChange::NewChunk& chunk = change.new_chunks[i];
-      const std::uint32_t slot = chunks_.Append({chunk.id, chunk.number, owner, chunk.ordinal});
-      if (rows_.has_value()) rows_->Append(chunk.vector);
-      interned.push_back(lexical_.Intern(*chunk.terms));
-      lexical_.Append(slot, interned.back());
-    }
-    live_chunks_.Resize(chunks_.size());
-  }
-  std::vector<lexical::InvertedIndex::Document> leaving;
-  leaving.reserve(change.removed_chunks.size());
-  for (const ImageChange::RemovedChunk& removed : change.removed_chunks) {
-    absl::ReaderMutexLock lock(&mutex_);
-    auto document = lexical_.FindAll(removed.terms);
-    RAGMESH_CHECK(document.has_value(), "the terms of a stored chunk are in the index");
-    leaving.push_back(*std::move(document));
-  }
-  // Show it, and take away what it replaces.
   absl::MutexLock lock(&mutex_);
-  for (const std::uint32_t index : change.removed_documents) slots_of_[index].clear();
-  for (std::size_t i = 0; i < leaving.size(); ++i)
-    RemoveChunk(change.removed_chunks[i].slot, leaving[i]);
+  BeginTail();
+  Place();
+}
+
+// Vectors that come are coded around the mean of those that came, as soon as there is one.
+void Image::BeginTail() {
+  const State* largest = nullptr;
+  for (const State& state : parts_) {
+    if (state.view.part->frame() == nullptr) continue;
+    if (largest == nullptr || state.view.live->size() > largest->view.live->size())
+      largest = &state;
+  }
+  tail_ = std::make_shared<Tail>(largest != nullptr ? TailCoding{largest->view.part->frame()}
+                                                    : TailCoding::Around(dimension_, {}));
+  parts_.push_back(StateOf({.part = tail_,
+                            .live = std::make_shared<const SlotSet>(),
+                            .live_documents = std::make_shared<const SlotSet>(),
+                            .removed = std::make_shared<lexical::RemovedChunks>(),
+                            .bounds = std::nullopt}));
+}
+
+Image::State Image::StateOf(FixedPart part) {
+  State state;
+  state.view = {.part = std::move(part.part),
+                .live = std::move(part.live),
+                .live_documents = std::move(part.live_documents),
+                .removed = part.removed};
+  state.view.live_count = state.view.live->Count();
+  state.removed = std::move(part.removed);
+  state.bounds = part.bounds;
+  return state;
+}
+
+// Where slots and indexes of each part begin. Those of fixed parts do not grow.
+void Image::Place() {
+  std::uint32_t base = 0, document_base = 0;
+  live_documents_ = 0;
+  for (State& state : parts_) {
+    state.view.base = base;
+    state.view.document_base = document_base;
+    base += state.view.live->size();
+    document_base += state.view.live_documents->size();
+    live_documents_ += state.view.live_documents->Count();
+  }
+}
+
+void Image::Apply(const ImageChange& change) {
+  // What no other thread changes: this is the only writer.
+  std::shared_ptr<Tail> tail;
+  std::vector<State> parts;
+  {
+    absl::ReaderMutexLock lock(&mutex_);
+    tail = tail_;
+    parts = parts_;
+  }
+  const std::uint32_t first_row = parts.back().view.live->size();
+  const std::uint32_t first_document = parts.back().view.live_documents->size();
+  // Put in place, visible to nobody.
+  const auto interned = tail->AddChunks(change.document_number, change.document, change.new_chunks);
+  if (change.is_new) tail->AddDocument(change.document_number, change.document);
+
+  std::vector<SlotEdit> live, live_documents;
+  for (const State& state : parts) {
+    const bool is_tail = state.view.part == tail;
+    live.emplace_back(state.view.live,
+                      is_tail ? first_row + static_cast<std::uint32_t>(interned.size()) : 0);
+    live_documents.emplace_back(state.view.live_documents,
+                                is_tail ? first_document + (change.is_new ? 1 : 0) : 0);
+  }
+  const auto part_of = [&parts](std::uint32_t slot, std::uint32_t PartView::*base) {
+    std::size_t i = parts.size() - 1;
+    while (parts[i].view.*base > slot) --i;
+    return i;
+  };
+  std::vector<std::uint64_t> gone(parts.size());
+  for (const ImageChange::RemovedChunk& removed : change.removed_chunks) {
+    const std::size_t i = part_of(removed.slot, &PartView::base);
+    live[i].Remove(removed.slot - parts[i].view.base);
+    ++gone[i];
+    if (i + 1 == parts.size()) {
+      tail->Deactivate(removed.terms);
+    } else {
+      absl::MutexLock lock(&terms_mutex_);
+      parts[i].removed->Add(removed.terms);
+    }
+  }
   for (const std::uint32_t index : change.removed_documents) {
-    live_documents_.Remove(index);
-    text_bytes_ -= documents_[index].text_bytes;
-    document_by_id_.erase(documents_[index].id);
+    const std::size_t i = part_of(index, &PartView::document_base);
+    live_documents[i].Remove(index - parts[i].view.document_base);
   }
-  std::optional<std::uint32_t> added;
-  if (change.document.has_value()) {
-    const stages::StoredDocument& stored = change.document->document;
-    ImageDocument document{change.document_number,
-                           stored.id,
-                           stored.version,
-                           stored.name,
-                           stored.info.title,
-                           stored.info.media_type,
-                           stored.info.language,
-                           stored.info.sha256,
-                           change.document->text_sha256,
-                           change.document->text_bytes,
-                           stored.metadata,
-                           {}};
-    for (const std::string& label : stored.acl_labels)
-      document.labels.push_back(LabelNumber(label));
-    added = AddDocument(std::move(document));
+  for (std::uint32_t row = 0; row < interned.size(); ++row) live.back().Add(first_row + row);
+  if (change.is_new) live_documents.back().Add(first_document);
+  tail->Activate(interned);
+
+  // Shown.
+  absl::MutexLock lock(&mutex_);
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    PartView& view = parts_[i].view;
+    view.live = live[i].Take();
+    view.live_documents = live_documents[i].Take();
+    view.live_count -= gone[i];
   }
-  for (std::size_t i = 0; i < interned.size(); ++i) {
-    lexical_.Activate(interned[i]);
-    ShowChunk(first_slot + static_cast<std::uint32_t>(i));
-  }
-  if (!interned.empty()) {
-    std::vector<std::uint32_t>& slots = slots_of_[owner];
-    std::sort(slots.begin(), slots.end(),
-              [this](std::uint32_t a, std::uint32_t b) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-                return std::tie(chunks_[a].ordinal, chunks_[a].id) <
-                       std::tie(chunks_[b].ordinal, chunks_[b].id);
-              });
-  }
+  parts_.back().view.live_count += interned.size();
+  live_documents_ += (change.is_new ? 1 : 0);
+  live_documents_ -= change.removed_documents.size();
   sequence_ = change.sequence;
-  return added;
+  text_bytes_ = change.text_bytes;
 }
 
 ImageView Image::View(absl::Span<const std::string> principal_labels) const {
-  ImageView view;
+  std::vector<PartView> parts;
   absl::ReaderMutexLock lock(&mutex_);
-  view.sequence = sequence_;
-  view.live_chunks = live_chunks_;
-  view.live_documents = live_documents_;
-  view.documents = documents_.view();
-  view.chunks = chunks_.view();
-  if (rows_.has_value()) view.rows = rows_->view();
-  for (const std::string& label : principal_labels) {
-    if (label == stages::kAllLabels) view.principal.sees_all = true;
-    const auto it = label_numbers_.find(label);
-    if (it != label_numbers_.end()) view.principal.labels.insert(it->second);
-  }
-  return view;
+  parts.reserve(parts_.size());
+  for (const State& state : parts_) parts.push_back(state.view);
+  return ImageView(sequence_, std::move(parts), Principal::WithLabels(principal_labels));
 }
 
-absl::StatusOr<lexical::FoundSlots> Image::SearchLexical(const lexical::Query& query,
-                                                         const lexical::Bm25& bm25,
-                                                         const SlotSet& allowed, std::size_t limit,
-                                                         vector_index::TieBreak comes_first) const {
-  absl::ReaderMutexLock lock(&mutex_);
-  const lexical::SearchPart part{&lexical_, 0, allowed.words(), nullptr};
-  return lexical::SearchIndex({&part, 1}, query, bm25, limit, comes_first);
+template <typename Result>
+Result Image::WithTerms(const ImageView& view, const ChunkSets* allowed,
+                        absl::FunctionRef<Result(absl::Span<const lexical::SearchPart>)> search)
+    const ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  absl::ReaderMutexLock lock(&terms_mutex_);
+  std::vector<std::unique_ptr<absl::ReaderMutexLock>> locks;
+  std::vector<lexical::SearchPart> parts;
+  for (std::size_t i = 0; i < view.parts().size(); ++i) {
+    const PartView& part = view.parts()[i];
+    if (absl::Mutex* const mutex = part.part->terms_mutex(); mutex != nullptr)
+      locks.push_back(std::make_unique<absl::ReaderMutexLock>(mutex));
+    parts.push_back(
+        {&part.part->terms(), part.base,
+         allowed == nullptr ? absl::Span<const std::uint64_t>() : allowed->parts[i]->words(),
+         part.removed.get()});
+  }
+  return search(parts);
+}
+
+absl::StatusOr<lexical::FoundSlots> Image::SearchLexical(
+    const ImageView& view, const lexical::Query& query, const lexical::Bm25& bm25,
+    const ChunkSets& allowed, std::size_t limit, vector_index::TieBreak comes_first) const {
+  return WithTerms<absl::StatusOr<lexical::FoundSlots>>(
+      view, &allowed, [&](absl::Span<const lexical::SearchPart> parts) {
+        return lexical::SearchIndex(parts, query, bm25, limit, comes_first);
+      });
 }
 
 absl::StatusOr<std::vector<double>> Image::ScoreLexical(
-    const lexical::Query& query, const lexical::Bm25& bm25,
+    const ImageView& view, const lexical::Query& query, const lexical::Bm25& bm25,
     absl::Span<const std::uint32_t> slots) const {
-  absl::ReaderMutexLock lock(&mutex_);
-  const lexical::SearchPart part{&lexical_, 0, {}, nullptr};
-  return lexical::ScoreIndex({&part, 1}, query, bm25, slots);
+  return WithTerms<absl::StatusOr<std::vector<double>>>(
+      view, nullptr, [&](absl::Span<const lexical::SearchPart> parts) {
+        return lexical::ScoreIndex(parts, query, bm25, slots);
+      });
 }
 
 absl::StatusOr<std::vector<std::vector<lexical::TermScore>>> Image::ExplainLexical(
-    const lexical::Query& query, const lexical::Bm25& bm25,
+    const ImageView& view, const lexical::Query& query, const lexical::Bm25& bm25,
     absl::Span<const std::uint32_t> slots) const {
-  absl::ReaderMutexLock lock(&mutex_);
-  const lexical::SearchPart part{&lexical_, 0, {}, nullptr};
-  return lexical::ExplainIndex({&part, 1}, query, bm25, slots);
-}
-
-std::optional<std::uint32_t> Image::FindDocument(absl::string_view id) const {
-  absl::ReaderMutexLock lock(&mutex_);
-  const auto it = document_by_id_.find(id);
-  return it == document_by_id_.end() ? std::nullopt : std::optional(it->second);
-}
-
-std::optional<std::uint32_t> Image::FindChunk(absl::string_view id) const {
-  absl::ReaderMutexLock lock(&mutex_);
-  const auto it = chunk_by_id_.find(id);
-  return it == chunk_by_id_.end() ? std::nullopt : std::optional(it->second);
-}
-
-std::optional<std::vector<std::uint32_t>> Image::ChunksOf(std::uint32_t document) const {
-  absl::ReaderMutexLock lock(&mutex_);
-  if (!live_documents_.Contains(document)) return std::nullopt;
-  return slots_of_[document];
-}
-
-std::vector<std::uint32_t> Image::DocumentsAfter(const std::optional<std::string>& id,
-                                                 std::size_t limit) const {
-  std::vector<std::uint32_t> indexes;
-  absl::ReaderMutexLock lock(&mutex_);
-  auto it = id.has_value() ? document_by_id_.upper_bound(*id) : document_by_id_.begin();
-  for (; it != document_by_id_.end() && indexes.size() < limit; ++it) indexes.push_back(it->second);
-  return indexes;
+  return WithTerms<absl::StatusOr<std::vector<std::vector<lexical::TermScore>>>>(
+      view, nullptr, [&](absl::Span<const lexical::SearchPart> parts) {
+        return lexical::ExplainIndex(parts, query, bm25, slots);
+      });
 }
 
 std::uint64_t Image::sequence() const {
@@ -224,16 +209,15 @@ std::uint64_t Image::sequence() const {
 }
 
 stages::CollectionStats Image::Stats() const {
-  constexpr std::uint64_t kPerChunk =
-      sizeof(ImageChunk) + 48;  // with its entry in the look-up by id
   absl::ReaderMutexLock lock(&mutex_);
   stages::CollectionStats stats;
-  stats.documents = document_by_id_.size();
-  stats.chunks = live_chunk_count_;
-  stats.terms = lexical_.terms();
+  stats.documents = live_documents_;
+  for (const State& state : parts_) {
+    stats.chunks += state.view.live_count;
+    stats.terms += state.view.part->term_count();
+    stats.memory_bytes += state.view.part->memory_bytes();
+  }
   stats.text_bytes = text_bytes_;
-  stats.memory_bytes = (rows_.has_value() ? rows_->memory_bytes() : 0) + lexical_.memory_bytes() +
-                       chunks_.size() * kPerChunk + document_bytes_;
   stats.sequence = sequence_;
   return stats;
 }
@@ -245,63 +229,83 @@ bool Image::AwaitAfter(std::uint64_t sequence, absl::Time deadline) const {
   return mutex_.AwaitWithDeadline(absl::Condition(&newer), deadline);
 }
 
-bool Image::WantsCompaction() const {
+void Image::CompactTail() {
   constexpr std::uint64_t kWorthIt = 1024;
-  absl::ReaderMutexLock lock(&mutex_);
-  const std::uint64_t dead_chunks = chunks_.size() - live_chunk_count_;
-  const std::uint64_t dead_documents = documents_.size() - document_by_id_.size();
-  return (dead_chunks > kWorthIt && dead_chunks > live_chunk_count_) ||
-         (dead_documents > kWorthIt && dead_documents > document_by_id_.size());
+  std::shared_ptr<Tail> tail;
+  PartView view;
+  {
+    absl::ReaderMutexLock lock(&mutex_);
+    tail = tail_;
+    view = parts_.back().view;
+  }
+  const std::uint64_t live_documents = view.live_documents->Count();
+  const std::uint64_t dead = view.live->size() - view.live_count;
+  const std::uint64_t dead_documents = view.live_documents->size() - live_documents;
+  if ((dead <= kWorthIt || dead <= view.live_count) &&
+      (dead_documents <= kWorthIt || dead_documents <= live_documents))
+    return;
+  std::shared_ptr<Tail> compacted = tail->Compacted(*view.live, *view.live_documents);
+  SlotSet live(static_cast<std::uint32_t>(view.live_count));
+  live.Invert();
+  SlotSet documents(static_cast<std::uint32_t>(live_documents));
+  documents.Invert();
+  State state = StateOf({.part = compacted,
+                         .live = std::make_shared<const SlotSet>(std::move(live)),
+                         .live_documents = std::make_shared<const SlotSet>(std::move(documents)),
+                         .removed = std::make_shared<lexical::RemovedChunks>(),
+                         .bounds = std::nullopt});
+  absl::MutexLock lock(&mutex_);
+  parts_.back() = std::move(state);
+  tail_ = std::move(compacted);
+  Place();
 }
 
-std::shared_ptr<Image> Image::Compacted() const {
-  auto image = std::make_shared<Image>(dimension_);
+std::uint32_t Image::tail_rows() const {
   absl::ReaderMutexLock lock(&mutex_);
-  absl::MutexLock new_lock(&image->mutex_);
-  image->label_numbers_ = label_numbers_;
-  std::vector<std::uint32_t> new_document(documents_.size(), 0);
-  for (std::uint32_t index = 0; index < documents_.size(); ++index) {
-    if (live_documents_.Contains(index))
-      new_document[index] = image->AddDocument(documents_[index]);
-  }
-  std::vector<std::uint32_t> new_slot(chunks_.size(), lexical::InvertedIndex::kDropped);
-  for (std::uint32_t slot = 0; slot < chunks_.size(); ++slot) {
-    if (!live_chunks_.Contains(slot)) continue;
-    ImageChunk chunk = chunks_[slot];
-    chunk.document = new_document[chunk.document];
-    new_slot[slot] = image->chunks_.Append(std::move(chunk));
-    if (rows_.has_value()) image->rows_->Append({rows_->Row(slot), dimension_});
-  }
-  image->lexical_ = lexical_.Compacted(new_slot);
-  image->live_chunks_.Resize(image->chunks_.size());
-  for (std::uint32_t index = 0; index < documents_.size(); ++index) {
-    if (!live_documents_.Contains(index)) continue;
-    for (const std::uint32_t slot : slots_of_[index])
-      image->ShowChunk(new_slot[slot]);  // in their order
-  }
-  image->sequence_ = sequence_;
-  return image;
+  return parts_.back().view.live->size();
 }
 
-absl::StatusOr<SlotSet> AllowedChunks(const ImageView& view,
-                                      const std::optional<stages::Filter>& filter,
-                                      const CallContext& call) {
-  if (view.principal.sees_all && !filter.has_value()) return view.live_chunks;
-  SlotSet allowed(view.chunks.size());
-  if (!view.principal.sees_all && view.principal.labels.empty()) return allowed;
-  SlotSet documents(view.documents.size());
-  for (std::uint32_t index = 0; index < view.documents.size(); ++index) {
-    if (index % kDocumentsPerCheck == 0) RAGMESH_RETURN_IF_ERROR(call.Check());
-    if (!view.live_documents.Contains(index)) continue;
-    const ImageDocument& document = view.documents[index];
-    if (!view.principal.Sees(document)) continue;
-    if (!filter.has_value() || Matches(*filter, document.subject())) documents.Add(index);
+std::uint32_t Image::tail_documents() const {
+  absl::ReaderMutexLock lock(&mutex_);
+  return parts_.back().view.live_documents->size();
+}
+
+void Image::Freeze(const FixedPart::Bounds& bounds) {
+  absl::MutexLock lock(&mutex_);
+  parts_.back().bounds = bounds;
+  BeginTail();
+  Place();
+}
+
+std::vector<FixedPart> Image::Fixed() const {
+  std::vector<FixedPart> fixed;
+  absl::ReaderMutexLock lock(&mutex_);
+  for (std::size_t i = 0; i + 1 < parts_.size(); ++i) {
+    const State& state = parts_[i];
+    fixed.push_back(
+        {state.view.part, state.view.live, state.view.live_documents, state.removed, state.bounds});
   }
-  for (std::uint32_t slot = 0; slot < view.chunks.size(); ++slot) {
-    if (view.live_chunks.Contains(slot) && documents.Contains(view.chunks[slot].document))
-      allowed.Add(slot);
-  }
-  return allowed;
+  return fixed;
+}
+
+void Image::Replace(absl::Span<const std::shared_ptr<const Part>> replaced,
+                    std::optional<FixedPart> by) {
+  const auto goes = [replaced](const State& state) {
+    return std::find(replaced.begin(), replaced.end(), state.view.part) != replaced.end();
+  };
+  absl::MutexLock lock(&mutex_);
+  const auto first = std::find_if(parts_.begin(), parts_.end(), goes);
+  RAGMESH_CHECK(first != parts_.end(), "a part that is replaced is there");
+  const auto at = first - parts_.begin();
+  parts_.erase(std::remove_if(parts_.begin(), parts_.end(), goes), parts_.end());
+  if (by.has_value()) parts_.insert(parts_.begin() + at, StateOf(*std::move(by)));
+  Place();
+}
+
+void Image::Add(FixedPart part) {
+  absl::MutexLock lock(&mutex_);
+  parts_.insert(parts_.end() - 1, StateOf(std::move(part)));
+  Place();
 }
 
 }  // namespace ragmesh::vector_store

@@ -24,7 +24,7 @@ namespace ragmesh::vector_store {
 // Each further attempt means that yet another write replaced what was being read.
 inline constexpr int kMaxReadAttempts = 16;
 
-// `read(image, view)` returns StatusOr<optional<Result>>: nullopt when a record of the view is
+// `read(view)` returns StatusOr<optional<Result>>: nullopt when a record of the view is
 // gone.
 template <typename Result, typename Read>
 absl::StatusOr<Result> StoredCollection::ReadConsistently(
@@ -34,12 +34,11 @@ absl::StatusOr<Result> StoredCollection::ReadConsistently(
   for (int attempt = 0; attempt < kMaxReadAttempts; ++attempt) {
     RAGMESH_RETURN_IF_ERROR(call.Check());
     RAGMESH_RETURN_IF_ERROR(CheckAlive());
-    const std::shared_ptr<Image> image = this->image();
-    const ImageView view = image->View(principal_labels);
-    absl::StatusOr<std::optional<Result>> result = read(*image, view);
+    const ImageView view = image_->View(principal_labels);
+    absl::StatusOr<std::optional<Result>> result = read(view);
     RAGMESH_RETURN_IF_ERROR(result.status());
     if (result->has_value()) return **std::move(result);
-    if (!AwaitNewer(image, view.sequence)) {
+    if (!AwaitNewer(view.sequence())) {
       return Corrupt("vector store", "lacks records that its index names",
                      "Restore the store from a snapshot.");
     }

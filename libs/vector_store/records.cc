@@ -11,9 +11,10 @@ namespace {
 
 // Layouts that are not named below are at their first version.
 constexpr std::uint8_t kVersion = 1;
-constexpr std::uint8_t kCollectionVersion = 2;  // 2 added the weights of fields
+constexpr std::uint8_t kCollectionVersion = 3;  // 2 added the weights of fields, 3 the recall
 constexpr std::uint8_t kIndexEntryVersion = 2;  // 2 added fields and positions of terms
-constexpr std::uint8_t kStateVersion = 2;       // 2 added counts of documents and chunks
+constexpr std::uint8_t kStateVersion =
+    3;  // 2 added counts of documents and chunks, 3 bytes of text
 
 // Seconds since 1970 rounded down, then nanoseconds: every year a calendar can name, to the
 // nanosecond.
@@ -203,6 +204,7 @@ std::string Encode(const CollectionRecord& record) {
   Put(record.created, &out);
   out.Bytes(record.analyzer_version);
   for (const double weight : config.lexical_weights) out.F64(weight);
+  out.F64(config.dense_recall);
   return Seal(RecordKind::kCollection, kCollectionVersion, out.bytes());
 }
 
@@ -234,6 +236,7 @@ absl::StatusOr<CollectionRecord> DecodeCollection(absl::string_view value) {
   if (VersionOf(value) >= 2) {
     for (double& weight : config.lexical_weights) weight = in.F64();
   }
+  if (VersionOf(value) >= 3) config.dense_recall = in.F64();
   return Finish(in, "collection record", std::move(record));
 }
 
@@ -244,6 +247,7 @@ std::string Encode(const CollectionState& state) {
   out.U64(state.next_chunk);
   out.U64(state.documents.value_or(0));
   out.U64(state.chunks.value_or(0));
+  out.U64(state.text_bytes.value_or(0));
   return Seal(RecordKind::kState, kStateVersion, out.bytes());
 }
 
@@ -251,11 +255,12 @@ absl::StatusOr<CollectionState> DecodeState(absl::string_view value) {
   RAGMESH_ASSIGN_OR_RETURN(const absl::string_view payload,
                            Unseal(RecordKind::kState, kStateVersion, value));
   BinaryReader in(payload);
-  CollectionState state{in.U64(), in.U64(), in.U64(), std::nullopt, std::nullopt};
+  CollectionState state{in.U64(), in.U64(), in.U64(), std::nullopt, std::nullopt, std::nullopt};
   if (value[1] >= 2) {
     state.documents = in.U64();
     state.chunks = in.U64();
   }
+  if (value[1] >= 3) state.text_bytes = in.U64();
   return Finish(in, "collection state", state);
 }
 

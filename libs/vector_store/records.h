@@ -19,7 +19,7 @@
 namespace ragmesh::vector_store {
 
 // Rises when a layout changes so that older builds cannot read it.
-inline constexpr std::uint32_t kFormatVersion = 3;
+inline constexpr std::uint32_t kFormatVersion = 4;
 
 struct CollectionRecord {
   stages::CollectionConfig config;
@@ -35,6 +35,8 @@ struct CollectionState {
   // How many there are, so that records that went missing show. nullopt in a record of version 1.
   std::optional<std::uint64_t> documents = 0;
   std::optional<std::uint64_t> chunks = 0;
+  // Of all documents' texts. nullopt in a record of version 2.
+  std::optional<std::uint64_t> text_bytes = 0;
 };
 
 struct DocumentRecord {

@@ -71,7 +71,7 @@ absl::StatusOr<std::vector<Candidate>> RankHybrid(const SearchScope& scope,
   RAGMESH_RETURN_IF_ERROR(FillScores(scope, &candidates));
   timer->End("score");
   const auto comes_first = [&scope](std::uint32_t a, std::uint32_t b) {
-    return scope.view.chunks[a].id < scope.view.chunks[b].id;
+    return scope.view.chunk(a).id < scope.view.chunk(b).id;
   };
   const ranking::FusionScales scales = ranking::Fuse(*request.fusion, comes_first, &candidates);
   explanation->dense_scale = scales.dense;
@@ -84,7 +84,7 @@ absl::StatusOr<std::vector<Candidate>> RankHybrid(const SearchScope& scope,
 bool ServesQuota(const SearchScope& scope, const std::vector<ScoredSlot>& list,
                  DocumentQuota quota) {
   for (const ScoredSlot& entry : list) {
-    const std::uint32_t document = scope.view.chunks[entry.slot].document;
+    const std::uint64_t document = scope.view.chunk(entry.slot).document_number;
     if (quota.Admits(document)) quota.Take(document);
   }
   return quota.Served();
@@ -127,16 +127,21 @@ absl::StatusOr<std::vector<Pick>> PickHits(const SearchScope& scope,
   std::vector<double> scores;
   for (std::size_t i = 0; i < pool; ++i) scores.push_back(candidates[i].score);
   const auto document_of = [&](std::size_t place) -> std::uint64_t {
-    return scope.view.chunks[candidates[place].item].document;
+    return scope.view.chunk(candidates[place].item).document_number;
   };
   const ranking::Ranked ranked{scores, document_of};
   if (!request.diversity.has_value()) return ranking::PickBest(ranked, QuotaOf(request));
-  return ranking::PickDiverse(
+  absl::Status read;
+  auto picks = ranking::PickDiverse(
       ranked, QuotaOf(request), request.diversity->lambda,
       [&](std::size_t a, std::size_t b) {
-        return CosineOf(scope, candidates[a].item, candidates[b].item);
+        const auto cosine = CosineOf(scope, candidates[a].item, candidates[b].item);
+        read.Update(cosine.status());
+        return cosine.value_or(0);
       },
-      [&call] { return call.Check(); });
+      [&] { return read.ok() ? call.Check() : read; });
+  RAGMESH_RETURN_IF_ERROR(read);
+  return picks;
 }
 
 }  // namespace
@@ -148,7 +153,8 @@ absl::StatusOr<RankedHits> RankChunks(const SearchScope& scope,
   stages::SearchExplanation& explanation = ranked.explanation;
   explanation.fusion = *request.fusion;
   explanation.bm25 = *request.bm25;
-  if (request.mode != stages::SearchMode::kLexical) explanation.dense_plan = kDensePlan;
+  if (request.mode != stages::SearchMode::kLexical)
+    explanation.dense_plan = std::string(DensePlanName(scope));
   RAGMESH_ASSIGN_OR_RETURN(const std::vector<Candidate> candidates,
                            request.mode == stages::SearchMode::kHybrid
                                ? RankHybrid(scope, request, &ranked, timer, call)

@@ -1,13 +1,19 @@
 #include "libs/vector_store/store.h"
 
+#include <algorithm>
+#include <set>
+
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/lexical/analyzer.h"
 #include "libs/vector_store/database.h"
+#include "libs/vector_store/dense_search.h"
 #include "libs/vector_store/filter.h"
 #include "libs/vector_store/limits.h"
+#include "libs/vector_store/part_records.h"
 #include "libs/vector_store/records.h"
+#include "libs/vector_store/sealer.h"
 #include "libs/vector_store/stored_collection.h"
 #include "libs/vector_store/validation.h"
 
@@ -20,11 +26,13 @@ constexpr std::size_t kMaxQueuedParts = 64;  // of writes; what does not fit is 
 }  // namespace
 
 Store::Store(const StoreOptions& options)
-    : options_(options), resources_(std::make_unique<StoreResources>()) {
+    : options_(options), segments_(options.path), resources_(std::make_unique<StoreResources>()) {
   resources_->clock = options.clock;
   resources_->kernels = options.kernels != nullptr ? options.kernels : &linalg::DefaultKernels();
   resources_->executor = options.executor;
   resources_->search_threads = options.search_threads;
+  resources_->segments = &segments_;
+  resources_->seal_rows = std::max(options.seal_rows, 1u);
   resources_->observer = options.observer.get();
   resources_->preparers = options.write_threads - 1;
   if (resources_->preparers > 0) {
@@ -36,6 +44,8 @@ Store::Store(const StoreOptions& options)
 }
 
 Store::~Store() {
+  resources_->sealer = nullptr;
+  sealer_.reset();
   absl::MutexLock lock(&mutex_);
   collections_.clear();  // before what they borrow
 }
@@ -55,6 +65,9 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) 
   RAGMESH_RETURN_IF_ERROR(store->LoadCollections());
   store->report_.database_time = opened - begin;
   store->report_.image_time = absl::Now() - opened;
+  store->sealer_ = std::make_unique<Sealer>();
+  store->resources_->sealer = store->sealer_.get();
+  for (const auto& [name, collection] : store->collections_) store->sealer_->Wake(collection);
   return store;
 }
 
@@ -64,7 +77,27 @@ StoreHealth Store::Health() const {
           health.read_only_reason.has_value()};
 }
 
+// Files of segments that no collection has, of a writing that was cut short.
+absl::Status Store::RemoveStraySegments() const {
+  RAGMESH_RETURN_IF_ERROR(segments_.Create());
+  std::set<std::string> kept;
+  const auto at = database_->Walk(Family::kSegments, "");
+  for (; at->Valid(); at->Next()) {
+    RAGMESH_ASSIGN_OR_RETURN(const std::uint32_t number, ParseCollectionKey(at->key()));
+    const auto parts = DecodeParts(at->value());
+    if (!parts.ok()) continue;  // its collection will forget them
+    for (const SegmentRecord& segment : parts->segments)
+      kept.insert(segments_.Stem(number, segment.number));
+  }
+  RAGMESH_RETURN_IF_ERROR(at->status());
+  segments_.RemoveOthers(kept);
+  return absl::OkStatus();
+}
+
+bool Store::AwaitSealed(absl::Time deadline) const { return sealer_->AwaitIdle(deadline); }
+
 absl::Status Store::LoadCollections() {
+  RAGMESH_RETURN_IF_ERROR(RemoveStraySegments());
   absl::MutexLock lock(&mutex_);
   RAGMESH_ASSIGN_OR_RETURN(const auto next, database_->Get(Family::kMeta, kNextCollectionKey));
   if (next.has_value()) {
@@ -285,7 +318,8 @@ absl::StatusOr<stages::StageInfo> Store::Info(const CallContext& call) {
   info.features = {{"storage", absl::StrCat("RocksDB ", Database::Version())},
                    {"format", absl::StrCat(kFormatVersion)},
                    {"analysis", lexical::Analyzer::Version()},
-                   {"dense_index", "exact, f32"}};
+                   {"dense_index", absl::StrCat("exact up to ", kExactChunks,
+                                                " chunks, then lists of sign codes")}};
   const DatabaseHealth health = database_->Health();
   info.limits["free_bytes"] = static_cast<std::int64_t>(health.free_bytes);
   info.limits["low_free_bytes"] = static_cast<std::int64_t>(options_.low_free_bytes);

@@ -22,6 +22,7 @@
 #include "libs/concurrency/thread_pool.h"
 #include "libs/linalg/kernels.h"
 #include "libs/stages/vector_store.h"
+#include "libs/vector_store/segment_folder.h"
 
 namespace rocksdb {
 class FileSystem;
@@ -30,6 +31,7 @@ class FileSystem;
 namespace ragmesh::vector_store {
 
 class Database;
+class Sealer;
 class StoredCollection;
 class StoreObserver;
 struct StoreResources;
@@ -51,6 +53,8 @@ struct StoreOptions {
   // Helps with scans of large collections; null: each search uses its caller's thread only.
   // Borrowed.
   Executor* executor = nullptr;
+  // Chunks, or documents, of which a collection's tail in memory becomes a segment in mapped files.
+  std::uint32_t seal_rows = 16'384;
   int write_threads = 1;                     // most that prepare one write, the caller's included
   int search_threads = 1;                    // most that work on one search, the caller's included
   const linalg::Kernels* kernels = nullptr;  // null: the fastest this processor runs
@@ -100,6 +104,10 @@ class Store final : public stages::VectorStore {
   // reads and writes go on. Opening that directory, or a copy of it, as a store restores it.
   // ALREADY_EXISTS / SNAPSHOT_EXISTS.
   absl::Status Snapshot(const std::string& path, const CallContext& call);
+
+  // Waits until no segment is being made or due; false when `deadline` comes first. For tests and
+  // benchmarks.
+  bool AwaitSealed(absl::Time deadline) const;
 
   absl::StatusOr<stages::Collection> CreateCollection(const stages::CollectionConfig& config,
                                                       const CallContext& call) override;
@@ -159,18 +167,21 @@ class Store final : public stages::VectorStore {
   using Name = std::pair<std::string, std::string>;  // tenant, collection
 
   explicit Store(const StoreOptions& options);
+  absl::Status RemoveStraySegments() const;
   absl::Status LoadCollections();
   absl::StatusOr<std::shared_ptr<StoredCollection>> Find(const stages::CollectionId& id,
                                                          const CallContext& call) const
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   const StoreOptions options_;
+  const SegmentFolder segments_;
   OpenReport report_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<ThreadPool> preparers_;  // help with the preparation of large writes
   std::unique_ptr<StoreResources> resources_;
   mutable absl::Mutex mutex_;
   std::map<Name, std::shared_ptr<StoredCollection>> collections_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<Sealer> sealer_;
   std::uint32_t next_collection_ ABSL_GUARDED_BY(mutex_) = 1;
 };
 

@@ -42,8 +42,9 @@ class StoreCheck {
       mender_.Report("", Family::kMeta, "", std::string(files.message()), kRestore);
     RAGMESH_RETURN_IF_ERROR(CheckFormat());
     RAGMESH_RETURN_IF_ERROR(CheckCollections(call));
-    for (const auto family : {Family::kStates, Family::kDocuments, Family::kTexts, Family::kChunks,
-                              Family::kIndex, Family::kVectors, Family::kTokens, Family::kReplays})
+    for (const auto family :
+         {Family::kStates, Family::kDocuments, Family::kTexts, Family::kChunks, Family::kIndex,
+          Family::kVectors, Family::kTokens, Family::kReplays, Family::kSegments, Family::kRemoved})
       RAGMESH_RETURN_IF_ERROR(CheckOrphans(family, call));
     RAGMESH_RETURN_IF_ERROR(CheckCounter());
     return mender_.Flush();
@@ -167,6 +168,16 @@ absl::Status Mender::Remove(const std::string& collection, Family family, absl::
                   "\"}\n");
   writes_.Delete(family, key);
   return ++waiting_ % kMendsPerCommit == 0 ? Flush() : absl::OkStatus();
+}
+
+absl::Status Mender::Forget(Family family, absl::string_view prefix) {
+  if (!options_.repair) return absl::OkStatus();
+  const auto at = database_.Walk(family, prefix);
+  for (; at->Valid(); at->Next()) {
+    writes_.Delete(family, at->key());
+    if (++waiting_ % kMendsPerCommit == 0) RAGMESH_RETURN_IF_ERROR(Flush());
+  }
+  return at->status();
 }
 
 absl::Status Mender::Flush() {

@@ -18,6 +18,12 @@ class StoreObserver {
   virtual void Committed(std::size_t writes, absl::Duration took, const absl::Status& status) = 0;
   virtual void Searched(stages::SearchMode mode, absl::Duration took,
                         const absl::Status& status) = 0;
+  // So many parts of a collection's image have become one segment, or it failed and will be tried
+  // again.
+  virtual void Sealed(std::size_t /*parts*/, absl::Duration /*took*/,
+                      const absl::Status& /*status*/) {}
+  // Segments of a collection were not there or were damaged, and are made anew from its records.
+  virtual void SegmentsLost(const absl::Status& /*why*/) {}
 };
 
 }  // namespace ragmesh::vector_store

@@ -21,8 +21,9 @@ constexpr std::size_t kRemovalsPerCommit = 10'000;  // of a collection that was 
 }  // namespace
 
 absl::Status PurgeCollection(Database* database, std::uint32_t number) {
-  for (const Family family : {Family::kDocuments, Family::kTexts, Family::kChunks, Family::kIndex,
-                              Family::kVectors, Family::kTokens, Family::kReplays}) {
+  for (const Family family :
+       {Family::kDocuments, Family::kTexts, Family::kChunks, Family::kIndex, Family::kVectors,
+        Family::kTokens, Family::kReplays, Family::kRemoved, Family::kSegments}) {
     WriteSet writes;
     std::size_t waiting = 0;
     const auto at = database->Walk(family, CollectionKey(number));
@@ -45,9 +46,10 @@ StoredCollection::StoredCollection(std::uint32_t number, const CollectionRecord&
     : number_(number),
       resources_(resources),
       created_(record.created),
+      dimension_(record.config.dimension),
       analyzer_(record.config.language),
-      record_(record),
-      image_(std::make_shared<Image>(record.config.dimension)) {}
+      image_(std::make_unique<Image>(record.config.dimension)),
+      record_(record) {}
 
 StoredCollection::~StoredCollection() { CountMemory(0); }
 
@@ -62,21 +64,24 @@ absl::StatusOr<std::shared_ptr<StoredCollection>> StoredCollection::Load(
   if (!state.has_value())
     return Corrupt(context, "has no state record", "Restore the store from a snapshot.");
   RAGMESH_ASSIGN_OR_RETURN(collection->state_, DecodeState(*state));
-  absl::MutexLock lock(&collection->mutex_);
   if (record.analyzer_version != lexical::Analyzer::Version()) {
+    // First, so that no segment with terms of old stays when this is cut short.
+    if (const absl::Status status = collection->ForgetSegments(); !status.ok())
+      return Annotate(status, context);
+    absl::MutexLock lock(&collection->mutex_);
     if (const absl::Status status = collection->Reindex(); !status.ok())
       return Annotate(status, context);
   }
-  if (const absl::Status status = collection->LoadImage(); !status.ok())
-    return Annotate(status, context);
-  if (const absl::Status status = collection->CheckCounts(); !status.ok())
-    return Annotate(status, context);
-  if (const absl::Status status = collection->LoadReplays(); !status.ok())
-    return Annotate(status, context);
+  for (const auto load : {&StoredCollection::LoadSegments, &StoredCollection::LoadTail,
+                          &StoredCollection::CheckCounts, &StoredCollection::LoadReplays}) {
+    if (const absl::Status status = (collection.get()->*load)(); !status.ok())
+      return Annotate(status, context);
+  }
   return collection;
 }
 
 absl::Status StoredCollection::LoadReplays() {
+  absl::MutexLock lock(&mutex_);
   const auto replays = resources_->database->Walk(Family::kReplays, CollectionKey(number_));
   for (; replays->Valid(); replays->Next()) {
     RAGMESH_ASSIGN_OR_RETURN(const std::string key, ParseReplayKey(replays->key()));
@@ -102,48 +107,72 @@ absl::Status StoredCollection::CheckCounts() {
   return absl::OkStatus();
 }
 
-absl::Status StoredCollection::LoadImage() {
+// What is in no segment. When that is much, because segments were lost or a release before them
+// wrote the store, segments are made on the way, so that memory stays bounded.
+absl::Status StoredCollection::LoadTail() {
   const std::string prefix = CollectionKey(number_);
   const Database& database = *resources_->database;
-  Image& image = *image_;
-  const std::uint32_t dimension = record_.config.dimension;
-  absl::flat_hash_map<std::uint64_t, std::uint32_t>
-      indexes;  // document number -> index in the image
-  const auto documents = database.Walk(Family::kDocuments, prefix);
+  const CallContext call(absl::InfiniteFuture());
+  absl::flat_hash_map<std::uint64_t, std::shared_ptr<const DocumentRecord>> records;
+  std::uint64_t text_bytes = 0;
+  const auto documents =
+      database.Walk(Family::kDocuments, prefix, ItemKey(number_, parts_.first_document));
+  ImageChange change;
   for (; documents->Valid(); documents->Next()) {
-    ImageChange change;
     RAGMESH_ASSIGN_OR_RETURN(change.document_number, ParseItemNumber(documents->key()));
-    RAGMESH_ASSIGN_OR_RETURN(change.document, DecodeDocument(documents->value()));
-    indexes[change.document_number] = *image.Apply(change);
+    RAGMESH_ASSIGN_OR_RETURN(DocumentRecord record, DecodeDocument(documents->value()));
+    text_bytes += record.text_bytes;
+    change.document = ImageRecord(std::move(record));
+    change.is_new = true;
+    records[change.document_number] = change.document;
+    image_->Apply(change);
   }
   RAGMESH_RETURN_IF_ERROR(documents->status());
+  // Only stores without segments lack it.
+  if (!state_.text_bytes.has_value()) state_.text_bytes = text_bytes;
 
   // Index entries and vectors lie under the same keys, so both are walked side by side. Entries of
   // one document follow one another, as they were written.
   std::deque<IndexEntry> entries;  // its elements stay in place while it grows
   std::deque<std::vector<float>> vectors;
-  ImageChange change;
+  change = ImageChange();
   const auto flush = [&] {
-    if (!change.new_chunks.empty()) image.Apply(change);
+    if (!change.new_chunks.empty()) image_->Apply(change);
     change.new_chunks.clear();
     entries.clear();
     vectors.clear();
   };
-  const auto index = database.Walk(Family::kIndex, prefix);
-  const auto vector = database.Walk(Family::kVectors, prefix);
+  const std::string first = ItemKey(number_, parts_.first_chunk);
+  const auto index = database.Walk(Family::kIndex, prefix, first);
+  const auto vector = database.Walk(Family::kVectors, prefix, first);
   for (; index->Valid(); index->Next()) {
     RAGMESH_ASSIGN_OR_RETURN(const std::uint64_t number, ParseItemNumber(index->key()));
     RAGMESH_ASSIGN_OR_RETURN(IndexEntry entry, DecodeIndexEntry(index->value()));
-    const auto owner = indexes.find(entry.document_number);
-    if (owner == indexes.end()) return Corrupt("index entry", "belongs to no document");
-    if (change.target != owner->second || change.new_chunks.size() == kChunksPerLoad) flush();
-    change.target = owner->second;
+    if (change.document_number != entry.document_number ||
+        change.new_chunks.size() == kChunksPerLoad) {
+      flush();
+      if (image_->tail_rows() >= resources_->seal_rows) {
+        image_->Freeze({number, state_.next_document});
+        // What fails is tried again later; all of it is in memory.
+        while (SealOnce(call).value_or(false)) {
+        }
+      }
+      auto& owner = records[entry.document_number];
+      if (owner == nullptr) {
+        const ImageView view = image_->View({});
+        const auto at = view.FindNumber(entry.document_number);
+        if (!at.has_value()) return Corrupt("index entry", "belongs to no document");
+        RAGMESH_ASSIGN_OR_RETURN(owner, view.Document(*at));
+      }
+      change.document = owner;
+      change.document_number = entry.document_number;
+    }
     vectors.emplace_back();
-    if (dimension > 0) {
+    if (dimension_ > 0) {
       if (!vector->Valid() || vector->key() != index->key())
         return Corrupt("chunk", "has no vector");
       RAGMESH_ASSIGN_OR_RETURN(vectors.back(), DecodeVector(vector->value()));
-      if (vectors.back().size() != dimension)
+      if (vectors.back().size() != dimension_)
         return Corrupt("vector record", "has another dimension");
       vector->Next();
     }
@@ -157,8 +186,9 @@ absl::Status StoredCollection::LoadImage() {
   flush();
   ImageChange last;
   last.sequence = state_.sequence;
-  image.Apply(last);
-  CountMemory(image.Stats().memory_bytes);
+  last.text_bytes = *state_.text_bytes;
+  image_->Apply(last);
+  CountMemory(image_->Stats().memory_bytes);
   return absl::OkStatus();
 }
 
@@ -225,7 +255,7 @@ absl::StatusOr<stages::Collection> StoredCollection::Update(
 }
 
 stages::Collection StoredCollection::Describe() const {
-  stages::Collection collection{config(), created_, image()->Stats()};
+  stages::Collection collection{config(), created_, image_->Stats()};
   collection.stats.disk_bytes = resources_->database->disk_bytes();
   return collection;
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -22,9 +23,13 @@
 #include "libs/stages/vector_store.h"
 #include "libs/vector_store/database.h"
 #include "libs/vector_store/image.h"
+#include "libs/vector_store/part_records.h"
 #include "libs/vector_store/records.h"
 #include "libs/vector_store/replays.h"
+#include "libs/vector_store/sealed_part.h"
+#include "libs/vector_store/sealer.h"
 #include "libs/vector_store/search.h"
+#include "libs/vector_store/segment_folder.h"
 #include "libs/vector_store/store_observer.h"
 
 namespace ragmesh::vector_store {
@@ -39,7 +44,10 @@ struct StoreResources {
   Executor* prepare_executor = nullptr;  // helps with the preparation of large writes; may be null
   int preparers = 0;                     // its threads
   int search_threads = 1;
-  std::uint64_t max_memory_bytes = 0;             // of all images together; 0: unbounded
+  const SegmentFolder* segments = nullptr;
+  Sealer* sealer = nullptr;            // null while the store opens
+  std::uint32_t seal_rows = 0;         // chunks, or documents, of which a tail becomes a segment
+  std::uint64_t max_memory_bytes = 0;  // of all images together; 0: unbounded
   std::uint64_t max_collection_memory_bytes = 0;  // of one image; 0: unbounded
   std::atomic<std::uint64_t> memory_bytes{0};
 };
@@ -50,13 +58,13 @@ absl::Status PurgeCollection(Database* database, std::uint32_t number);
 
 // Thread-safe. Writes to one collection that arrive together share one synced commit; each is still
 // atomic, and a failed commit fails all of them. Reads see a whole number of writes.
-class StoredCollection {
+class StoredCollection : public Sealable, public std::enable_shared_from_this<StoredCollection> {
  public:
   // Reads the collection's records and builds its image.
   static absl::StatusOr<std::shared_ptr<StoredCollection>> Load(std::uint32_t number,
                                                                 const CollectionRecord& record,
                                                                 StoreResources* resources);
-  ~StoredCollection();
+  ~StoredCollection() override;
 
   absl::StatusOr<stages::Collection> Update(const stages::CollectionConfig& config);
   stages::Collection Describe() const;
@@ -90,7 +98,10 @@ class StoredCollection {
   absl::StatusOr<stages::SearchResult> Search(const stages::SearchRequest& request,
                                               const CallContext& call) const;
 
+  absl::StatusOr<bool> SealOnce(const CallContext& call) override ABSL_LOCKS_EXCLUDED(mutex_);
+
  private:
+  class WriterPause;
   struct PreparedChunk;
   struct PendingWrite;
   struct Plan;
@@ -98,10 +109,24 @@ class StoredCollection {
   StoredCollection(std::uint32_t number, const CollectionRecord& record, StoreResources* resources);
 
   // Loading: stored_collection.cc.
-  absl::Status LoadImage() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status LoadReplays() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status CheckCounts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status LoadTail() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status LoadReplays() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status CheckCounts();
   absl::Status Reindex() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Parts: collection_parts.cc.
+  absl::Status LoadSegments();
+  absl::StatusOr<std::vector<std::shared_ptr<SealedPart>>> OpenSegments() const;
+  absl::Status ForgetSegments();
+  void RemoveSegments();
+  bool TailIsFull() const;
+  std::vector<FixedPart> PartsToSeal() const;
+  absl::Status WriteParts(absl::Span<const FixedPart> parts, const ImageView& view,
+                          const std::string& stem, const CallContext& call) const;
+  absl::Status TakeOut(absl::Span<const FixedPart> parts, absl::Span<const FixedPart> now,
+                       const SealedPart& segment, FixedPart* by) const;
+  absl::Status Publish(absl::Span<const FixedPart> parts, std::uint64_t number)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Writing: collection_writes.cc. One thread at a time leads, and works for those that wait.
   absl::Status Submit(PendingWrite* write) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -114,25 +139,25 @@ class StoredCollection {
                                              absl::string_view title) const;
   absl::StatusOr<bool> Replay(PendingWrite* write) const ABSL_LOCKS_EXCLUDED(mutex_);
   void PlanReplay(Plan* plan) const ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::StatusOr<Plan> PlanUpsert(const Image& image, PendingWrite* write,
-                                  CollectionState* state) const;
-  absl::StatusOr<Plan> PlanDelete(const Image& image, PendingWrite* write,
-                                  CollectionState* state) const;
+  absl::StatusOr<Plan> PlanUpsert(PendingWrite* write, CollectionState* state) const;
+  absl::StatusOr<Plan> PlanDelete(PendingWrite* write, CollectionState* state) const;
+  absl::StatusOr<absl::flat_hash_set<std::uint32_t>> DocumentsMatching(
+      const stages::Filter& filter, const CallContext& call) const;
   absl::Status PlanRemoval(const ImageView& view, absl::Span<const std::uint32_t> slots,
                            Plan* plan) const;
-  void PlanDocumentRemoval(const ImageView& view, std::uint32_t document, Plan* plan) const;
+  absl::Status PlanDocumentRemoval(const ImageView& view, std::uint32_t document,
+                                   CollectionState* state, Plan* plan) const;
   absl::Status CheckMemory(const stages::Upsert& upsert) const;
-  void AfterCommit(const std::shared_ptr<Image>& image) ABSL_LOCKS_EXCLUDED(mutex_);
+  void AfterCommit() ABSL_LOCKS_EXCLUDED(mutex_);
   void CountMemory(std::uint64_t bytes);
 
   // Reading: collection_reads.cc.
-  std::shared_ptr<Image> image() const ABSL_LOCKS_EXCLUDED(mutex_);
   stages::CollectionConfig config() const ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status CheckAlive() const ABSL_LOCKS_EXCLUDED(mutex_);
   template <typename Result, typename Read>
   absl::StatusOr<Result> ReadConsistently(const std::vector<std::string>& principal_labels,
                                           const CallContext& call, const Read& read) const;
-  bool AwaitNewer(const std::shared_ptr<Image>& image, std::uint64_t sequence) const;
+  bool AwaitNewer(std::uint64_t sequence) const;
   absl::StatusOr<std::optional<std::vector<stages::StoredChunk>>> FetchChunks(
       const ImageView& view, absl::Span<const std::uint32_t> slots, stages::ChunkParts parts) const;
   absl::Status AddTokens(absl::Span<const std::string> keys,
@@ -140,28 +165,29 @@ class StoredCollection {
   // Searching: collection_search.cc.
   absl::StatusOr<stages::SearchResult> Find(const stages::SearchRequest& request,
                                             const CallContext& call) const;
-  // Both answer false when the image has moved on from the view.
-  absl::StatusOr<bool> AddNeighbours(const Image& image, const ImageView& view,
-                                     absl::Span<const std::uint32_t> slots,
+  // Both answer false when a record of the view is gone.
+  absl::StatusOr<bool> AddNeighbours(const ImageView& view, absl::Span<const std::uint32_t> slots,
                                      const stages::NeighbourWindow& window,
                                      stages::SearchResult* result) const;
-  absl::StatusOr<bool> FillHits(const Image& image, const ImageView& view,
-                                const stages::SearchRequest& request, const RankedHits& ranked,
-                                stages::SearchResult* result) const;
+  absl::StatusOr<bool> FillHits(const ImageView& view, const stages::SearchRequest& request,
+                                const RankedHits& ranked, stages::SearchResult* result) const;
 
   const std::uint32_t number_;
   StoreResources* const resources_;
   const absl::Time created_;
+  const std::uint32_t dimension_;
   const lexical::Analyzer analyzer_;
+  const std::unique_ptr<Image> image_;
 
   mutable absl::Mutex mutex_;
   CollectionRecord record_ ABSL_GUARDED_BY(mutex_);
-  std::shared_ptr<Image> image_ ABSL_GUARDED_BY(mutex_);
   bool removed_ ABSL_GUARDED_BY(mutex_) = false;
   Replays replays_ ABSL_GUARDED_BY(mutex_);  // changed by the leader alone
   std::deque<PendingWrite*> waiting_ ABSL_GUARDED_BY(mutex_);
   bool leading_ ABSL_GUARDED_BY(mutex_) = false;
-  CollectionState state_;  // the leader's
+  int pauses_wanted_ ABSL_GUARDED_BY(mutex_) = 0;  // go before writes that wait
+  CollectionState state_;                          // the leader's, as are the following
+  PartsRecord parts_;
   std::uint64_t counted_memory_bytes_ =
       0;  // the leader's: this collection's part of resources_->memory_bytes
 };

@@ -242,6 +242,7 @@ absl::Status ValidateConfig(const stages::CollectionConfig& config) {
   }
   RAGMESH_RETURN_IF_ERROR(CheckWeight("bm25_k1", config.bm25_k1, 0, 100));
   RAGMESH_RETURN_IF_ERROR(CheckWeight("bm25_b", config.bm25_b, 0, 1));
+  RAGMESH_RETURN_IF_ERROR(CheckWeight("dense_recall", config.dense_recall, 0.8, 1));
   return CheckFieldWeights(config.lexical_weights);
 }
 

@@ -136,6 +136,7 @@ void ToProto(const stages::CollectionConfig& config, store::CollectionConfig* ou
   out->set_bm25_k1(config.bm25_k1);
   out->set_bm25_b(config.bm25_b);
   ToProto(config.lexical_weights, out->mutable_lexical_weights());
+  out->set_dense_recall(config.dense_recall);
 }
 
 absl::StatusOr<stages::CollectionConfig> FromProto(const store::CollectionConfig& in,
@@ -177,6 +178,10 @@ absl::StatusOr<stages::CollectionConfig> FromProto(const store::CollectionConfig
   if (in.has_lexical_weights()) {
     RAGMESH_ASSIGN_OR_RETURN(config.lexical_weights,
                              FromProto(in.lexical_weights(), Field(field, "lexical_weights")));
+  }
+  if (in.has_dense_recall()) {
+    RAGMESH_RETURN_IF_ERROR(CheckRange(in.dense_recall(), 0.8, 1, Field(field, "dense_recall")));
+    config.dense_recall = in.dense_recall();
   }
   return config;
 }

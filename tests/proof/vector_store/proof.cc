@@ -99,6 +99,7 @@ StoreOptions BusyStore(const std::string& path) {
   options.path = path;
   options.write_buffer_bytes = 64 << 10;
   options.low_free_bytes = options.high_free_bytes = 0;
+  options.seal_rows = 16;
   return options;
 }
 

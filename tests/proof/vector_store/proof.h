@@ -84,7 +84,7 @@ class ScratchFolder {
   std::string path_;
 };
 
-// Options of a store in `path` that writes and merges files all the time.
+// Options of a store in `path` that writes and merges files, and makes segments, all the time.
 StoreOptions BusyStore(const std::string& path);
 
 // Runs `work` in a child process and returns what it returned. A child that crashed returns

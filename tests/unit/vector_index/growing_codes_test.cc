@@ -46,7 +46,7 @@ TEST(GrowingCodesTest, FindsWhatIsNearestAtEverySizeWithTheExactScore) {
       exact.resize(std::min(exact.size(), kNearest));
       const CodedQuery coded(*frame, query.data(), 1.8);
       Shortlist shortlist(kNearest, 0);
-      SearchGrowing(linalg::DefaultKernels(), codes.view(), view, query.data(), coded,
+      SearchGrowing(linalg::DefaultKernels(), codes.view(row + 1), view, query.data(), coded,
                     allowed.words(), 500, &shortlist);
       std::set<std::pair<float, std::uint32_t>> entries;
       for (const auto& entry : shortlist.Take()) entries.emplace(-entry.score, entry.row - 500);

@@ -5,6 +5,7 @@
 
 #include "libs/testing/status_matchers.h"
 #include "libs/vector_store/binary_codec.h"
+#include "libs/vector_store/part_records.h"
 
 namespace ragmesh::vector_store {
 namespace {
@@ -13,15 +14,16 @@ using ::ragmesh::testing::HasReason;
 
 // The bytes that docs/formats/vector-store.md shows; a change here is a change of the format.
 TEST(RecordsTest, StateAndVectorHaveTheDocumentedBytes) {
-  const std::string state = Encode(CollectionState{5, 2, 300, 1, 2});
-  EXPECT_EQ(state.substr(0, 42), std::string("S\x02"
+  const std::string state = Encode(CollectionState{5, 2, 300, 1, 2, 9});
+  EXPECT_EQ(state.substr(0, 50), std::string("S\x03"
                                              "\x05\0\0\0\0\0\0\0"
                                              "\x02\0\0\0\0\0\0\0"
                                              "\x2C\x01\0\0\0\0\0\0"
                                              "\x01\0\0\0\0\0\0\0"
-                                             "\x02\0\0\0\0\0\0\0",
-                                             42));
-  EXPECT_EQ(state.size(), 46u);
+                                             "\x02\0\0\0\0\0\0\0"
+                                             "\x09\0\0\0\0\0\0\0",
+                                             50));
+  EXPECT_EQ(state.size(), 54u);
   const std::string vector = EncodeVector({1.0f, -2.0f});
   EXPECT_EQ(vector.substr(0, 14), std::string("V\x01\x02\0\0\0\0\0\x80\x3F\0\0\0\xC0", 14));
   EXPECT_EQ(ItemKey(1, 258), std::string("\0\0\0\x01\0\0\0\0\0\0\x01\x02", 12));
@@ -96,17 +98,52 @@ TEST(RecordsTest, IndexEntryOfTheFirstVersionIsOfBodiesWithoutPositions) {
   EXPECT_EQ(entry.terms, (lexical::ChunkTerms{{{"mesh", {0, 0, 2}}}, {}, {0, 0, 2}}));
 }
 
-TEST(RecordsTest, CollectionOfTheFirstVersionWeighsFieldsAlike) {
+TEST(RecordsTest, CollectionsOfEarlierVersionsHaveTheDefaultsOfWhatTheyLack) {
   CollectionRecord record;
   record.config.lexical_weights = {3, 2, 1};
+  record.config.dense_recall = 0.95;
   const std::string value = Encode(record);
-  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto payload, Unseal(RecordKind::kCollection, 2, value));
-  RAGMESH_ASSERT_OK_AND_ASSIGN(const CollectionRecord second, DecodeCollection(value));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto payload, Unseal(RecordKind::kCollection, 3, value));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const CollectionRecord third, DecodeCollection(value));
+  EXPECT_EQ(third.config.lexical_weights, (stages::FieldWeights{3, 2, 1}));
+  EXPECT_EQ(third.config.dense_recall, 0.95);
+  RAGMESH_ASSERT_OK_AND_ASSIGN(
+      const CollectionRecord second,
+      DecodeCollection(Seal(RecordKind::kCollection, 2, payload.substr(0, payload.size() - 8))));
   EXPECT_EQ(second.config.lexical_weights, (stages::FieldWeights{3, 2, 1}));
+  EXPECT_EQ(second.config.dense_recall, 0.99);
   RAGMESH_ASSERT_OK_AND_ASSIGN(
       const CollectionRecord first,
-      DecodeCollection(Seal(RecordKind::kCollection, 1, payload.substr(0, payload.size() - 24))));
+      DecodeCollection(Seal(RecordKind::kCollection, 1, payload.substr(0, payload.size() - 32))));
   EXPECT_EQ(first.config.lexical_weights, (stages::FieldWeights{1, 1, 1}));
+}
+
+TEST(RecordsTest, PartsHaveTheDocumentedBytes) {
+  const PartsRecord parts{7, 300, 5, 3, {{1, 0x0102030405060708}, {2, 9}}};
+  const std::string value = Encode(parts);
+  const std::string expected(
+      "G\x01\x07\0\0\0\0\0\0\0\x2C\x01\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0"
+      "\x02\x01\0\0\0\0\0\0\0\x08\x07\x06\x05\x04\x03\x02\x01\x02\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0",
+      67);
+  EXPECT_EQ(value.substr(0, value.size() - 4), expected);
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const PartsRecord decoded, DecodeParts(value));
+  EXPECT_EQ(decoded, parts);
+  EXPECT_THAT(DecodeParts(Seal(RecordKind::kParts, 1, expected.substr(2, 40))),
+              HasReason("CORRUPT_DATA"));
+}
+
+TEST(RecordsTest, KeysOfWhatWasRemovedSayWhatItWas) {
+  EXPECT_EQ(RemovedChunkKey(1, 2), std::string("\0\0\0\x01"
+                                               "c\0\0\0\0\0\0\0\x02",
+                                               13));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const RemovedItem chunk, ParseRemovedKey(RemovedChunkKey(1, 2)));
+  EXPECT_FALSE(chunk.is_document);
+  EXPECT_EQ(chunk.number, 2u);
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const RemovedItem document,
+                               ParseRemovedKey(RemovedDocumentKey(1, 300)));
+  EXPECT_TRUE(document.is_document);
+  EXPECT_EQ(document.number, 300u);
+  EXPECT_THAT(ParseRemovedKey(ItemKey(1, 2)), HasReason("CORRUPT_DATA"));
 }
 
 TEST(RecordsTest, IndexEntryWithATermThatDoesNotOccurIsCorrupt) {

@@ -206,7 +206,7 @@ TEST_F(StoreDurabilityTest, CollectionOfTheFirstVersionIsAnalysedAnewIntoFieldsA
     RAGMESH_ASSERT_OK_AND_ASSIGN(CollectionRecord record, DecodeCollection(*value));
     record.analyzer_version = "ragmesh-lexical-1";
     const std::string second = Encode(record);
-    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto payload, Unseal(RecordKind::kCollection, 2, second));
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto payload, Unseal(RecordKind::kCollection, 3, second));
     BinaryWriter entry;
     entry.Bytes("a");
     entry.U64(1);
@@ -216,7 +216,7 @@ TEST_F(StoreDurabilityTest, CollectionOfTheFirstVersionIsAnalysedAnewIntoFieldsA
     entry.Varint(1);
     WriteSet writes;
     writes.Put(Family::kCollections, CollectionKey(1),
-               Seal(RecordKind::kCollection, 1, payload.substr(0, payload.size() - 24)));
+               Seal(RecordKind::kCollection, 1, payload.substr(0, payload.size() - 32)));
     writes.Put(Family::kIndex, ItemKey(1, 1), Seal(RecordKind::kIndexEntry, 1, entry.bytes()));
     RAGMESH_ASSERT_OK(database->Commit(writes));
   }

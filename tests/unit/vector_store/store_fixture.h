@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
@@ -36,9 +37,21 @@ class StoreFixture : public ::testing::Test {
     StoreOptions options;
     options.path = (dir.path() / "store").string();
     options.clock = &clock;
+    options.seal_rows = SealRows();
     auto opened = Store::Open(options);
     ASSERT_TRUE(opened.ok()) << opened.status();
     store = *std::move(opened);
+  }
+
+  // The tests run with tails of the usual size, and once more with so few rows that nearly
+  // everything lies in segments.
+  static std::uint32_t SealRows() {
+    const char* const rows = std::getenv("RAGMESH_TEST_SEAL_ROWS");
+    return rows == nullptr ? StoreOptions().seal_rows
+                           : static_cast<std::uint32_t>(std::stoul(rows));
+  }
+  void AwaitSealed() {
+    ASSERT_TRUE(store->AwaitSealed(absl::Now() + absl::Seconds(30))) << "segments are due";
   }
 
   stages::CollectionId Create(const std::string& name = "manuals", std::uint32_t dimension = 2) {
@@ -76,7 +89,9 @@ class StoreFixture : public ::testing::Test {
   absl::StatusOr<stages::UpsertResult> Write(const stages::CollectionId& id,
                                              stages::StoredDocument document,
                                              std::vector<stages::StoredChunk> chunks) {
-    return store->Write(id, kDigest, {std::move(document), std::move(chunks)}, call);
+    auto written = store->Write(id, kDigest, {std::move(document), std::move(chunks)}, call);
+    AwaitSealed();
+    return written;
   }
 
   std::vector<std::string> Ids(const absl::StatusOr<stages::SearchResult>& result) {

@@ -1,0 +1,105 @@
+#include "libs/vector_store/dense_search.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "absl/synchronization/mutex.h"
+#include "libs/base/status_macros.h"
+#include "libs/concurrency/for_each_part.h"
+#include "libs/vector_index/shortlist.h"
+
+namespace ragmesh::vector_store {
+namespace {
+
+using vector_index::ScoredSlot;
+using vector_index::Shortlist;
+using vector_index::SlotSet;
+using vector_index::TieBreak;
+using vector_index::TopK;
+
+// Rows a thread takes at a time, and floats below which a scan is done before another thread has
+// woken up (about 0.2 ms).
+constexpr std::size_t kWordsPerPart = 16;
+constexpr std::uint64_t kFloatsWorthAThread = 1 << 20;
+
+// Offers every row of some words of `allowed`.
+absl::Status ScanExactly(const PartView& part, const SlotSet& allowed, std::size_t begin_word,
+                         std::size_t end_word, absl::Span<const float> query,
+                         const linalg::Kernels& kernels, TopK* best) {
+  for (std::size_t word = begin_word; word < end_word; ++word) {
+    for (std::uint64_t bits = allowed.words()[word]; bits != 0; bits &= bits - 1) {
+      const auto row = static_cast<std::uint32_t>(word * 64) +
+                       static_cast<std::uint32_t>(std::countr_zero(bits));
+      RAGMESH_ASSIGN_OR_RETURN(const float* const vector, part.part->Vector(row));
+      best->Offer(part.base + row, kernels.dot(query.data(), vector, query.size()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<ScoredSlot>> SearchExactly(
+    const ImageView& view, absl::Span<const float> query, const ChunkSets& allowed, std::size_t k,
+    TieBreak comes_first, const DenseOptions& options, const CallContext& call) {
+  const auto worth = static_cast<int>(
+      std::min<std::uint64_t>(allowed.count * query.size() / kFloatsWorthAThread, 1024));
+  const int helpers = std::min(options.max_threads - 1, worth);
+  absl::Mutex mutex;
+  TopK best(k, comes_first);
+  absl::Status status;
+  for (std::size_t i = 0; i < view.parts().size(); ++i) {
+    const SlotSet& rows = *allowed.parts[i];
+    ForEachPart(helpers > 0 ? options.executor : nullptr, helpers, rows.words().size(),
+                kWordsPerPart, [&](std::size_t begin, std::size_t end) {
+                  absl::Status scanned = call.Check();
+                  TopK found(k, comes_first);
+                  if (scanned.ok()) {
+                    scanned = ScanExactly(view.parts()[i], rows, begin, end, query,
+                                          *options.kernels, &found);
+                  }
+                  const std::vector<ScoredSlot> slots = found.Take();
+                  absl::MutexLock lock(&mutex);
+                  status.Update(scanned);
+                  for (const ScoredSlot& slot : slots) best.Offer(slot.slot, slot.score);
+                });
+    RAGMESH_RETURN_IF_ERROR(status);
+  }
+  return best.Take();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<ScoredSlot>> SearchDense(
+    const ImageView& view, absl::Span<const float> query, const ChunkSets& allowed, std::size_t k,
+    TieBreak comes_first, const DenseOptions& options, const CallContext& call) {
+  RAGMESH_RETURN_IF_ERROR(call.Check());
+  if (options.PlanFor(allowed.count) == DensePlan::kExact)
+    return SearchExactly(view, query, allowed, k, comes_first, options, call);
+  float slack = 0;
+  for (const PartView& part : view.parts()) slack = std::max(slack, part.part->score_slack());
+  Shortlist shortlist(k, slack);
+  for (std::size_t i = 0; i < view.parts().size(); ++i) {
+    RAGMESH_RETURN_IF_ERROR(call.Check());
+    const PartView& part = view.parts()[i];
+    const std::uint64_t count =
+        view.parts().size() == 1 ? allowed.count : allowed.parts[i]->Count();
+    if (count == 0) continue;
+    part.part->SearchVectors(*options.kernels, query.data(), options.recall, *allowed.parts[i],
+                             count, part.base, &shortlist);
+  }
+  TopK best(k, comes_first);
+  const std::vector<Shortlist::Entry> entries = shortlist.Take();
+  std::vector<const float*> vectors;
+  vectors.reserve(entries.size());
+  for (const Shortlist::Entry& entry : entries) {
+    RAGMESH_ASSIGN_OR_RETURN(const float* const vector, view.Vector(entry.row));
+    for (std::size_t i = 0; i < query.size(); i += 16) __builtin_prefetch(vector + i);
+    vectors.push_back(vector);
+  }
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    best.Offer(entries[i].row, options.kernels->dot(query.data(), vectors[i], query.size()));
+  }
+  return best.Take();
+}
+
+}  // namespace ragmesh::vector_store
