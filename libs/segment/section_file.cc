@@ -201,7 +201,9 @@ absl::Status SectionFile::Check(absl::string_view bytes) const {
     const std::uint64_t at = block * kBlockBytes;
     const std::uint64_t size = std::min(kBlockBytes, data_size_ - at);
     if (Digest(all.data() + at, size) != digests_[block])
-      return Corrupt(path(), absl::StrCat("is damaged in the ", kBlockBytes, " bytes from ", at));
+      return Corrupt(path(), absl::StrCat("is damaged in the ", kBlockBytes, " bytes from ", at),
+                     "Stop the store and run 'ragmesh store check --repair': the file is derived, "
+                     "and made anew.");
     word.fetch_or(bit, std::memory_order_release);
   }
   return absl::OkStatus();

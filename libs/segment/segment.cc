@@ -60,6 +60,14 @@ absl::Status Segment::OpenVectors(const std::string& stem, std::uint32_t dimensi
   return absl::OkStatus();
 }
 
+absl::Status Segment::Check() const {
+  for (const char* const section : {"records", "postings"}) {
+    RAGMESH_RETURN_IF_ERROR(CheckedSection(*file_, section).status());
+  }
+  RAGMESH_RETURN_IF_ERROR(terms_->Check());
+  return vectors_file_ == nullptr ? absl::OkStatus() : vectors_file_->Check(vectors_);
+}
+
 absl::StatusOr<const float*> Segment::Vector(std::uint32_t row) const {
   const std::uint64_t size = dimension_ * sizeof(float);
   const absl::string_view bytes = vectors_.substr(row * size, size);

@@ -56,6 +56,9 @@ class Segment final : public SegmentSource {
   // The vector of a row, of Open's dimension. DATA_LOSS / CORRUPT_DATA when it is damaged.
   absl::StatusOr<const float*> Vector(std::uint32_t row) const;
 
+  // Reads what Open did not, to hold it against its digests.
+  absl::Status Check() const;
+
   const Catalog& catalog() const { return catalog_; }
   const Columns& columns() const { return columns_; }  // what filters may name
   const Columns& labels() const { return labels_; }    // kLabels

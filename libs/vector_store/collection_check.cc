@@ -250,7 +250,8 @@ absl::Status CollectionCheck::CheckSegments(const CallContext& call) {
   for (const SegmentRecord& record : parts->segments) {
     const std::string stem = mender_.segments().Stem(number_, record.number);
     const auto segment = segment::Segment::Open(stem, record_.config.dimension);
-    if (!segment.ok()) return ForgetSegments(std::string(segment.status().message()));
+    const absl::Status sound = segment.ok() ? (*segment)->Check() : segment.status();
+    if (!sound.ok()) return ForgetSegments(std::string(sound.message()));
     if ((*segment)->digest() != record.digest)
       return ForgetSegments(absl::StrCat(stem, " is not the segment that the store wrote"));
     for (std::uint32_t row = 0; row < (*segment)->rows(); ++row) {
