@@ -1,57 +1,65 @@
 // The writing half of StoredCollection.
 //
-// A write is prepared on its caller's thread (checks, analysis, encoding), then joins a queue. The
-// first in the queue leads: it plans every write of its group against the image, commits them in
-// one synced batch, and applies them to the image in order. Group members never touch the same
-// document or chunk, so each plan holds whatever the others do.
+// A write is prepared on its caller's thread (collection_prepare.cc), then joins a queue. Who leads
+// plans every write of its group against the image, commits them in one synced batch, and shows
+// them in the image in order. Group members never touch the same document or chunk, so each plan
+// holds whatever the others do.
 #include <algorithm>
+#include <atomic>
+#include <memory>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "libs/base/error.h"
-#include "libs/base/sha256.h"
 #include "libs/base/status_macros.h"
-#include "libs/concurrency/for_each_part.h"
-#include "libs/vector_store/indexed_text.h"
-#include "libs/vector_store/stored_collection.h"
+#include "libs/vector_store/pending_write.h"
 #include "libs/vector_store/validation.h"
 
 namespace ragmesh::vector_store {
 namespace {
 
-constexpr std::size_t kMaxGroup = 64;
 constexpr int kMaxAttempts = 16;
-constexpr std::size_t kChunksPerCheck = 64;  // prepared between two looks at the call
+// Chunks of a group from which on it pays to have another thread put them in place.
+constexpr std::size_t kWorthHelp = 8;
 
 // Memory a chunk takes besides its vector, estimated before it is there: terms of some hundred
 // words, ids, look-ups.
 constexpr std::uint64_t kTypicalChunkMemory = 1500;
 
+// Puts changes in place in an image, on a thread of an executor or, if none has begun, on the
+// caller's of Finish. Changes outlive Finish and Abandon.
+class Placing {
+ public:
+  Placing(std::shared_ptr<Image> image, std::vector<const ImageChange*> changes)
+      : image_(std::move(image)), changes_(std::move(changes)) {}
+
+  void Run() {
+    if (taken_.exchange(true)) return;
+    placed_ = image_->Place(changes_);
+    done_.Notify();
+  }
+  // What Show takes. Either this or Abandon is called, once.
+  std::vector<Image::Placed> Finish() {
+    Run();
+    done_.WaitForNotification();
+    return std::move(placed_);
+  }
+  // Nothing looks at the changes once it returns.
+  void Abandon() {
+    if (taken_.exchange(true)) done_.WaitForNotification();
+  }
+
+ private:
+  const std::shared_ptr<Image> image_;
+  const std::vector<const ImageChange*> changes_;
+  std::atomic<bool> taken_{false};
+  std::vector<Image::Placed> placed_;
+  absl::Notification done_;
+};
+
 }  // namespace
-
-struct StoredCollection::PreparedChunk {
-  lexical::ChunkTerms terms;
-  std::string content_sha256;
-};
-
-struct StoredCollection::PendingWrite {
-  // One of the two.
-  stages::Upsert* upsert = nullptr;
-  const stages::DeleteSelector* selector = nullptr;
-
-  const CallContext* call = nullptr;
-  std::string idempotency_key;          // empty: the write may be done again
-  std::string content;                  // ContentOf it, when there is a key
-  std::vector<PreparedChunk> prepared;  // per chunk of `upsert`
-  std::optional<std::uint64_t>
-      expected_document;  // number of the stored document the chunks were prepared for
-  bool done = false;
-  bool stale = false;  // that document has changed: prepare again
-  absl::Status status;
-  stages::UpsertResult upserted;
-  stages::DeleteResult deleted;
-};
 
 struct StoredCollection::Plan {
   PendingWrite* write = nullptr;
@@ -77,22 +85,7 @@ absl::StatusOr<stages::UpsertResult> StoredCollection::Write(const std::string& 
     // it wrote to has gone since.
     RAGMESH_ASSIGN_OR_RETURN(const bool replayed, Replay(&write));
     if (replayed) return write.upserted;
-    std::string title;
-    if (upsert.document.has_value()) {
-      title = upsert.document->info.title;
-    } else {
-      const std::string& document_id = upsert.chunks[0].document_id;
-      const auto image = this->image();
-      const auto index = image->FindDocument(document_id);
-      if (!index.has_value()) {
-        return NotFound("document", document_id,
-                        "Write the document before chunks that are to be added to it.");
-      }
-      const ImageView view = image->View({});
-      title = view.documents[*index].title;
-      write.expected_document = view.documents[*index].number;
-    }
-    RAGMESH_ASSIGN_OR_RETURN(write.prepared, Prepare(upsert, title, call));
+    RAGMESH_RETURN_IF_ERROR(Prepare(&write));
     RAGMESH_RETURN_IF_ERROR(Submit(&write));
     if (!write.stale) return write.upserted;
   }
@@ -112,6 +105,7 @@ absl::StatusOr<stages::DeleteResult> StoredCollection::Delete(const stages::Dele
     RAGMESH_RETURN_IF_ERROR(ValidateFilter(std::get<stages::Filter>(what)));
   }
   PendingWrite write;
+  write.alone = true;  // what it touches shows only when it is planned
   write.selector = &what;
   write.call = &call;
   write.idempotency_key = idempotency_key;
@@ -120,103 +114,23 @@ absl::StatusOr<stages::DeleteResult> StoredCollection::Delete(const stages::Dele
   return write.deleted;
 }
 
-absl::StatusOr<StoredCollection::PreparedChunk> StoredCollection::PrepareChunk(
-    const stages::StoredChunk& stored, std::size_t index, absl::string_view title) const {
-  PreparedChunk prepared;
-  prepared.content_sha256 = Sha256Hex(stages::EmbeddingText(stored.chunk));
-  if (!stored.content_sha256.empty() && stored.content_sha256 != prepared.content_sha256) {
-    return InvalidField(absl::StrCat("chunks[", index, "].content_sha256"),
-                        "is not the SHA-256 of the chunk's context and text",
-                        "Leave it empty to have it computed.");
-  }
-  prepared.terms = IndexedTerms(analyzer_, title, stored.chunk);
-  return prepared;
-}
-
-// Analysis is most of the work of a write, so the parts of a large one are shared out.
-absl::StatusOr<std::vector<StoredCollection::PreparedChunk>> StoredCollection::Prepare(
-    const stages::Upsert& upsert, absl::string_view title, const CallContext& call) const {
-  std::vector<PreparedChunk> prepared(upsert.chunks.size());
-  absl::Mutex mutex;
-  absl::Status first;  // the error of the lowest chunk, whoever meets it
-  std::size_t first_index = upsert.chunks.size();
-  const auto fail = [&](std::size_t index, const absl::Status& status) {
-    absl::MutexLock lock(&mutex);
-    if (index >= first_index && !first.ok()) return;
-    first_index = index;
-    first = status;
-  };
-  ForEachPart(resources_->prepare_executor, resources_->preparers, prepared.size(), kChunksPerCheck,
-              [&](std::size_t begin, std::size_t end) {
-                if (const absl::Status live = call.Check(); !live.ok()) return fail(0, live);
-                for (std::size_t i = begin; i < end; ++i) {
-                  auto chunk = PrepareChunk(upsert.chunks[i], i, title);
-                  if (!chunk.ok()) return fail(i, chunk.status());
-                  prepared[i] = *std::move(chunk);
-                }
-              });
-  RAGMESH_RETURN_IF_ERROR(first);
-  return prepared;
-}
-
-std::vector<StoredCollection::PendingWrite*> StoredCollection::TakeGroup() {
-  std::vector<PendingWrite*> group;
-  if (waiting_.size() == 1) {
-    group.push_back(waiting_.front());
-    waiting_.pop_front();
-    return group;
-  }
-  absl::flat_hash_set<std::string> touched;  // "d" + document id, "c" + chunk id, "k" + key
-  while (!waiting_.empty() && group.size() < kMaxGroup) {
-    PendingWrite* write = waiting_.front();
-    // What a delete touches shows only when it is planned, so it goes alone.
-    if (write->selector != nullptr && !group.empty()) break;
-    std::vector<std::string> names;
-    if (write->upsert != nullptr) {
-      names.push_back("d" + (write->upsert->document.has_value()
-                                 ? write->upsert->document->id
-                                 : write->upsert->chunks[0].document_id));
-      for (const stages::StoredChunk& chunk : write->upsert->chunks)
-        names.push_back("c" + chunk.id);
-      if (!write->idempotency_key.empty()) names.push_back("k" + write->idempotency_key);
-      if (std::any_of(names.begin(), names.end(),
-                      [&](const auto& name) { return touched.contains(name); }))
-        break;
-    }
-    touched.insert(names.begin(), names.end());
-    group.push_back(write);
-    waiting_.pop_front();
-    if (write->selector != nullptr) break;
-  }
-  return group;
-}
-
 absl::Status StoredCollection::Submit(PendingWrite* write) {
-  std::vector<PendingWrite*> group;
-  {
-    const auto turn = [this, write]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-      return write->done || (!leading_ && waiting_.front() == write);
-    };
-    absl::MutexLock lock(&mutex_);
-    waiting_.push_back(write);
-    mutex_.Await(absl::Condition(&turn));
-    if (write->done) return write->status;
-    leading_ = true;
-    group = TakeGroup();
-  }
+  const std::vector<WriteQueue::Entry*> group = queue_.Join(write);
+  if (group.empty()) return write->status;
   Lead(group);
-  absl::MutexLock lock(&mutex_);
-  leading_ = false;
-  for (PendingWrite* member : group) member->done = true;
-  return write->status;
+  absl::Status status = write->status;
+  queue_.Finish(group);
+  return status;
 }
 
-void StoredCollection::Lead(absl::Span<PendingWrite* const> group) {
+void StoredCollection::Lead(absl::Span<WriteQueue::Entry* const> group) {
   const std::shared_ptr<Image> image = this->image();
+  const ImageView view = image->View({});
   CollectionState state = state_;
   std::vector<Plan> plans;
   WriteSet writes;
-  for (PendingWrite* write : group) {
+  for (WriteQueue::Entry* const entry : group) {
+    auto* const write = static_cast<PendingWrite*>(entry);
     write->status = CheckAlive();
     if (write->status.ok()) write->status = write->call->Check();
     if (!write->status.ok()) continue;
@@ -224,8 +138,8 @@ void StoredCollection::Lead(absl::Span<PendingWrite* const> group) {
     write->status = replayed.status();
     if (!replayed.ok() || *replayed) continue;
     CollectionState after = state;
-    auto plan = write->upsert != nullptr ? PlanUpsert(*image, write, &after)
-                                         : PlanDelete(*image, write, &after);
+    auto plan = write->upsert != nullptr ? PlanUpsert(*image, view, write, &after)
+                                         : PlanDelete(*image, view, write, &after);
     write->status = plan.status();
     if (!plan.ok() || write->stale || after.sequence == state.sequence) continue;
     state = after;
@@ -234,18 +148,34 @@ void StoredCollection::Lead(absl::Span<PendingWrite* const> group) {
     plans.push_back(*std::move(plan));
   }
   if (plans.empty()) return;
+  // What is given out was given before it was prepared.
+  state.next_document = next_document_;
+  state.next_chunk = next_chunk_;
   writes.Put(Family::kStates, CollectionKey(number_), Encode(state));
+  // Put in place while the disk is waited for, and shown once the disk has it.
+  std::vector<const ImageChange*> changes;
+  std::size_t chunks = 0;
+  for (const Plan& plan : plans) {
+    changes.push_back(&plan.change);
+    chunks += plan.change.new_chunks.size();
+  }
+  const auto placing = std::make_shared<Placing>(image, std::move(changes));
+  if (resources_->prepare_executor != nullptr && chunks >= kWorthHelp)
+    resources_->prepare_executor->TrySubmit([placing] { placing->Run(); });
   const absl::Time begun = absl::Now();
   const absl::Status committed = resources_->database->Commit(writes);
   if (resources_->observer != nullptr)
     resources_->observer->Committed(plans.size(), absl::Now() - begun, committed);
   if (!committed.ok()) {
+    placing->Abandon();
     for (const Plan& plan : plans) plan.write->status = committed;
     return;
   }
   state_ = state;
-  for (Plan& plan : plans) {
-    image->Apply(plan.change);
+  std::vector<Image::Placed> placed = placing->Finish();
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    Plan& plan = plans[i];
+    image->Show(plan.change, std::move(placed[i]));
     if (!plan.replay.has_value()) continue;
     absl::MutexLock lock(&mutex_);
     for (const std::string& key : plan.outdated) replays_.Remove(key);
@@ -332,81 +262,47 @@ void StoredCollection::PlanDocumentRemoval(const ImageView& view, std::uint32_t 
 }
 
 absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const Image& image,
+                                                                    const ImageView& view,
                                                                     PendingWrite* write,
                                                                     CollectionState* state) const {
   stages::Upsert& upsert = *write->upsert;
   RAGMESH_RETURN_IF_ERROR(CheckMemory(upsert));
   Plan plan;
   plan.write = write;
-  const ImageView view = image.View({});
   const std::string& document_id =
       upsert.document.has_value() ? upsert.document->id : upsert.chunks[0].document_id;
   const auto existing = image.FindDocument(document_id);
-  std::uint64_t document_number = 0;
-  std::string document_name;
-  std::vector<std::uint32_t> removed;
-  if (upsert.document.has_value()) {
-    DocumentRecord record{*upsert.document, upsert.document->text.size(),
-                          Sha256Hex(upsert.document->text)};
-    stages::StoredDocument& document = record.document;
-    document.text.clear();
-    document.updated = resources_->clock->Now();
-    document.version = 1;
-    if (existing.has_value()) {
-      const ImageDocument& old = view.documents[*existing];
-      const bool changed =
-          old.sha256 != document.info.sha256 || old.text_sha256 != record.text_sha256;
-      document.version = old.version + (changed ? 1 : 0);
-      removed = *image.ChunksOf(*existing);
-      PlanDocumentRemoval(view, *existing, &plan);
-    }
-    document_number = state->next_document++;
-    document_name = document.name;
-    write->upserted.document_version = document.version;
-    const std::string key = ItemKey(number_, document_number);
-    plan.writes.Put(Family::kDocuments, key, Encode(record));
-    plan.writes.Put(Family::kTexts, key, EncodeText(upsert.document->text));
-    plan.change.document = std::move(record);
-    plan.change.document_number = document_number;
-  } else {
-    if (!existing.has_value() || view.documents[*existing].number != *write->expected_document) {
+  const auto number =
+      existing.has_value() ? std::optional(view.documents[*existing].number) : std::nullopt;
+  if (number != write->replaces) {
+    // Chunks are analysed with the title of their document, which may be another one now.
+    if (!upsert.document.has_value()) {
       write->stale = true;
       return plan;
     }
-    const ImageDocument& owner = view.documents[*existing];
-    document_number = owner.number;
-    document_name = owner.name;
-    write->upserted.document_version = owner.version;
-    plan.change.target = *existing;
-    for (std::size_t i = 0; i < upsert.chunks.size(); ++i) {
-      if (upsert.chunks[i].chunk.range.end > owner.text_bytes) {
-        return InvalidField(absl::StrCat("chunks[", i, "].range"),
-                            "ends beyond the document's text");
-      }
-    }
+    RAGMESH_RETURN_IF_ERROR(PrepareAgain(image, write));
   }
+  std::vector<std::uint32_t> removed;
+  if (!upsert.document.has_value()) {
+    plan.change.target = *existing;
+  } else if (existing.has_value()) {
+    removed = *image.ChunksOf(*existing);
+    PlanDocumentRemoval(view, *existing, &plan);
+  }
+  plan.change.new_chunks.reserve(upsert.chunks.size());
   for (std::size_t i = 0; i < upsert.chunks.size(); ++i) {
-    stages::StoredChunk& stored = upsert.chunks[i];
+    const stages::StoredChunk& stored = upsert.chunks[i];
     if (const auto slot = image.FindChunk(stored.id); slot.has_value()) {
       // A chunk of this document is replaced; a chunk of another is not ours to take.
       if (view.chunks[*slot].document != existing) return AlreadyExists("chunk", stored.id);
       if (!upsert.document.has_value()) removed.push_back(*slot);
     }
-    stored.document_id = document_id;
-    stored.document_version = write->upserted.document_version;
-    stored.document_name = document_name;
-    stored.content_sha256 = write->prepared[i].content_sha256;
-    const std::uint64_t number = state->next_chunk++;
-    const std::string key = ItemKey(number_, number);
-    plan.writes.Put(Family::kChunks, key, Encode(ChunkRecord{stored, document_number}));
-    plan.writes.Put(Family::kIndex, key,
-                    Encode(IndexEntry{stored.id, document_number, stored.chunk.ordinal,
-                                      write->prepared[i].terms}));
-    if (!stored.vector.empty()) plan.writes.Put(Family::kVectors, key, EncodeVector(stored.vector));
-    if (!stored.tokens.empty()) plan.writes.Put(Family::kTokens, key, Encode(stored.tokens));
     plan.change.new_chunks.push_back(
-        {stored.id, number, stored.chunk.ordinal, stored.vector, &write->prepared[i].terms});
+        {stored.id, write->first_chunk + i, stored.chunk.ordinal, stored.vector, &write->terms[i]});
   }
+  plan.writes.Append(std::move(write->records));
+  plan.change.document = std::move(write->document);
+  plan.change.document_number = write->document_number;
   RAGMESH_RETURN_IF_ERROR(PlanRemoval(view, removed, &plan));
   *state->documents += upsert.document.has_value() && !existing.has_value() ? 1 : 0;
   *state->chunks += upsert.chunks.size() - removed.size();  // wraps around, as it should
@@ -418,11 +314,11 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const Image&
 }
 
 absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanDelete(const Image& image,
+                                                                    const ImageView& view,
                                                                     PendingWrite* write,
                                                                     CollectionState* state) const {
   Plan plan;
   plan.write = write;
-  const ImageView view = image.View({});
   absl::flat_hash_set<std::uint32_t> documents;
   absl::flat_hash_set<std::uint32_t> slots;
   if (const auto* chunks = std::get_if<stages::ChunkIds>(write->selector)) {
@@ -468,19 +364,27 @@ void StoredCollection::AfterCommit(const std::shared_ptr<Image>& image) {
   CountMemory(this->image()->Stats().memory_bytes);
 }
 
+absl::Status StoredCollection::RemoveRecord() {
+  absl::MutexLock lock(&mutex_);
+  if (removed_) return NotFound("collection", record_.config.id.name);
+  WriteSet writes;
+  writes.Delete(Family::kCollections, CollectionKey(number_));
+  writes.Delete(Family::kStates, CollectionKey(number_));
+  writes.Put(Family::kMeta, DroppedKey(number_), EncodeCounter(number_));
+  RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(writes));
+  removed_ = true;
+  return absl::OkStatus();
+}
+
 absl::Status StoredCollection::Remove() {
   {
     // Taking the leader's place keeps writes out while the collection goes.
-    const auto free = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !leading_; };
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(&free));
-    if (removed_) return NotFound("collection", record_.config.id.name);
-    WriteSet writes;
-    writes.Delete(Family::kCollections, CollectionKey(number_));
-    writes.Delete(Family::kStates, CollectionKey(number_));
-    writes.Put(Family::kMeta, DroppedKey(number_), EncodeCounter(number_));
-    RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(writes));
-    removed_ = true;
+    WriteQueue::Entry turn;
+    turn.alone = true;
+    const std::vector<WriteQueue::Entry*> group = queue_.Join(&turn);
+    const absl::Status removed = RemoveRecord();
+    queue_.Finish(group);
+    RAGMESH_RETURN_IF_ERROR(removed);
   }
   // It is deleted whatever becomes of this: what is left goes at the next open.
   PurgeCollection(resources_->database, number_).IgnoreError();

@@ -73,42 +73,61 @@ void Image::ShowChunk(std::uint32_t slot) {
 }
 
 std::optional<std::uint32_t> Image::Apply(const ImageChange& change) {
-  // What no other thread changes may be read here without the lock: this is the only writer.
-  std::uint32_t owner = change.target.value_or(0);
-  std::uint32_t first_slot = 0;
-  {
-    absl::MutexLock lock(&mutex_);
-    first_slot = chunks_.size();
-    if (change.document.has_value()) owner = documents_.size();  // the entry that is added below
+  const ImageChange* const changes[] = {&change};
+  return Show(change, std::move(Place(changes)[0]));
+}
+
+std::vector<Image::Placed> Image::Place(absl::Span<const ImageChange* const> changes) {
+  std::vector<Placed> placed;
+  placed.reserve(changes.size());
+  std::uint32_t documents_before = 0;
+  for (const ImageChange* const change : changes) {
+    placed.push_back(PlaceOne(*change, documents_before));
+    if (change->document.has_value()) ++documents_before;
   }
-  // Put in place, visible to nobody: the slots are not live yet.
-  std::vector<lexical::InvertedIndex::Document> interned;
-  interned.reserve(change.new_chunks.size());
+  return placed;
+}
+
+Image::Placed Image::PlaceOne(const ImageChange& change, std::uint32_t documents_before) {
+  // What no other thread changes may be read here without the lock: this is the only writer.
+  Placed placed;
+  placed.owner = change.target.value_or(0);
+  {
+    absl::ReaderMutexLock lock(&mutex_);
+    placed.first_slot = chunks_.size();
+    if (change.document.has_value())
+      placed.owner = documents_.size() + documents_before;  // the entry that Show adds
+  }
+  // Visible to nobody: the slots are not live yet.
+  placed.arriving.reserve(change.new_chunks.size());
   for (std::size_t begin = 0; begin < change.new_chunks.size(); begin += kChunksPerSection) {
     const std::size_t end = std::min(begin + kChunksPerSection, change.new_chunks.size());
     absl::MutexLock lock(&mutex_);
     for (std::size_t i = begin; i < end; ++i) {
       const ImageChange::NewChunk& chunk = change.new_chunks[i];
-      const std::uint32_t slot = chunks_.Append({chunk.id, chunk.number, owner, chunk.ordinal});
+      const std::uint32_t slot =
+          chunks_.Append({chunk.id, chunk.number, placed.owner, chunk.ordinal});
       if (rows_.has_value()) rows_->Append(chunk.vector);
-      interned.push_back(lexical_.Intern(*chunk.terms));
-      lexical_.Append(slot, interned.back());
+      placed.arriving.push_back(lexical_.Intern(*chunk.terms));
+      lexical_.Append(slot, placed.arriving.back());
     }
     live_chunks_.Resize(chunks_.size());
   }
-  std::vector<lexical::InvertedIndex::Document> leaving;
-  leaving.reserve(change.removed_chunks.size());
+  placed.leaving.reserve(change.removed_chunks.size());
   for (const ImageChange::RemovedChunk& removed : change.removed_chunks) {
     absl::ReaderMutexLock lock(&mutex_);
     auto document = lexical_.FindAll(removed.terms);
     RAGMESH_CHECK(document.has_value(), "the terms of a stored chunk are in the index");
-    leaving.push_back(*std::move(document));
+    placed.leaving.push_back(*std::move(document));
   }
-  // Show it, and take away what it replaces.
+  return placed;
+}
+
+std::optional<std::uint32_t> Image::Show(const ImageChange& change, Placed placed) {
   absl::MutexLock lock(&mutex_);
   for (const std::uint32_t index : change.removed_documents) slots_of_[index].clear();
-  for (std::size_t i = 0; i < leaving.size(); ++i)
-    RemoveChunk(change.removed_chunks[i].slot, leaving[i]);
+  for (std::size_t i = 0; i < placed.leaving.size(); ++i)
+    RemoveChunk(change.removed_chunks[i].slot, placed.leaving[i]);
   for (const std::uint32_t index : change.removed_documents) {
     live_documents_.Remove(index);
     text_bytes_ -= documents_[index].text_bytes;
@@ -133,12 +152,12 @@ std::optional<std::uint32_t> Image::Apply(const ImageChange& change) {
       document.labels.push_back(LabelNumber(label));
     added = AddDocument(std::move(document));
   }
-  for (std::size_t i = 0; i < interned.size(); ++i) {
-    lexical_.Activate(interned[i]);
-    ShowChunk(first_slot + static_cast<std::uint32_t>(i));
+  for (std::size_t i = 0; i < placed.arriving.size(); ++i) {
+    lexical_.Activate(placed.arriving[i]);
+    ShowChunk(placed.first_slot + static_cast<std::uint32_t>(i));
   }
-  if (!interned.empty()) {
-    std::vector<std::uint32_t>& slots = slots_of_[owner];
+  if (!placed.arriving.empty()) {
+    std::vector<std::uint32_t>& slots = slots_of_[placed.owner];
     std::sort(slots.begin(), slots.end(),
               [this](std::uint32_t a, std::uint32_t b) ABSL_NO_THREAD_SAFETY_ANALYSIS {
                 return std::tie(chunks_[a].ordinal, chunks_[a].id) <

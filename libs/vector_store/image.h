@@ -105,6 +105,20 @@ class Image {
   // Returns the index of `document`'s entry, when it has one.
   std::optional<std::uint32_t> Apply(const ImageChange& change) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Apply in two steps, so that the first, which takes longest, can go on while the disk is waited
+  // for. What is placed changes no answer until it is shown; it may stay unshown, and is no more
+  // than a waste of memory then. All changes of a Place are shown in their order, or none.
+  struct Placed {
+    std::uint32_t owner = 0;  // index of the document that the new chunks belong to
+    std::uint32_t first_slot = 0;
+    std::vector<lexical::InvertedIndex::Document> arriving;  // borrow from the change
+    std::vector<lexical::InvertedIndex::Document> leaving;
+  };
+  std::vector<Placed> Place(absl::Span<const ImageChange* const> changes)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  std::optional<std::uint32_t> Show(const ImageChange& change, Placed placed)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
   ImageView View(absl::Span<const std::string> principal_labels) const ABSL_LOCKS_EXCLUDED(mutex_);
   // The best `limit` chunks of `allowed` for the query, best first. Document frequencies are those
   // of now, which may be a write newer than the view `allowed` was made from.
@@ -146,6 +160,8 @@ class Image {
   std::shared_ptr<Image> Compacted() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  Placed PlaceOne(const ImageChange& change, std::uint32_t documents_before)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   std::uint32_t LabelNumber(const std::string& label) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::uint32_t AddDocument(ImageDocument document) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RemoveChunk(std::uint32_t slot, const lexical::InvertedIndex::Document& terms)

@@ -1,5 +1,6 @@
 #include "libs/vector_store/stored_collection.h"
 
+#include <deque>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -62,6 +63,8 @@ absl::StatusOr<std::shared_ptr<StoredCollection>> StoredCollection::Load(
   if (!state.has_value())
     return Corrupt(context, "has no state record", "Restore the store from a snapshot.");
   RAGMESH_ASSIGN_OR_RETURN(collection->state_, DecodeState(*state));
+  collection->next_document_ = collection->state_.next_document;
+  collection->next_chunk_ = collection->state_.next_chunk;
   absl::MutexLock lock(&collection->mutex_);
   if (record.analyzer_version != lexical::Analyzer::Version()) {
     if (const absl::Status status = collection->Reindex(); !status.ok())

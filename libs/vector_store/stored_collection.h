@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +25,7 @@
 #include "libs/vector_store/replays.h"
 #include "libs/vector_store/search.h"
 #include "libs/vector_store/store_observer.h"
+#include "libs/vector_store/write_queue.h"
 
 namespace ragmesh::vector_store {
 
@@ -91,8 +91,7 @@ class StoredCollection {
                                               const CallContext& call) const;
 
  private:
-  struct PreparedChunk;
-  struct PendingWrite;
+  struct PendingWrite;  // pending_write.h
   struct Plan;
 
   StoredCollection(std::uint32_t number, const CollectionRecord& record, StoreResources* resources);
@@ -103,25 +102,28 @@ class StoredCollection {
   absl::Status CheckCounts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Reindex() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // Preparing writes: collection_prepare.cc.
+  absl::Status Prepare(PendingWrite* write) const;
+  absl::Status PrepareAgain(const Image& image, PendingWrite* write) const;  // by the leader
+  absl::Status PrepareDocument(const Image& image, PendingWrite* write, std::string* title) const;
+  absl::Status AnalyzeChunk(absl::string_view title, std::size_t index, PendingWrite* write) const;
+  void EncodeChunk(const PendingWrite& write, std::size_t index, WriteSet* writes) const;
+  static void NameWhatItTouches(PendingWrite* write);
+
   // Writing: collection_writes.cc. One thread at a time leads, and works for those that wait.
   absl::Status Submit(PendingWrite* write) ABSL_LOCKS_EXCLUDED(mutex_);
-  std::vector<PendingWrite*> TakeGroup() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Lead(absl::Span<PendingWrite* const> group) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::StatusOr<std::vector<PreparedChunk>> Prepare(const stages::Upsert& upsert,
-                                                     absl::string_view title,
-                                                     const CallContext& call) const;
-  absl::StatusOr<PreparedChunk> PrepareChunk(const stages::StoredChunk& stored, std::size_t index,
-                                             absl::string_view title) const;
+  void Lead(absl::Span<WriteQueue::Entry* const> group) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<bool> Replay(PendingWrite* write) const ABSL_LOCKS_EXCLUDED(mutex_);
   void PlanReplay(Plan* plan) const ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::StatusOr<Plan> PlanUpsert(const Image& image, PendingWrite* write,
+  absl::StatusOr<Plan> PlanUpsert(const Image& image, const ImageView& view, PendingWrite* write,
                                   CollectionState* state) const;
-  absl::StatusOr<Plan> PlanDelete(const Image& image, PendingWrite* write,
+  absl::StatusOr<Plan> PlanDelete(const Image& image, const ImageView& view, PendingWrite* write,
                                   CollectionState* state) const;
   absl::Status PlanRemoval(const ImageView& view, absl::Span<const std::uint32_t> slots,
                            Plan* plan) const;
   void PlanDocumentRemoval(const ImageView& view, std::uint32_t document, Plan* plan) const;
   absl::Status CheckMemory(const stages::Upsert& upsert) const;
+  absl::Status RemoveRecord() ABSL_LOCKS_EXCLUDED(mutex_);
   void AfterCommit(const std::shared_ptr<Image>& image) ABSL_LOCKS_EXCLUDED(mutex_);
   void CountMemory(std::uint64_t bytes);
 
@@ -159,8 +161,10 @@ class StoredCollection {
   std::shared_ptr<Image> image_ ABSL_GUARDED_BY(mutex_);
   bool removed_ ABSL_GUARDED_BY(mutex_) = false;
   Replays replays_ ABSL_GUARDED_BY(mutex_);  // changed by the leader alone
-  std::deque<PendingWrite*> waiting_ ABSL_GUARDED_BY(mutex_);
-  bool leading_ ABSL_GUARDED_BY(mutex_) = false;
+  WriteQueue queue_;
+  // The next numbers of documents and chunks. Whoever prepares a write takes some.
+  mutable std::atomic<std::uint64_t> next_document_{1};
+  mutable std::atomic<std::uint64_t> next_chunk_{1};
   CollectionState state_;  // the leader's
   std::uint64_t counted_memory_bytes_ =
       0;  // the leader's: this collection's part of resources_->memory_bytes
