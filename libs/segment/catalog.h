@@ -58,6 +58,7 @@ class Catalog {
 
   std::uint32_t chunks() const { return static_cast<std::uint32_t>(chunk_numbers_.size()); }
   CatalogChunk chunk(std::uint32_t row) const;
+  std::uint64_t chunk_number(std::uint32_t row) const { return chunk_numbers_[row]; }
   std::optional<std::uint32_t> FindChunk(absl::string_view id) const { return chunk_ids_.Find(id); }
   // Rows of a document's chunks that lie here, by ordinal, then id; the document itself need not.
   absl::Span<const std::uint32_t> ChunksOf(std::uint64_t document_number) const;

@@ -40,18 +40,13 @@ std::string KindName(RecordKind kind) {
 
 }  // namespace
 
-void BinaryWriter::U32(std::uint32_t value) { AppendRaw(value, &out_); }
-void BinaryWriter::U64(std::uint64_t value) { AppendRaw(value, &out_); }
-void BinaryWriter::F64(double value) { AppendRaw(value, &out_); }
-
-void BinaryWriter::Varint(std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out_.push_back(static_cast<char>(value | 0x80));
-  out_.push_back(static_cast<char>(value));
-}
+void BinaryWriter::U32(std::uint32_t value) { AppendRaw(value, out_); }
+void BinaryWriter::U64(std::uint64_t value) { AppendRaw(value, out_); }
+void BinaryWriter::F64(double value) { AppendRaw(value, out_); }
 
 void BinaryWriter::Bytes(absl::string_view value) {
   Varint(value.size());
-  out_.append(value.data(), value.size());
+  out_->append(value.data(), value.size());
 }
 
 void BinaryWriter::Strings(absl::Span<const std::string> values) {
@@ -61,7 +56,7 @@ void BinaryWriter::Strings(absl::Span<const std::string> values) {
 
 void BinaryWriter::Floats(absl::Span<const float> values) {
   U32(static_cast<std::uint32_t>(values.size()));
-  out_.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+  out_->append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
 }
 
 absl::string_view BinaryReader::Take(std::size_t size) {
@@ -135,11 +130,21 @@ std::vector<float> BinaryReader::Floats() {
 std::string Seal(RecordKind kind, std::uint8_t version, absl::string_view payload) {
   std::string value;
   value.reserve(kHeaderBytes + payload.size() + kChecksumBytes);
-  value.push_back(static_cast<char>(kind));
-  value.push_back(static_cast<char>(version));
+  const std::size_t begin = BeginSealed(kind, version, &value);
   value.append(payload.data(), payload.size());
-  AppendRaw(Checksum(value), &value);
+  EndSealed(begin, &value);
   return value;
+}
+
+std::size_t BeginSealed(RecordKind kind, std::uint8_t version, std::string* out) {
+  const std::size_t begin = out->size();
+  out->push_back(static_cast<char>(kind));
+  out->push_back(static_cast<char>(version));
+  return begin;
+}
+
+void EndSealed(std::size_t begin, std::string* out) {
+  AppendRaw(Checksum(absl::string_view(*out).substr(begin)), out);
 }
 
 absl::StatusOr<absl::string_view> Unseal(RecordKind kind, std::uint8_t newest_version,

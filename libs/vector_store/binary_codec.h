@@ -14,23 +14,32 @@
 
 namespace ragmesh::vector_store {
 
-// Appends values to a string. Not thread-safe.
+// Appends values to a string, its own or a borrowed one. Not thread-safe.
 class BinaryWriter {
  public:
-  void U8(std::uint8_t value) { out_.push_back(static_cast<char>(value)); }
+  BinaryWriter() : out_(&own_) {}
+  explicit BinaryWriter(std::string* out) : out_(out) {}
+  BinaryWriter(const BinaryWriter&) = delete;
+  BinaryWriter& operator=(const BinaryWriter&) = delete;
+
+  void U8(std::uint8_t value) { out_->push_back(static_cast<char>(value)); }
   void U32(std::uint32_t value);
   void U64(std::uint64_t value);
   void F64(double value);
-  void Varint(std::uint64_t value);                    // 7 bits a byte, lowest first
+  void Varint(std::uint64_t value) {  // 7 bits a byte, lowest first
+    for (; value >= 0x80; value >>= 7) out_->push_back(static_cast<char>(value | 0x80));
+    out_->push_back(static_cast<char>(value));
+  }
   void Bytes(absl::string_view value);                 // varint length, then the bytes
   void Strings(absl::Span<const std::string> values);  // varint count, then each as Bytes
   void Floats(absl::Span<const float> values);         // u32 count, then 4 bytes each
 
-  std::string Take() { return std::move(out_); }
-  absl::string_view bytes() const { return out_; }
+  std::string Take() { return std::move(*out_); }
+  absl::string_view bytes() const { return *out_; }
 
  private:
-  std::string out_;
+  std::string own_;
+  std::string* const out_;
 };
 
 // Reads what a BinaryWriter wrote. Bytes that do not fit set failed() and read as zero or empty
@@ -85,6 +94,10 @@ enum class RecordKind : std::uint8_t {
 
 // kind, version, payload, CRC-32 of all before it.
 std::string Seal(RecordKind kind, std::uint8_t version, absl::string_view payload);
+// The same where it is to stand: what is appended between the two calls is the payload.
+// BeginSealed returns where the value begins, for EndSealed.
+std::size_t BeginSealed(RecordKind kind, std::uint8_t version, std::string* out);
+void EndSealed(std::size_t begin, std::string* out);
 
 // The payload of a sealed value, as a view into it. DATA_LOSS / CORRUPT_DATA when the kind or
 // checksum is wrong; FAILED_PRECONDITION / NEWER_FORMAT when its version is above `newest_version`.

@@ -258,7 +258,7 @@ absl::Status CollectionCheck::CheckSegments(const CallContext& call) {
       if (row % kValuesPerCheck == 0) RAGMESH_RETURN_IF_ERROR(call.Check());
       const std::uint64_t chunk = (*segment)->chunk(row).number;
       if (removed.contains(chunk)) continue;
-      ++live;
+      live += chunk < parts->first_chunk ? 1 : 0;
       if (!chunks_.contains(chunk))
         return ForgetSegments(absl::StrCat(stem, " has chunk ", chunk, ", which is not there"));
     }

@@ -66,26 +66,19 @@ bool HasManyGone(const SlotSet& live) {
 class StoredCollection::WriterPause {
  public:
   explicit WriterPause(StoredCollection* collection) : collection_(*collection) {
-    const auto free = [this]() ABSL_SHARED_LOCKS_REQUIRED(collection_.mutex_) {
-      return !collection_.leading_;
-    };
-    absl::MutexLock lock(&collection_.mutex_);
-    ++collection_.pauses_wanted_;
-    collection_.mutex_.Await(absl::Condition(&free));
-    --collection_.pauses_wanted_;
-    collection_.leading_ = true;
-    removed_ = collection_.removed_;
+    turn_.alone = true;
+    group_ = collection_.queue_.Join(&turn_);
+    removed_ = !collection_.CheckAlive().ok();
   }
-  ~WriterPause() {
-    absl::MutexLock lock(&collection_.mutex_);
-    collection_.leading_ = false;
-  }
+  ~WriterPause() { collection_.queue_.Finish(group_); }
   WriterPause(const WriterPause&) = delete;
   WriterPause& operator=(const WriterPause&) = delete;
   bool collection_removed() const { return removed_; }
 
  private:
   StoredCollection& collection_;
+  WriteQueue::Entry turn_;
+  std::vector<WriteQueue::Entry*> group_;
   bool removed_ = false;
 };
 
@@ -179,6 +172,18 @@ void StoredCollection::RemoveSegments() {
   }
 }
 
+// Numbers of chunks that lie in segments although records of the tail may have lower ones.
+absl::flat_hash_set<std::uint64_t> StoredCollection::SealedChunks() const {
+  absl::flat_hash_set<std::uint64_t> chunks;
+  for (const FixedPart& fixed : image_->Fixed()) {
+    for (std::uint32_t row = 0; row < fixed.part->rows(); ++row) {
+      const std::uint64_t number = fixed.part->chunk_number(row);
+      if (number >= parts_.first_chunk) chunks.insert(number);
+    }
+  }
+  return chunks;
+}
+
 // ---- Sealing ----
 
 bool StoredCollection::TailIsFull() const {
@@ -211,7 +216,7 @@ absl::StatusOr<bool> StoredCollection::SealOnce(const CallContext& call) {
   {
     const WriterPause pause(this);
     if (pause.collection_removed()) return false;
-    if (TailIsFull()) image_->Freeze({state_.next_chunk, state_.next_document});
+    if (TailIsFull()) image_->Freeze(numbers_.Lowest());
     parts = PartsToSeal();
     if (parts.empty()) return false;
     number = parts_.next_segment++;

@@ -1,58 +1,66 @@
 // The writing half of StoredCollection.
 //
-// A write is prepared on its caller's thread (checks, analysis, encoding), then joins a queue. The
-// first in the queue leads: it plans every write of its group against the image, commits them in
-// one synced batch, and applies them to the image in order. Group members never touch the same
-// document or chunk, so each plan holds whatever the others do.
+// A write is prepared on its caller's thread (collection_prepare.cc), then joins a queue. Who leads
+// plans every write of its group against the image, commits them in one synced batch, and shows
+// them in the image in order. Group members never touch the same document or chunk, so each plan
+// holds whatever the others do.
 #include <algorithm>
+#include <atomic>
+#include <memory>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "libs/base/error.h"
-#include "libs/base/sha256.h"
 #include "libs/base/status_macros.h"
-#include "libs/concurrency/for_each_part.h"
 #include "libs/vector_store/filter.h"
-#include "libs/vector_store/indexed_text.h"
-#include "libs/vector_store/stored_collection.h"
+#include "libs/vector_store/pending_write.h"
 #include "libs/vector_store/validation.h"
 
 namespace ragmesh::vector_store {
 namespace {
 
-constexpr std::size_t kMaxGroup = 64;
 constexpr int kMaxAttempts = 16;
-constexpr std::size_t kChunksPerCheck = 64;  // prepared between two looks at the call
+// Chunks of a group from which on it pays to have another thread put them in place.
+constexpr std::size_t kWorthHelp = 8;
 
 // Memory a chunk takes besides its vector, estimated before it is there: terms of some hundred
 // words, ids, look-ups.
 constexpr std::uint64_t kTypicalChunkMemory = 1500;
 
+// Puts changes in place in an image, on a thread of an executor or, if none has begun, on the
+// caller's of Finish. Changes outlive Finish and Abandon.
+class Placing {
+ public:
+  Placing(Image* image, std::vector<const ImageChange*> changes)
+      : image_(*image), changes_(std::move(changes)) {}
+
+  void Run() {
+    if (taken_.exchange(true)) return;
+    placed_ = image_.Place(changes_);
+    done_.Notify();
+  }
+  // What Show takes. Either this or Abandon is called, once.
+  std::vector<Image::Placed> Finish() {
+    Run();
+    done_.WaitForNotification();
+    return std::move(placed_);
+  }
+  // Nothing looks at the changes once it returns.
+  void Abandon() {
+    if (taken_.exchange(true)) done_.WaitForNotification();
+  }
+
+ private:
+  Image& image_;
+  const std::vector<const ImageChange*> changes_;
+  std::atomic<bool> taken_{false};
+  std::vector<Image::Placed> placed_;
+  absl::Notification done_;
+};
+
 }  // namespace
-
-struct StoredCollection::PreparedChunk {
-  lexical::ChunkTerms terms;
-  std::string content_sha256;
-};
-
-struct StoredCollection::PendingWrite {
-  // One of the two.
-  stages::Upsert* upsert = nullptr;
-  const stages::DeleteSelector* selector = nullptr;
-
-  const CallContext* call = nullptr;
-  std::string idempotency_key;          // empty: the write may be done again
-  std::string content;                  // ContentOf it, when there is a key
-  std::vector<PreparedChunk> prepared;  // per chunk of `upsert`
-  std::optional<std::uint64_t>
-      expected_document;  // number of the stored document the chunks were prepared for
-  bool done = false;
-  bool stale = false;  // that document has changed: prepare again
-  absl::Status status;
-  stages::UpsertResult upserted;
-  stages::DeleteResult deleted;
-};
 
 struct StoredCollection::Plan {
   PendingWrite* write = nullptr;
@@ -78,22 +86,7 @@ absl::StatusOr<stages::UpsertResult> StoredCollection::Write(const std::string& 
     // it wrote to has gone since.
     RAGMESH_ASSIGN_OR_RETURN(const bool replayed, Replay(&write));
     if (replayed) return write.upserted;
-    std::string title;
-    if (upsert.document.has_value()) {
-      title = upsert.document->info.title;
-    } else {
-      const std::string& document_id = upsert.chunks[0].document_id;
-      const ImageView view = image_->View({});
-      const auto index = view.FindDocument(document_id);
-      if (!index.has_value()) {
-        return NotFound("document", document_id,
-                        "Write the document before chunks that are to be added to it.");
-      }
-      RAGMESH_ASSIGN_OR_RETURN(const auto record, view.Document(*index));
-      title = record->document.info.title;
-      write.expected_document = view.document_number(*index);
-    }
-    RAGMESH_ASSIGN_OR_RETURN(write.prepared, Prepare(upsert, title, call));
+    RAGMESH_RETURN_IF_ERROR(Prepare(&write));
     RAGMESH_RETURN_IF_ERROR(Submit(&write));
     if (!write.stale) return write.upserted;
   }
@@ -113,6 +106,7 @@ absl::StatusOr<stages::DeleteResult> StoredCollection::Delete(const stages::Dele
     RAGMESH_RETURN_IF_ERROR(ValidateFilter(std::get<stages::Filter>(what)));
   }
   PendingWrite write;
+  write.alone = true;  // what it touches shows only when it is planned
   write.selector = &what;
   write.call = &call;
   write.idempotency_key = idempotency_key;
@@ -121,102 +115,22 @@ absl::StatusOr<stages::DeleteResult> StoredCollection::Delete(const stages::Dele
   return write.deleted;
 }
 
-absl::StatusOr<StoredCollection::PreparedChunk> StoredCollection::PrepareChunk(
-    const stages::StoredChunk& stored, std::size_t index, absl::string_view title) const {
-  PreparedChunk prepared;
-  prepared.content_sha256 = Sha256Hex(stages::EmbeddingText(stored.chunk));
-  if (!stored.content_sha256.empty() && stored.content_sha256 != prepared.content_sha256) {
-    return InvalidField(absl::StrCat("chunks[", index, "].content_sha256"),
-                        "is not the SHA-256 of the chunk's context and text",
-                        "Leave it empty to have it computed.");
-  }
-  prepared.terms = IndexedTerms(analyzer_, title, stored.chunk);
-  return prepared;
-}
-
-// Analysis is most of the work of a write, so the parts of a large one are shared out.
-absl::StatusOr<std::vector<StoredCollection::PreparedChunk>> StoredCollection::Prepare(
-    const stages::Upsert& upsert, absl::string_view title, const CallContext& call) const {
-  std::vector<PreparedChunk> prepared(upsert.chunks.size());
-  absl::Mutex mutex;
-  absl::Status first;  // the error of the lowest chunk, whoever meets it
-  std::size_t first_index = upsert.chunks.size();
-  const auto fail = [&](std::size_t index, const absl::Status& status) {
-    absl::MutexLock lock(&mutex);
-    if (index >= first_index && !first.ok()) return;
-    first_index = index;
-    first = status;
-  };
-  ForEachPart(resources_->prepare_executor, resources_->preparers, prepared.size(), kChunksPerCheck,
-              [&](std::size_t begin, std::size_t end) {
-                if (const absl::Status live = call.Check(); !live.ok()) return fail(0, live);
-                for (std::size_t i = begin; i < end; ++i) {
-                  auto chunk = PrepareChunk(upsert.chunks[i], i, title);
-                  if (!chunk.ok()) return fail(i, chunk.status());
-                  prepared[i] = *std::move(chunk);
-                }
-              });
-  RAGMESH_RETURN_IF_ERROR(first);
-  return prepared;
-}
-
-std::vector<StoredCollection::PendingWrite*> StoredCollection::TakeGroup() {
-  std::vector<PendingWrite*> group;
-  if (waiting_.size() == 1) {
-    group.push_back(waiting_.front());
-    waiting_.pop_front();
-    return group;
-  }
-  absl::flat_hash_set<std::string> touched;  // "d" + document id, "c" + chunk id, "k" + key
-  while (!waiting_.empty() && group.size() < kMaxGroup) {
-    PendingWrite* write = waiting_.front();
-    // What a delete touches shows only when it is planned, so it goes alone.
-    if (write->selector != nullptr && !group.empty()) break;
-    std::vector<std::string> names;
-    if (write->upsert != nullptr) {
-      names.push_back("d" + (write->upsert->document.has_value()
-                                 ? write->upsert->document->id
-                                 : write->upsert->chunks[0].document_id));
-      for (const stages::StoredChunk& chunk : write->upsert->chunks)
-        names.push_back("c" + chunk.id);
-      if (!write->idempotency_key.empty()) names.push_back("k" + write->idempotency_key);
-      if (std::any_of(names.begin(), names.end(),
-                      [&](const auto& name) { return touched.contains(name); }))
-        break;
-    }
-    touched.insert(names.begin(), names.end());
-    group.push_back(write);
-    waiting_.pop_front();
-    if (write->selector != nullptr) break;
-  }
-  return group;
-}
-
 absl::Status StoredCollection::Submit(PendingWrite* write) {
-  std::vector<PendingWrite*> group;
-  {
-    const auto turn = [this, write]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-      return write->done || (!leading_ && pauses_wanted_ == 0 && waiting_.front() == write);
-    };
-    absl::MutexLock lock(&mutex_);
-    waiting_.push_back(write);
-    mutex_.Await(absl::Condition(&turn));
-    if (write->done) return write->status;
-    leading_ = true;
-    group = TakeGroup();
-  }
+  const std::vector<WriteQueue::Entry*> group = queue_.Join(write);
+  if (group.empty()) return write->status;
   Lead(group);
-  absl::MutexLock lock(&mutex_);
-  leading_ = false;
-  for (PendingWrite* member : group) member->done = true;
-  return write->status;
+  absl::Status status = write->status;
+  queue_.Finish(group);
+  return status;
 }
 
-void StoredCollection::Lead(absl::Span<PendingWrite* const> group) {
+void StoredCollection::Lead(absl::Span<WriteQueue::Entry* const> group) {
+  const ImageView view = image_->View({{stages::kAllLabels}});
   CollectionState state = state_;
   std::vector<Plan> plans;
   WriteSet writes;
-  for (PendingWrite* write : group) {
+  for (WriteQueue::Entry* const entry : group) {
+    auto* const write = static_cast<PendingWrite*>(entry);
     write->status = CheckAlive();
     if (write->status.ok()) write->status = write->call->Check();
     if (!write->status.ok()) continue;
@@ -224,7 +138,8 @@ void StoredCollection::Lead(absl::Span<PendingWrite* const> group) {
     write->status = replayed.status();
     if (!replayed.ok() || *replayed) continue;
     CollectionState after = state;
-    auto plan = write->upsert != nullptr ? PlanUpsert(write, &after) : PlanDelete(write, &after);
+    auto plan = write->upsert != nullptr ? PlanUpsert(view, write, &after)
+                                         : PlanDelete(view, write, &after);
     write->status = plan.status();
     if (!plan.ok() || write->stale || after.sequence == state.sequence) continue;
     state = after;
@@ -233,18 +148,35 @@ void StoredCollection::Lead(absl::Span<PendingWrite* const> group) {
     plans.push_back(*std::move(plan));
   }
   if (plans.empty()) return;
+  // What is given out was given before it was prepared.
+  const NumberPair next = numbers_.next();
+  state.next_document = next.document;
+  state.next_chunk = next.chunk;
   writes.Put(Family::kStates, CollectionKey(number_), Encode(state));
+  // Put in place while the disk is waited for, and shown once the disk has it.
+  std::vector<const ImageChange*> changes;
+  std::size_t chunks = 0;
+  for (const Plan& plan : plans) {
+    changes.push_back(&plan.change);
+    chunks += plan.change.new_chunks.size();
+  }
+  const auto placing = std::make_shared<Placing>(image_.get(), std::move(changes));
+  if (resources_->prepare_executor != nullptr && chunks >= kWorthHelp)
+    resources_->prepare_executor->TrySubmit([placing] { placing->Run(); });
   const absl::Time begun = absl::Now();
   const absl::Status committed = resources_->database->Commit(writes);
   if (resources_->observer != nullptr)
     resources_->observer->Committed(plans.size(), absl::Now() - begun, committed);
   if (!committed.ok()) {
+    placing->Abandon();
     for (const Plan& plan : plans) plan.write->status = committed;
     return;
   }
   state_ = state;
-  for (Plan& plan : plans) {
-    image_->Apply(plan.change);
+  std::vector<Image::Placed> placed = placing->Finish();
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    Plan& plan = plans[i];
+    image_->Show(plan.change, std::move(placed[i]));
     if (!plan.replay.has_value()) continue;
     absl::MutexLock lock(&mutex_);
     for (const std::string& key : plan.outdated) replays_.Remove(key);
@@ -315,9 +247,10 @@ absl::Status StoredCollection::PlanRemoval(const ImageView& view,
     RAGMESH_ASSIGN_OR_RETURN(IndexEntry entry, DecodeIndexEntry(*entries[i]));
     plan->change.removed_chunks.push_back({slots[i], std::move(entry.terms)});
     // A segment that has the chunk does not change; this says that it is gone, and its terms.
-    if (view.IsFixed(slots[i]))
+    if (view.IsFixed(slots[i])) {
       plan->writes.Put(Family::kRemoved, RemovedChunkKey(number_, view.chunk(slots[i]).number),
-                       *std::move(entries[i]));
+                       *entries[i]);
+    }
     for (const Family family :
          {Family::kChunks, Family::kIndex, Family::kVectors, Family::kTokens}) {
       plan->writes.Delete(family, keys[i]);
@@ -340,86 +273,51 @@ absl::Status StoredCollection::PlanDocumentRemoval(const ImageView& view, std::u
   return absl::OkStatus();
 }
 
-absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(PendingWrite* write,
+absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const ImageView& view,
+                                                                    PendingWrite* write,
                                                                     CollectionState* state) const {
   stages::Upsert& upsert = *write->upsert;
   RAGMESH_RETURN_IF_ERROR(CheckMemory(upsert));
   Plan plan;
   plan.write = write;
-  const ImageView view = image_->View({});
   const std::string& document_id =
       upsert.document.has_value() ? upsert.document->id : upsert.chunks[0].document_id;
   const auto existing = view.FindDocument(document_id);
-  std::uint64_t document_number = 0;
-  std::string document_name;
-  std::vector<std::uint32_t> removed;
-  if (upsert.document.has_value()) {
-    DocumentRecord record{*upsert.document, upsert.document->text.size(),
-                          Sha256Hex(upsert.document->text)};
-    stages::StoredDocument& document = record.document;
-    document.text.clear();
-    document.updated = resources_->clock->Now();
-    document.version = 1;
-    if (existing.has_value()) {
-      RAGMESH_ASSIGN_OR_RETURN(const auto old, view.Document(*existing));
-      const bool changed = old->document.info.sha256 != document.info.sha256 ||
-                           old->text_sha256 != record.text_sha256;
-      document.version = old->document.version + (changed ? 1 : 0);
-      removed = view.ChunksOf(view.document_number(*existing));
-      RAGMESH_RETURN_IF_ERROR(PlanDocumentRemoval(view, *existing, state, &plan));
-    }
-    document_number = state->next_document++;
-    document_name = document.name;
-    write->upserted.document_version = document.version;
-    const std::string key = ItemKey(number_, document_number);
-    plan.writes.Put(Family::kDocuments, key, Encode(record));
-    plan.writes.Put(Family::kTexts, key, EncodeText(upsert.document->text));
-    *state->text_bytes += record.text_bytes;
-    plan.change.document = ImageRecord(std::move(record));
-    plan.change.is_new = true;
-  } else {
-    if (!existing.has_value() || view.document_number(*existing) != *write->expected_document) {
+  const std::uint64_t number =
+      existing.has_value() ? view.document_number(*existing) : 0;  // numbers begin at 1
+  if (number != write->replaces.value_or(0)) {
+    // Chunks are analysed with the title of their document, which may be another one now.
+    if (!upsert.document.has_value()) {
       write->stale = true;
       return plan;
     }
-    RAGMESH_ASSIGN_OR_RETURN(plan.change.document, view.Document(*existing));
-    const DocumentRecord& owner = *plan.change.document;
-    document_number = view.document_number(*existing);
-    document_name = owner.document.name;
-    write->upserted.document_version = owner.document.version;
-    for (std::size_t i = 0; i < upsert.chunks.size(); ++i) {
-      if (upsert.chunks[i].chunk.range.end > owner.text_bytes) {
-        return InvalidField(absl::StrCat("chunks[", i, "].range"),
-                            "ends beyond the document's text");
-      }
-    }
+    RAGMESH_RETURN_IF_ERROR(PrepareAgain(write));
   }
-  plan.change.document_number = document_number;
-  const std::optional<std::uint64_t> existing_number =
-      existing.has_value() ? std::optional(view.document_number(*existing)) : std::nullopt;
+  std::vector<std::uint32_t> removed;
+  if (!upsert.document.has_value()) {
+    RAGMESH_ASSIGN_OR_RETURN(plan.change.document, view.Document(*existing));
+  } else if (existing.has_value()) {
+    removed = view.ChunksOf(number);
+    RAGMESH_RETURN_IF_ERROR(PlanDocumentRemoval(view, *existing, state, &plan));
+  }
+  plan.change.new_chunks.reserve(upsert.chunks.size());
   for (std::size_t i = 0; i < upsert.chunks.size(); ++i) {
-    stages::StoredChunk& stored = upsert.chunks[i];
+    const stages::StoredChunk& stored = upsert.chunks[i];
     if (const auto slot = view.FindChunk(stored.id); slot.has_value()) {
       // A chunk of this document is replaced; a chunk of another is not ours to take.
-      if (view.chunk(*slot).document_number != existing_number)
-        return AlreadyExists("chunk", stored.id);
+      if (view.chunk(*slot).document_number != number) return AlreadyExists("chunk", stored.id);
       if (!upsert.document.has_value()) removed.push_back(*slot);
     }
-    stored.document_id = document_id;
-    stored.document_version = write->upserted.document_version;
-    stored.document_name = document_name;
-    stored.content_sha256 = write->prepared[i].content_sha256;
-    const std::uint64_t number = state->next_chunk++;
-    const std::string key = ItemKey(number_, number);
-    plan.writes.Put(Family::kChunks, key, Encode(ChunkRecord{stored, document_number}));
-    plan.writes.Put(Family::kIndex, key,
-                    Encode(IndexEntry{stored.id, document_number, stored.chunk.ordinal,
-                                      write->prepared[i].terms}));
-    if (!stored.vector.empty()) plan.writes.Put(Family::kVectors, key, EncodeVector(stored.vector));
-    if (!stored.tokens.empty()) plan.writes.Put(Family::kTokens, key, Encode(stored.tokens));
-    plan.change.new_chunks.push_back(
-        {stored.id, number, stored.chunk.ordinal, stored.vector, &write->prepared[i].terms});
+    plan.change.new_chunks.push_back({stored.id, write->numbers.first_chunk() + i,
+                                      stored.chunk.ordinal, stored.vector, &write->terms[i]});
   }
+  plan.writes.Append(std::move(write->records));
+  if (write->document.has_value()) {
+    *state->text_bytes += write->document->text_bytes;
+    plan.change.document = ImageRecord(*std::move(write->document));
+    plan.change.is_new = true;
+  }
+  plan.change.document_number = write->document_number;
   RAGMESH_RETURN_IF_ERROR(PlanRemoval(view, removed, &plan));
   *state->documents += upsert.document.has_value() && !existing.has_value() ? 1 : 0;
   *state->chunks += upsert.chunks.size() - removed.size();  // wraps around, as it should
@@ -432,8 +330,7 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(PendingWrite
 }
 
 absl::StatusOr<absl::flat_hash_set<std::uint32_t>> StoredCollection::DocumentsMatching(
-    const stages::Filter& filter, const CallContext& call) const {
-  const ImageView view = image_->View({{stages::kAllLabels}});
+    const ImageView& view, const stages::Filter& filter, const CallContext& call) const {
   RAGMESH_ASSIGN_OR_RETURN(const ChunkSets all, VisibleChunks(view, call));
   RAGMESH_ASSIGN_OR_RETURN(const ChunkSets matching, MatchingChunks(view, all, filter, call));
   absl::flat_hash_set<std::uint64_t> numbers;
@@ -457,11 +354,11 @@ absl::StatusOr<absl::flat_hash_set<std::uint32_t>> StoredCollection::DocumentsMa
   return documents;
 }
 
-absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanDelete(PendingWrite* write,
+absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanDelete(const ImageView& view,
+                                                                    PendingWrite* write,
                                                                     CollectionState* state) const {
   Plan plan;
   plan.write = write;
-  const ImageView view = image_->View({});
   absl::flat_hash_set<std::uint32_t> documents;
   absl::flat_hash_set<std::uint32_t> slots;
   if (const auto* chunks = std::get_if<stages::ChunkIds>(write->selector)) {
@@ -474,7 +371,8 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanDelete(PendingWrite
     }
   } else {
     RAGMESH_ASSIGN_OR_RETURN(
-        documents, DocumentsMatching(std::get<stages::Filter>(*write->selector), *write->call));
+        documents,
+        DocumentsMatching(view, std::get<stages::Filter>(*write->selector), *write->call));
   }
   for (const std::uint32_t document : documents) {
     RAGMESH_RETURN_IF_ERROR(PlanDocumentRemoval(view, document, state, &plan));
@@ -500,19 +398,27 @@ void StoredCollection::AfterCommit() {
   if (resources_->sealer != nullptr && TailIsFull()) resources_->sealer->Wake(weak_from_this());
 }
 
+absl::Status StoredCollection::RemoveRecord() {
+  absl::MutexLock lock(&mutex_);
+  if (removed_) return NotFound("collection", record_.config.id.name);
+  WriteSet writes;
+  writes.Delete(Family::kCollections, CollectionKey(number_));
+  writes.Delete(Family::kStates, CollectionKey(number_));
+  writes.Put(Family::kMeta, DroppedKey(number_), EncodeCounter(number_));
+  RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(writes));
+  removed_ = true;
+  return absl::OkStatus();
+}
+
 absl::Status StoredCollection::Remove() {
   {
     // Taking the leader's place keeps writes out while the collection goes.
-    const auto free = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !leading_; };
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(&free));
-    if (removed_) return NotFound("collection", record_.config.id.name);
-    WriteSet writes;
-    writes.Delete(Family::kCollections, CollectionKey(number_));
-    writes.Delete(Family::kStates, CollectionKey(number_));
-    writes.Put(Family::kMeta, DroppedKey(number_), EncodeCounter(number_));
-    RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(writes));
-    removed_ = true;
+    WriteQueue::Entry turn;
+    turn.alone = true;
+    const std::vector<WriteQueue::Entry*> group = queue_.Join(&turn);
+    const absl::Status removed = RemoveRecord();
+    queue_.Finish(group);
+    RAGMESH_RETURN_IF_ERROR(removed);
   }
   // It is deleted whatever becomes of this: what is left goes at the next open.
   PurgeCollection(resources_->database, number_).IgnoreError();

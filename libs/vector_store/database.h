@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "libs/vector_store/write_set.h"
 
 namespace rocksdb {
 class FileSystem;
@@ -20,21 +21,6 @@ class FileSystem;
 
 namespace ragmesh::vector_store {
 
-enum class Family {
-  kMeta,
-  kCollections,
-  kStates,
-  kDocuments,
-  kTexts,
-  kChunks,
-  kIndex,
-  kVectors,
-  kTokens,
-  kReplays,
-  kSegments,
-  kRemoved
-};
-inline constexpr int kFamilies = 12;
 absl::string_view FamilyName(Family family);  // on disk
 
 struct DatabaseOptions {
@@ -57,32 +43,6 @@ struct DatabaseHealth {
   std::uint64_t free_bytes = 0;                 // on the store's disk
   bool disk_full = false;                       // only deletes are taken
   std::optional<std::string> read_only_reason;  // a write failed: nothing is taken, this is why
-};
-
-// Changes that happen together or not at all. Not thread-safe. There is no removal of ranges:
-// RocksDB 7.8 stops with a failed assertion, or misses records, when a read fails where such a
-// removal is.
-class WriteSet {
- public:
-  WriteSet();
-  ~WriteSet();
-  WriteSet(WriteSet&&) noexcept;
-  WriteSet& operator=(WriteSet&&) noexcept;
-
-  void Put(Family family, absl::string_view key, std::string value);
-  void Delete(Family family, absl::string_view key);
-  void Append(WriteSet&& other);
-  bool empty() const { return operations_.empty(); }
-
- private:
-  friend class Database;
-  struct Operation {
-    enum Kind { kPut, kDelete } kind;
-    Family family;
-    std::string key;
-    std::string value;
-  };
-  std::vector<Operation> operations_;
 };
 
 // Thread-safe. One process at a time may have a directory open.

@@ -41,7 +41,7 @@ class SlotEdit {
 Image::Image(std::uint32_t dimension) : dimension_(dimension) {
   absl::MutexLock lock(&mutex_);
   BeginTail();
-  Place();
+  SetBases();
 }
 
 // Vectors that come are coded around the mean of those that came, as soon as there is one.
@@ -74,7 +74,7 @@ Image::State Image::StateOf(FixedPart part) {
 }
 
 // Where slots and indexes of each part begin. Those of fixed parts do not grow.
-void Image::Place() {
+void Image::SetBases() {
   std::uint32_t base = 0, document_base = 0;
   live_documents_ = 0;
   for (State& state : parts_) {
@@ -86,7 +86,29 @@ void Image::Place() {
   }
 }
 
+std::vector<Image::Placed> Image::Place(absl::Span<const ImageChange* const> changes) {
+  std::shared_ptr<Tail> tail;
+  {
+    absl::ReaderMutexLock lock(&mutex_);
+    tail = tail_;
+  }
+  std::vector<Placed> placed;
+  placed.reserve(changes.size());
+  for (const ImageChange* const change : changes) {
+    placed.push_back({tail->rows(), tail->documents(), {}});
+    placed.back().arriving =
+        tail->AddChunks(change->document_number, change->document, change->new_chunks);
+    if (change->is_new) tail->AddDocument(change->document_number, change->document);
+  }
+  return placed;
+}
+
 void Image::Apply(const ImageChange& change) {
+  const ImageChange* const changes[] = {&change};
+  Show(change, std::move(Place(changes)[0]));
+}
+
+void Image::Show(const ImageChange& change, Placed placed) {
   // What no other thread changes: this is the only writer.
   std::shared_ptr<Tail> tail;
   std::vector<State> parts;
@@ -95,19 +117,13 @@ void Image::Apply(const ImageChange& change) {
     tail = tail_;
     parts = parts_;
   }
-  const std::uint32_t first_row = parts.back().view.live->size();
-  const std::uint32_t first_document = parts.back().view.live_documents->size();
-  // Put in place, visible to nobody.
-  const auto interned = tail->AddChunks(change.document_number, change.document, change.new_chunks);
-  if (change.is_new) tail->AddDocument(change.document_number, change.document);
-
+  const auto rows = static_cast<std::uint32_t>(placed.arriving.size());
   std::vector<SlotEdit> live, live_documents;
   for (const State& state : parts) {
     const bool is_tail = state.view.part == tail;
-    live.emplace_back(state.view.live,
-                      is_tail ? first_row + static_cast<std::uint32_t>(interned.size()) : 0);
+    live.emplace_back(state.view.live, is_tail ? placed.first_row + rows : 0);
     live_documents.emplace_back(state.view.live_documents,
-                                is_tail ? first_document + (change.is_new ? 1 : 0) : 0);
+                                is_tail ? placed.first_document + (change.is_new ? 1 : 0) : 0);
   }
   const auto part_of = [&parts](std::uint32_t slot, std::uint32_t PartView::*base) {
     std::size_t i = parts.size() - 1;
@@ -130,9 +146,9 @@ void Image::Apply(const ImageChange& change) {
     const std::size_t i = part_of(index, &PartView::document_base);
     live_documents[i].Remove(index - parts[i].view.document_base);
   }
-  for (std::uint32_t row = 0; row < interned.size(); ++row) live.back().Add(first_row + row);
-  if (change.is_new) live_documents.back().Add(first_document);
-  tail->Activate(interned);
+  for (std::uint32_t row = 0; row < rows; ++row) live.back().Add(placed.first_row + row);
+  if (change.is_new) live_documents.back().Add(placed.first_document);
+  tail->Activate(placed.arriving);
 
   // Shown.
   absl::MutexLock lock(&mutex_);
@@ -142,7 +158,7 @@ void Image::Apply(const ImageChange& change) {
     view.live_documents = live_documents[i].Take();
     view.live_count -= gone[i];
   }
-  parts_.back().view.live_count += interned.size();
+  parts_.back().view.live_count += rows;
   live_documents_ += (change.is_new ? 1 : 0);
   live_documents_ -= change.removed_documents.size();
   sequence_ = change.sequence;
@@ -257,7 +273,7 @@ void Image::CompactTail() {
   absl::MutexLock lock(&mutex_);
   parts_.back() = std::move(state);
   tail_ = std::move(compacted);
-  Place();
+  SetBases();
 }
 
 std::uint32_t Image::tail_rows() const {
@@ -270,11 +286,11 @@ std::uint32_t Image::tail_documents() const {
   return parts_.back().view.live_documents->size();
 }
 
-void Image::Freeze(const FixedPart::Bounds& bounds) {
+void Image::Freeze(const NumberPair& bounds) {
   absl::MutexLock lock(&mutex_);
   parts_.back().bounds = bounds;
   BeginTail();
-  Place();
+  SetBases();
 }
 
 std::vector<FixedPart> Image::Fixed() const {
@@ -299,13 +315,13 @@ void Image::Replace(absl::Span<const std::shared_ptr<const Part>> replaced,
   const auto at = first - parts_.begin();
   parts_.erase(std::remove_if(parts_.begin(), parts_.end(), goes), parts_.end());
   if (by.has_value()) parts_.insert(parts_.begin() + at, StateOf(*std::move(by)));
-  Place();
+  SetBases();
 }
 
 void Image::Add(FixedPart part) {
   absl::MutexLock lock(&mutex_);
   parts_.insert(parts_.end() - 1, StateOf(std::move(part)));
-  Place();
+  SetBases();
 }
 
 }  // namespace ragmesh::vector_store

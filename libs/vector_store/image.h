@@ -22,6 +22,7 @@
 #include "libs/stages/vector_store.h"
 #include "libs/vector_index/top_k.h"
 #include "libs/vector_store/image_view.h"
+#include "libs/vector_store/numbers.h"
 #include "libs/vector_store/tail.h"
 
 namespace ragmesh::vector_store {
@@ -48,12 +49,9 @@ struct FixedPart {
   std::shared_ptr<const Part> part;
   SharedSlots live, live_documents;
   std::shared_ptr<lexical::RemovedChunks> removed;
-  // Of one that was a tail and is not a segment yet: every document and chunk with a lower number
-  // lies in it or in a part before it.
-  struct Bounds {
-    std::uint64_t chunk = 0, document = 0;
-  };
-  std::optional<Bounds> bounds;
+  // Of one that was a tail and is not a segment yet: documents and chunks with lower numbers lie in
+  // it or in a part before it, or nowhere.
+  std::optional<NumberPair> bounds;
 };
 
 // Thread-safe for any number of readers and one writer; the caller keeps writers apart. A writer
@@ -63,6 +61,17 @@ class Image {
  public:
   explicit Image(std::uint32_t dimension);  // 0: no vectors
 
+  // A change is made in two steps, so that the first, which takes longest, can go on while the disk
+  // is waited for. What is placed changes no answer until it is shown; it may stay unshown, and is
+  // no more than a waste of memory then. All changes of a Place are shown in their order, or none.
+  struct Placed {
+    std::uint32_t first_row = 0, first_document = 0;         // in the tail
+    std::vector<lexical::InvertedIndex::Document> arriving;  // borrow from the change
+  };
+  std::vector<Placed> Place(absl::Span<const ImageChange* const> changes)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Show(const ImageChange& change, Placed placed) ABSL_LOCKS_EXCLUDED(mutex_, terms_mutex_);
+  // Both.
   void Apply(const ImageChange& change) ABSL_LOCKS_EXCLUDED(mutex_, terms_mutex_);
 
   ImageView View(absl::Span<const std::string> principal_labels) const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -99,7 +108,7 @@ class Image {
   std::uint32_t tail_rows() const ABSL_LOCKS_EXCLUDED(mutex_);
   std::uint32_t tail_documents() const ABSL_LOCKS_EXCLUDED(mutex_);
   // Ends the tail and begins an empty one.
-  void Freeze(const FixedPart::Bounds& bounds) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Freeze(const NumberPair& bounds) ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<FixedPart> Fixed() const ABSL_LOCKS_EXCLUDED(mutex_);
   // Puts `by` where the first of `replaced` is, which are fixed parts; null: nothing.
   void Replace(absl::Span<const std::shared_ptr<const Part>> replaced, std::optional<FixedPart> by)
@@ -111,11 +120,11 @@ class Image {
   struct State {
     PartView view;
     std::shared_ptr<lexical::RemovedChunks> removed;  // the same as in `view`
-    std::optional<FixedPart::Bounds> bounds;
+    std::optional<NumberPair> bounds;
   };
 
   static State StateOf(FixedPart part);
-  void Place() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetBases() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void BeginTail() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   template <typename Result>
   Result WithTerms(const ImageView& view, const ChunkSets* allowed,

@@ -39,7 +39,9 @@ struct Principal {
 // view of a part that may be growing; whatever lies beyond is not looked at.
 class Part : public segment::SegmentSource {
  public:
-  // A document is known by its index, which follows its number.
+  virtual std::uint64_t chunk_number(std::uint32_t row) const { return chunk(row).number; }
+
+  // A document is known by its index.
   virtual std::uint32_t documents() const = 0;
   virtual absl::string_view document_id(std::uint32_t index) const = 0;
   virtual std::uint64_t document_number(std::uint32_t index) const = 0;

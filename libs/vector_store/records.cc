@@ -307,11 +307,12 @@ absl::StatusOr<DocumentRecord> DecodeDocument(absl::string_view value) {
   return Finish(in, "document record", std::move(record));
 }
 
-std::string Encode(const ChunkRecord& record) {
-  const stages::StoredChunk& stored = record.chunk;
+void AppendChunk(const stages::StoredChunk& stored, std::uint64_t document_number,
+                 std::string* to) {
   const stages::Chunk& chunk = stored.chunk;
-  BinaryWriter out;
-  out.U64(record.document_number);
+  const std::size_t begin = BeginSealed(RecordKind::kChunk, kVersion, to);
+  BinaryWriter out(to);
+  out.U64(document_number);
   out.Bytes(stored.id);
   out.Bytes(stored.document_id);
   out.Varint(stored.document_version);
@@ -328,7 +329,13 @@ std::string Encode(const ChunkRecord& record) {
   out.Varint(chunk.page_end);
   out.Varint(chunk.token_count);
   out.U8(static_cast<std::uint8_t>(chunk.kind));
-  return Seal(RecordKind::kChunk, kVersion, out.bytes());
+  EndSealed(begin, to);
+}
+
+std::string Encode(const ChunkRecord& record) {
+  std::string value;
+  AppendChunk(record.chunk, record.document_number, &value);
+  return value;
 }
 
 absl::StatusOr<ChunkRecord> DecodeChunk(absl::string_view value) {
@@ -361,15 +368,18 @@ absl::StatusOr<ChunkRecord> DecodeChunk(absl::string_view value) {
 }
 
 // An entry that was read without positions is written as it was: as one of the first version.
-std::string Encode(const IndexEntry& entry) {
-  const bool has_fields = !entry.terms.positions.empty() || entry.terms.terms.empty();
-  BinaryWriter out;
-  out.Bytes(entry.chunk_id);
-  out.U64(entry.document_number);
-  out.Varint(entry.ordinal);
-  out.Varint(entry.terms.terms.size());
-  absl::Span<const std::uint32_t> positions = entry.terms.positions;
-  for (const lexical::ChunkTerms::Term& term : entry.terms.terms) {
+void AppendIndexEntry(absl::string_view chunk_id, std::uint64_t document_number,
+                      std::uint32_t ordinal, const lexical::ChunkTerms& terms, std::string* to) {
+  const bool has_fields = !terms.positions.empty() || terms.terms.empty();
+  const std::size_t begin =
+      BeginSealed(RecordKind::kIndexEntry, has_fields ? kIndexEntryVersion : kVersion, to);
+  BinaryWriter out(to);
+  out.Bytes(chunk_id);
+  out.U64(document_number);
+  out.Varint(ordinal);
+  out.Varint(terms.terms.size());
+  absl::Span<const std::uint32_t> positions = terms.positions;
+  for (const lexical::ChunkTerms::Term& term : terms.terms) {
     out.Bytes(term.term);
     if (!has_fields) {
       out.Varint(term.count());
@@ -386,7 +396,13 @@ std::string Encode(const IndexEntry& entry) {
     }
     positions.remove_prefix(term.count());
   }
-  return Seal(RecordKind::kIndexEntry, has_fields ? kIndexEntryVersion : kVersion, out.bytes());
+  EndSealed(begin, to);
+}
+
+std::string Encode(const IndexEntry& entry) {
+  std::string value;
+  AppendIndexEntry(entry.chunk_id, entry.document_number, entry.ordinal, entry.terms, &value);
+  return value;
 }
 
 absl::StatusOr<IndexEntry> DecodeIndexEntry(absl::string_view value) {
@@ -415,6 +431,12 @@ absl::StatusOr<IndexEntry> DecodeIndexEntry(absl::string_view value) {
   return Finish(in, "index entry", std::move(entry));
 }
 
+void AppendText(absl::string_view text, std::string* out) {
+  const std::size_t begin = BeginSealed(RecordKind::kText, kVersion, out);
+  out->append(text.data(), text.size());
+  EndSealed(begin, out);
+}
+
 std::string EncodeText(absl::string_view text) { return Seal(RecordKind::kText, kVersion, text); }
 
 absl::StatusOr<std::string> DecodeText(absl::string_view value) {
@@ -423,10 +445,16 @@ absl::StatusOr<std::string> DecodeText(absl::string_view value) {
   return std::string(payload);
 }
 
+void AppendVector(absl::Span<const float> vector, std::string* out) {
+  const std::size_t begin = BeginSealed(RecordKind::kVector, kVersion, out);
+  BinaryWriter(out).Floats(vector);
+  EndSealed(begin, out);
+}
+
 std::string EncodeVector(absl::Span<const float> vector) {
-  BinaryWriter out;
-  out.Floats(vector);
-  return Seal(RecordKind::kVector, kVersion, out.bytes());
+  std::string value;
+  AppendVector(vector, &value);
+  return value;
 }
 
 absl::StatusOr<std::vector<float>> DecodeVector(absl::string_view value) {
@@ -437,14 +465,21 @@ absl::StatusOr<std::vector<float>> DecodeVector(absl::string_view value) {
   return Finish(in, "vector record", std::move(vector));
 }
 
-std::string Encode(const stages::PassageTokens& tokens) {
-  BinaryWriter out;
+void AppendTokens(const stages::PassageTokens& tokens, std::string* to) {
+  const std::size_t begin = BeginSealed(RecordKind::kTokens, kVersion, to);
+  BinaryWriter out(to);
   out.Bytes(tokens.tokenizer);
   out.Varint(tokens.ids.size());
   for (const std::uint32_t id : tokens.ids) out.Varint(id);
   out.Bytes(tokens.encoder);
   out.Bytes(tokens.vectors);
-  return Seal(RecordKind::kTokens, kVersion, out.bytes());
+  EndSealed(begin, to);
+}
+
+std::string Encode(const stages::PassageTokens& tokens) {
+  std::string value;
+  AppendTokens(tokens, &value);
+  return value;
 }
 
 absl::StatusOr<stages::PassageTokens> DecodeTokens(absl::string_view value) {

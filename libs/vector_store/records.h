@@ -68,6 +68,15 @@ struct ReplayRecord {
   stages::DeleteResult deleted;
 };
 
+// The records that writes have many of can be appended where they are to stand, from what they are
+// made of.
+void AppendChunk(const stages::StoredChunk& chunk, std::uint64_t document_number, std::string* out);
+void AppendIndexEntry(absl::string_view chunk_id, std::uint64_t document_number,
+                      std::uint32_t ordinal, const lexical::ChunkTerms& terms, std::string* out);
+void AppendText(absl::string_view text, std::string* out);
+void AppendVector(absl::Span<const float> vector, std::string* out);
+void AppendTokens(const stages::PassageTokens& tokens, std::string* out);
+
 std::string Encode(const CollectionRecord& record);
 std::string Encode(const CollectionState& state);
 std::string Encode(const DocumentRecord& record);

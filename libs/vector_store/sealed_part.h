@@ -23,6 +23,9 @@ class SealedPart final : public Part {
 
   std::uint32_t rows() const override { return segment_->rows(); }
   segment::CatalogChunk chunk(std::uint32_t row) const override { return segment_->chunk(row); }
+  std::uint64_t chunk_number(std::uint32_t row) const override {
+    return segment_->catalog().chunk_number(row);
+  }
   absl::Status ReadVectors(absl::Span<const std::uint32_t> rows, float* out) const override {
     return segment_->ReadVectors(rows, out);
   }

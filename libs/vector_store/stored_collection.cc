@@ -1,5 +1,6 @@
 #include "libs/vector_store/stored_collection.h"
 
+#include <deque>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -64,6 +65,7 @@ absl::StatusOr<std::shared_ptr<StoredCollection>> StoredCollection::Load(
   if (!state.has_value())
     return Corrupt(context, "has no state record", "Restore the store from a snapshot.");
   RAGMESH_ASSIGN_OR_RETURN(collection->state_, DecodeState(*state));
+  collection->numbers_.Start({collection->state_.next_document, collection->state_.next_chunk});
   if (record.analyzer_version != lexical::Analyzer::Version()) {
     // First, so that no segment with terms of old stays when this is cut short.
     if (const absl::Status status = collection->ForgetSegments(); !status.ok())
@@ -115,11 +117,15 @@ absl::Status StoredCollection::LoadTail() {
   const CallContext call(absl::InfiniteFuture());
   absl::flat_hash_map<std::uint64_t, std::shared_ptr<const DocumentRecord>> records;
   std::uint64_t text_bytes = 0;
+  // Numbers of the first of these may be lower than those of the last in segments.
+  const ImageView segments = image_->View({});
+  const absl::flat_hash_set<std::uint64_t> sealed = SealedChunks();
   const auto documents =
       database.Walk(Family::kDocuments, prefix, ItemKey(number_, parts_.first_document));
   ImageChange change;
   for (; documents->Valid(); documents->Next()) {
     RAGMESH_ASSIGN_OR_RETURN(change.document_number, ParseItemNumber(documents->key()));
+    if (segments.FindNumber(change.document_number).has_value()) continue;
     RAGMESH_ASSIGN_OR_RETURN(DocumentRecord record, DecodeDocument(documents->value()));
     text_bytes += record.text_bytes;
     change.document = ImageRecord(std::move(record));
@@ -147,12 +153,16 @@ absl::Status StoredCollection::LoadTail() {
   const auto vector = database.Walk(Family::kVectors, prefix, first);
   for (; index->Valid(); index->Next()) {
     RAGMESH_ASSIGN_OR_RETURN(const std::uint64_t number, ParseItemNumber(index->key()));
+    if (sealed.contains(number)) {
+      if (vector->Valid() && vector->key() == index->key()) vector->Next();
+      continue;
+    }
     RAGMESH_ASSIGN_OR_RETURN(IndexEntry entry, DecodeIndexEntry(index->value()));
     if (change.document_number != entry.document_number ||
         change.new_chunks.size() == kChunksPerLoad) {
       flush();
       if (image_->tail_rows() >= resources_->seal_rows) {
-        image_->Freeze({number, state_.next_document});
+        image_->Freeze({state_.next_document, number});
         // What fails is tried again later; all of it is in memory.
         while (SealOnce(call).value_or(false)) {
         }

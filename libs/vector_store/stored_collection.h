@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +22,7 @@
 #include "libs/stages/vector_store.h"
 #include "libs/vector_store/database.h"
 #include "libs/vector_store/image.h"
+#include "libs/vector_store/numbers.h"
 #include "libs/vector_store/part_records.h"
 #include "libs/vector_store/records.h"
 #include "libs/vector_store/replays.h"
@@ -31,6 +31,7 @@
 #include "libs/vector_store/search.h"
 #include "libs/vector_store/segment_folder.h"
 #include "libs/vector_store/store_observer.h"
+#include "libs/vector_store/write_queue.h"
 
 namespace ragmesh::vector_store {
 
@@ -102,8 +103,7 @@ class StoredCollection : public Sealable, public std::enable_shared_from_this<St
 
  private:
   class WriterPause;
-  struct PreparedChunk;
-  struct PendingWrite;
+  struct PendingWrite;  // pending_write.h
   struct Plan;
 
   StoredCollection(std::uint32_t number, const CollectionRecord& record, StoreResources* resources);
@@ -117,6 +117,7 @@ class StoredCollection : public Sealable, public std::enable_shared_from_this<St
   // Parts: collection_parts.cc.
   absl::Status LoadSegments();
   absl::StatusOr<std::vector<std::shared_ptr<SealedPart>>> OpenSegments() const;
+  absl::flat_hash_set<std::uint64_t> SealedChunks() const;
   absl::Status ForgetSegments();
   void RemoveSegments();
   bool TailIsFull() const;
@@ -128,26 +129,31 @@ class StoredCollection : public Sealable, public std::enable_shared_from_this<St
   absl::Status Publish(absl::Span<const FixedPart> parts, std::uint64_t number)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Preparing writes: collection_prepare.cc.
+  absl::Status Prepare(PendingWrite* write) const;
+  absl::Status PrepareAgain(PendingWrite* write) const;  // by the leader
+  absl::Status PrepareDocument(PendingWrite* write, std::string* title) const;
+  absl::Status AnalyzeChunk(absl::string_view title, std::size_t index, PendingWrite* write) const;
+  void EncodeChunk(const PendingWrite& write, std::size_t index, WriteSet* writes) const;
+  static void NameWhatItTouches(PendingWrite* write);
+
   // Writing: collection_writes.cc. One thread at a time leads, and works for those that wait.
   absl::Status Submit(PendingWrite* write) ABSL_LOCKS_EXCLUDED(mutex_);
-  std::vector<PendingWrite*> TakeGroup() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Lead(absl::Span<PendingWrite* const> group) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::StatusOr<std::vector<PreparedChunk>> Prepare(const stages::Upsert& upsert,
-                                                     absl::string_view title,
-                                                     const CallContext& call) const;
-  absl::StatusOr<PreparedChunk> PrepareChunk(const stages::StoredChunk& stored, std::size_t index,
-                                             absl::string_view title) const;
+  void Lead(absl::Span<WriteQueue::Entry* const> group) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<bool> Replay(PendingWrite* write) const ABSL_LOCKS_EXCLUDED(mutex_);
   void PlanReplay(Plan* plan) const ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::StatusOr<Plan> PlanUpsert(PendingWrite* write, CollectionState* state) const;
-  absl::StatusOr<Plan> PlanDelete(PendingWrite* write, CollectionState* state) const;
+  absl::StatusOr<Plan> PlanUpsert(const ImageView& view, PendingWrite* write,
+                                  CollectionState* state) const;
+  absl::StatusOr<Plan> PlanDelete(const ImageView& view, PendingWrite* write,
+                                  CollectionState* state) const;
   absl::StatusOr<absl::flat_hash_set<std::uint32_t>> DocumentsMatching(
-      const stages::Filter& filter, const CallContext& call) const;
+      const ImageView& view, const stages::Filter& filter, const CallContext& call) const;
   absl::Status PlanRemoval(const ImageView& view, absl::Span<const std::uint32_t> slots,
                            Plan* plan) const;
   absl::Status PlanDocumentRemoval(const ImageView& view, std::uint32_t document,
                                    CollectionState* state, Plan* plan) const;
   absl::Status CheckMemory(const stages::Upsert& upsert) const;
+  absl::Status RemoveRecord() ABSL_LOCKS_EXCLUDED(mutex_);
   void AfterCommit() ABSL_LOCKS_EXCLUDED(mutex_);
   void CountMemory(std::uint64_t bytes);
 
@@ -183,10 +189,9 @@ class StoredCollection : public Sealable, public std::enable_shared_from_this<St
   CollectionRecord record_ ABSL_GUARDED_BY(mutex_);
   bool removed_ ABSL_GUARDED_BY(mutex_) = false;
   Replays replays_ ABSL_GUARDED_BY(mutex_);  // changed by the leader alone
-  std::deque<PendingWrite*> waiting_ ABSL_GUARDED_BY(mutex_);
-  bool leading_ ABSL_GUARDED_BY(mutex_) = false;
-  int pauses_wanted_ ABSL_GUARDED_BY(mutex_) = 0;  // go before writes that wait
-  CollectionState state_;                          // the leader's, as are the following
+  WriteQueue queue_;
+  mutable Numbers numbers_;
+  CollectionState state_;  // the leader's, as are the following
   PartsRecord parts_;
   std::uint64_t counted_memory_bytes_ =
       0;  // the leader's: this collection's part of resources_->memory_bytes

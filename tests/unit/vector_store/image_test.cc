@@ -69,7 +69,7 @@ TEST_F(ImageTest, AViewShowsItsMomentWhateverIsWrittenSince) {
 TEST_F(ImageTest, WhatLiesInFixedPartsIsFoundAndTakenOutLikeTheRest) {
   Add("b");
   Add("d");
-  image_.Freeze({sequence_ + 1, sequence_ + 1});
+  image_.Freeze({.document = sequence_ + 1, .chunk = sequence_ + 1});
   Add("a");
   Add("c");
   const ImageView before = View();
@@ -102,7 +102,7 @@ TEST_F(ImageTest, ScoresAreTheSameInOnePartAndInTwo) {
   Add("c");
   Remove("a");
   const auto whole = score(image_);
-  image_.Freeze({sequence_ + 1, sequence_ + 1});
+  image_.Freeze({.document = sequence_ + 1, .chunk = sequence_ + 1});
   EXPECT_EQ(score(image_), whole);
   Add("d");
   const auto with_d = score(image_);

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "libs/vector_store/store_check.h"
@@ -192,6 +193,43 @@ TEST_F(PartsTest, WritesGoOnWhileSegmentsAreMade) {
   Open();
   EXPECT_THAT(observer->lost, IsEmpty());
   EXPECT_EQ(Answers(), before);
+}
+
+// Writes get their numbers before they wait for each other, so that one with low numbers may come
+// when those with higher ones lie in a segment already.
+TEST_F(PartsTest, WritersThatOvertakeEachOtherLoseNothing) {
+  constexpr int kWriters = 8, kWrites = 60;
+  std::vector<std::thread> writers;
+  for (int writer = 0; writer < kWriters; ++writer) {
+    writers.emplace_back([this, writer] {
+      for (int i = 0; i < kWrites; ++i) {
+        stages::Upsert upsert;
+        upsert.document.emplace();
+        upsert.document->id = absl::StrCat("w", writer, "-", i);
+        upsert.document->acl_labels = {"staff"};
+        // Long ones take longer to prepare.
+        for (int c = 0; c < (writer % 2 == 0 ? 1 : 30); ++c) {
+          stages::StoredChunk chunk;
+          chunk.id = absl::StrCat(upsert.document->id, "-", c);
+          chunk.chunk.text = "pump valve seal";
+          chunk.vector = std::vector<float>(kDimension, 0.25f);
+          upsert.chunks.push_back(std::move(chunk));
+        }
+        RAGMESH_EXPECT_OK(store->Write(id, kDigest, std::move(upsert), call));
+      }
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  for (int round = 0; round < 3; ++round) {
+    const auto chunks = store->CountChunks(id, std::nullopt, {"staff"}, call);
+    EXPECT_EQ(*chunks, kWriters / 2 * kWrites * 31);
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const stages::Collection collection,
+                                 store->GetCollection(id, call));
+    EXPECT_EQ(collection.stats.documents, kWriters * kWrites);
+    if (round == 1) AwaitSealed();
+    Open();
+    EXPECT_THAT(observer->lost, IsEmpty());
+  }
 }
 
 TEST_F(PartsTest, SegmentsThatAreDamagedOrGoneAreMadeAnew) {
