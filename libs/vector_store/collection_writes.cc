@@ -46,6 +46,7 @@ struct StoredCollection::PendingWrite {
   std::vector<PreparedChunk> prepared;  // per chunk of `upsert`
   std::optional<std::uint64_t>
       expected_document;  // number of the stored document the chunks were prepared for
+  std::uint64_t names = 0;  // StoreResources::names when the collection was looked up
   bool done = false;
   bool stale = false;  // that document has changed: prepare again
   absl::Status status;
@@ -59,10 +60,23 @@ struct StoredCollection::Plan {
   ImageChange change;
   std::optional<ReplayRecord> replay;  // under the write's idempotency key
   std::vector<std::string> outdated;   // idempotency keys that go
+  std::vector<std::string> touched;    // documents that change, while somebody follows
 };
 
+absl::Status NamesMoved() {
+  return MakeError(absl::StatusCode::kAborted, "a name moved while the write waited",
+                   {.reason = "NAMES_MOVED", .next_step = "Write again."});
+}
+
+bool IsNamesMoved(const absl::Status& status) {
+  if (!absl::IsAborted(status)) return false;
+  const auto detail = GetErrorDetail(status);
+  return detail.has_value() && detail->reason == "NAMES_MOVED";
+}
+
 absl::StatusOr<stages::UpsertResult> StoredCollection::Write(const std::string& embedder_digest,
-                                                             stages::Upsert upsert,
+                                                             stages::Upsert& upsert,
+                                                             std::uint64_t names,
                                                              const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(ValidateUpsert(config(), embedder_digest, upsert));
   const std::string content =
@@ -71,6 +85,7 @@ absl::StatusOr<stages::UpsertResult> StoredCollection::Write(const std::string& 
     PendingWrite write;
     write.upsert = &upsert;
     write.call = &call;
+    write.names = names;
     write.idempotency_key = upsert.idempotency_key;
     write.content = content;
     // Looked for once more when it leads or is led; here so that a write is answered although what
@@ -102,6 +117,7 @@ absl::StatusOr<stages::UpsertResult> StoredCollection::Write(const std::string& 
 
 absl::StatusOr<stages::DeleteResult> StoredCollection::Delete(const stages::DeleteSelector& what,
                                                               const std::string& idempotency_key,
+                                                              std::uint64_t names,
                                                               const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(ValidateIdempotencyKey(idempotency_key));
   if (const auto* chunks = std::get_if<stages::ChunkIds>(&what)) {
@@ -114,6 +130,7 @@ absl::StatusOr<stages::DeleteResult> StoredCollection::Delete(const stages::Dele
   PendingWrite write;
   write.selector = &what;
   write.call = &call;
+  write.names = names;
   write.idempotency_key = idempotency_key;
   if (!idempotency_key.empty()) write.content = ContentOf(what);
   RAGMESH_RETURN_IF_ERROR(Submit(&write));
@@ -219,6 +236,7 @@ void StoredCollection::Lead(absl::Span<PendingWrite* const> group) {
   for (PendingWrite* write : group) {
     write->status = CheckAlive();
     if (write->status.ok()) write->status = write->call->Check();
+    if (write->status.ok() && write->names != resources_->names) write->status = NamesMoved();
     if (!write->status.ok()) continue;
     const auto replayed = Replay(write);
     write->status = replayed.status();
@@ -246,6 +264,8 @@ void StoredCollection::Lead(absl::Span<PendingWrite* const> group) {
   state_ = state;
   for (Plan& plan : plans) {
     image->Apply(plan.change);
+    if (!plan.touched.empty())
+      changes_.Note(plan.change.sequence, std::move(plan.touched), resources_->clock->Now());
     if (!plan.replay.has_value()) continue;
     absl::MutexLock lock(&mutex_);
     for (const std::string& key : plan.outdated) replays_.Remove(key);
@@ -350,7 +370,8 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const Image&
                           Sha256Hex(upsert.document->text)};
     stages::StoredDocument& document = record.document;
     document.text.clear();
-    document.updated = resources_->clock->Now();
+    const std::uint64_t copied_version = document.version;
+    if (!upsert.copied) document.updated = resources_->clock->Now();
     document.version = 1;
     if (existing.has_value()) {
       const ImageDocument& old = view.documents[*existing];
@@ -360,6 +381,7 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const Image&
       removed = *image.ChunksOf(*existing);
       PlanDocumentRemoval(view, *existing, &plan);
     }
+    if (upsert.copied) document.version = copied_version;
     document_number = state->next_document++;
     document_name = document.name;
     write->upserted.document_version = document.version;
@@ -408,6 +430,7 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const Image&
         {stored.id, number, stored.chunk.ordinal, stored.vector, &write->prepared[i].terms});
   }
   RAGMESH_RETURN_IF_ERROR(PlanRemoval(view, removed, &plan));
+  if (changes_.active()) plan.touched.push_back(document_id);
   *state->documents += upsert.document.has_value() && !existing.has_value() ? 1 : 0;
   *state->chunks += upsert.chunks.size() - removed.size();  // wraps around, as it should
   plan.change.sequence = ++state->sequence;
@@ -449,6 +472,12 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanDelete(const Image&
   }
   std::vector<std::uint32_t> removed(slots.begin(), slots.end());
   std::sort(removed.begin(), removed.end());
+  if (changes_.active()) {
+    absl::flat_hash_set<std::uint32_t> touched = documents;
+    for (const std::uint32_t slot : removed) touched.insert(view.chunks[slot].document);
+    for (const std::uint32_t document : touched)
+      plan.touched.push_back(view.documents[document].id);
+  }
   RAGMESH_RETURN_IF_ERROR(PlanRemoval(view, removed, &plan));
   // A delete under a key counts even when it finds nothing: sent again it must find nothing too.
   if (!documents.empty() || !slots.empty() || !write->idempotency_key.empty())
@@ -468,22 +497,51 @@ void StoredCollection::AfterCommit(const std::shared_ptr<Image>& image) {
   CountMemory(this->image()->Stats().memory_bytes);
 }
 
-absl::Status StoredCollection::Remove() {
+absl::Status StoredCollection::WhileNobodyWrites(
+    absl::FunctionRef<absl::Status(std::uint64_t)> act, const CallContext& call) {
   {
-    // Taking the leader's place keeps writes out while the collection goes.
     const auto free = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !leading_; };
     absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(&free));
+    mutex_.AwaitWithDeadline(absl::Condition(&free), call.deadline());
+    RAGMESH_RETURN_IF_ERROR(call.Check());
     if (removed_) return NotFound("collection", record_.config.id.name);
-    WriteSet writes;
-    writes.Delete(Family::kCollections, CollectionKey(number_));
-    writes.Delete(Family::kStates, CollectionKey(number_));
-    writes.Put(Family::kMeta, DroppedKey(number_), EncodeCounter(number_));
-    RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(writes));
-    removed_ = true;
+    leading_ = true;
   }
-  // It is deleted whatever becomes of this: what is left goes at the next open.
-  PurgeCollection(resources_->database, number_).IgnoreError();
+  const absl::Status status = act(state_.sequence);
+  absl::MutexLock lock(&mutex_);
+  leading_ = false;
+  return status;
+}
+
+absl::StatusOr<stages::CollectionChanges> StoredCollection::ListChanges(
+    std::optional<std::uint64_t> after, const CallContext& call) {
+  absl::StatusOr<stages::CollectionChanges> changes = stages::CollectionChanges();
+  RAGMESH_RETURN_IF_ERROR(WhileNobodyWrites(
+      [&](std::uint64_t sequence) {
+        const absl::Time now = resources_->clock->Now();
+        if (after.has_value()) {
+          changes = changes_.After(*after, sequence, now);
+        } else {
+          changes_.Begin(sequence, now);
+          changes->sequence = sequence;
+        }
+        return changes.status();
+      },
+      call));
+  return changes;
+}
+
+absl::Status StoredCollection::Remove(WriteSet also) {
+  // Taking the leader's place keeps writes out while the collection goes.
+  const auto free = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !leading_; };
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&free));
+  if (removed_) return NotFound("collection", record_.config.id.name);
+  also.Delete(Family::kCollections, CollectionKey(number_));
+  also.Delete(Family::kStates, CollectionKey(number_));
+  also.Put(Family::kMeta, DroppedKey(number_), EncodeCounter(number_));
+  RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(also));
+  removed_ = true;
   return absl::OkStatus();
 }
 

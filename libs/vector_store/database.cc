@@ -25,6 +25,7 @@
 #include "absl/synchronization/mutex.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/vector_store/aliases.h"
 #include "libs/vector_store/log_check.h"
 #include "libs/vector_store/records.h"
 #include "libs/vector_store/rocks_status.h"
@@ -315,10 +316,11 @@ absl::Status Database::CheckSpace(const WriteSet& writes) const {
   bool only_removes = true;
   for (const auto& operation : writes.operations_) {
     bytes += operation.key.size() + operation.value.size();
-    // What a delete writes besides: the state, its key, that a collection goes.
+    // What a delete writes besides: the state, its key, that a collection goes, which alias had it.
     only_removes &= operation.kind != WriteSet::Operation::kPut ||
                     operation.family == Family::kStates || operation.family == Family::kReplays ||
-                    absl::StartsWith(operation.key, kDroppedPrefix);
+                    absl::StartsWith(operation.key, kDroppedPrefix) ||
+                    absl::StartsWith(operation.key, kAliasPrefix);
   }
   const std::optional<std::uint64_t> free = handles_->LookAtSpace();
   if (!free.has_value()) return absl::OkStatus();
