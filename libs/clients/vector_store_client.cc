@@ -259,8 +259,15 @@ class VectorStoreClient final : public stages::VectorStore {
 
   absl::StatusOr<stages::CollectionChanges> ListChanges(const stages::CollectionId& id,
                                                         std::optional<std::uint64_t> after,
+                                                        absl::Duration hold,
                                                         const CallContext& call) override {
     v1::ListChangesRequest request;
+    if (hold > absl::ZeroDuration()) {
+      const std::int64_t seconds = absl::IDivDuration(hold, absl::Seconds(1), &hold);
+      request.mutable_hold_writes()->set_seconds(seconds);
+      request.mutable_hold_writes()->set_nanos(
+          static_cast<std::int32_t>(absl::ToInt64Nanoseconds(hold)));
+    }
     wire::ToProto(id, request.mutable_collection());
     if (after.has_value()) request.set_after_sequence(*after);
     RAGMESH_ASSIGN_OR_RETURN(const auto response, Call<v1::ListChangesResponse>(
@@ -292,13 +299,12 @@ class VectorStoreClient final : public stages::VectorStore {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<stages::VectorStore>> ConnectVectorStore(const Peer& peer) {
-  RAGMESH_ASSIGN_OR_RETURN(
-      auto connection,
-      StageConnection<v1::VectorStoreService>::Open(
-          peer, "vector-store",
-          {"UpdateCollection", "GetCollection", "ListCollections", "Delete", "GetDocument",
-           "ListDocuments", "GetChunks", "ListChunks", "CountChunks", "Search", "ListAliases",
-           "ListChanges", "Info"}));
+  RAGMESH_ASSIGN_OR_RETURN(auto connection,
+                           StageConnection<v1::VectorStoreService>::Open(
+                               peer, "vector-store",
+                               {"UpdateCollection", "GetCollection", "ListCollections", "Delete",
+                                "GetDocument", "ListDocuments", "GetChunks", "ListChunks",
+                                "CountChunks", "Search", "ListAliases", "ListChanges", "Info"}));
   return std::make_unique<VectorStoreClient>(std::move(connection));
 }
 

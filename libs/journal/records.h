@@ -28,11 +28,11 @@ struct IngestOptions {
 
 // A job that gives a collection another embedding model. Collections are told by their own names.
 struct ModelChange {
-  std::string source;  // what the job's collection stands for before
-  std::string target;  // and after
-  bool makes_target = true;      // false: it is there already, from an earlier change
-  std::string embedder_model;    // of the target; for people
-  std::string embedder_digest;   // empty: the target is lexical only
+  std::string source;           // what the job's collection stands for before
+  std::string target;           // and after
+  bool makes_target = true;     // false: it is there already, from an earlier change
+  std::string embedder_model;   // of the target; for people
+  std::string embedder_digest;  // empty: the target is lexical only
   std::uint32_t dimension = 0;
   std::uint64_t chunks_truncated = 0;  // longer than the model reads
 };

@@ -130,8 +130,8 @@ class Asker::Run {
     for (std::size_t at = 0; at < texts.size(); at += batch) {
       stages::EmbedRequest request;
       request.texts.assign(texts.begin() + static_cast<std::ptrdiff_t>(at),
-                           texts.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(
-                                               texts.size(), at + batch)));
+                           texts.begin() + static_cast<std::ptrdiff_t>(
+                                               std::min<std::size_t>(texts.size(), at + batch)));
       RAGMESH_ASSIGN_OR_RETURN(auto embeddings, embedder.stage->Embed(request, call));
       if (embeddings.size() != request.texts.size()) {
         return absl::InternalError("the embedder returned another number of vectors");

@@ -76,9 +76,9 @@ absl::Status CollectionCopy::CopyAll(const CallContext& call) {
       const stages::Page page{.size = kDocumentPage, .token = listing->page.next_token};
       RAGMESH_RETURN_IF_ERROR(Retry(
           [&](const CallContext& child) -> absl::Status {
-            RAGMESH_ASSIGN_OR_RETURN(listing->page,
-                                     store_.ListDocuments(listing->collection, std::nullopt,
-                                                          AllLabels(), page, child));
+            RAGMESH_ASSIGN_OR_RETURN(
+                listing->page,
+                store_.ListDocuments(listing->collection, std::nullopt, AllLabels(), page, child));
             return absl::OkStatus();
           },
           options_.store_timeout, call));
@@ -248,8 +248,7 @@ absl::Status CollectionCopy::Embed(std::vector<stages::StoredChunk*> chunks,
         return embeddings.status();
       }
       if (embeddings->size() != request.texts.size()) {
-        return MakeError(absl::StatusCode::kInternal,
-                         "embedder returned another number of vectors",
+        return MakeError(absl::StatusCode::kInternal, "embedder returned another number of vectors",
                          {.reason = "STAGE_BROKE_CONTRACT",
                           .next_step = "check that all stages run the same version of ragmesh"});
       }

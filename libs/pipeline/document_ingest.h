@@ -14,7 +14,6 @@
 #include "libs/pipeline/embedders.h"
 #include "libs/pipeline/observer.h"
 #include "libs/pipeline/stages.h"
-#include "libs/pipeline/write_gate.h"
 
 namespace ragmesh::pipeline {
 
@@ -67,14 +66,9 @@ class DocumentIngest {
     BackoffOptions backoff;
   };
 
-  // `gate` is passed for the moment of each write.
-  DocumentIngest(const Stages& stages, Embedders& embedders, WriteGate& gate,
-                 const Options& options, Observer& observer)
-      : stages_(stages),
-        embedders_(embedders),
-        gate_(gate),
-        options_(options),
-        observer_(observer) {}
+  DocumentIngest(const Stages& stages, Embedders& embedders, const Options& options,
+                 Observer& observer)
+      : stages_(stages), embedders_(embedders), options_(options), observer_(observer) {}
 
   // `progress` is called from one thread at a time. A stage that is down is waited for, within the
   // backoff's bound; a collection with an embedder is never filled without it. When the collection
@@ -93,7 +87,6 @@ class DocumentIngest {
 
   const Stages stages_;
   Embedders& embedders_;
-  WriteGate& gate_;
   const Options options_;
   Observer& observer_;
 };

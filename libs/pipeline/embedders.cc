@@ -66,10 +66,10 @@ absl::StatusOr<Embedders::Bound> Embedders::Named(const std::string& name,
   if (!unreachable.ok()) return unreachable;
   return WrongState(
       "EMBEDDER_NOT_SERVED",
-      name.empty() ? absl::StrCat("no embedder but the collection's is served: ",
-                                  absl::StrJoin(served, ", "))
-                   : absl::StrCat("no embedder serves '", name, "', but ",
-                                  absl::StrJoin(served, ", ")),
+      name.empty()
+          ? absl::StrCat("no embedder but the collection's is served: ",
+                         absl::StrJoin(served, ", "))
+          : absl::StrCat("no embedder serves '", name, "', but ", absl::StrJoin(served, ", ")),
       "Start the gateway with --next_embedder, or ragmesh serve with --next_embedder_model.");
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kMaxEmbedTexts = 2048;
 constexpr std::size_t kMaxEmbedBytes = 8 << 20;
-constexpr std::size_t kStages = 6;
+constexpr std::size_t kStages = 7;  // the next embedder among them
 
 absl::Status CheckCollectionName(absl::string_view field, absl::string_view name) {
   const bool sound =
@@ -195,7 +195,6 @@ absl::StatusOr<std::uint64_t> Gateway::DeleteDocument(const Caller& caller,
   RAGMESH_RETURN_IF_ERROR(GetDocument(caller, collection, document_id, call).status());
   const stages::CollectionId id{caller.tenant, collection};
   RAGMESH_RETURN_IF_ERROR(ingest_->ForgetDocument(id, document_id));
-  RAGMESH_ASSIGN_OR_RETURN(const WriteGate::Pass pass, ingest_->gate().Enter(id, call));
   RAGMESH_ASSIGN_OR_RETURN(
       const stages::DeleteResult deleted,
       stages_.vector_store.Delete(id, stages::DocumentIds{{document_id}}, call));
@@ -283,22 +282,26 @@ absl::StatusOr<EmbedResult> Gateway::Embed(const Caller& caller, const std::stri
 
 std::vector<StageStatus> Gateway::Status(const CallContext& call) {
   using Ask = std::function<absl::StatusOr<stages::StageInfo>(const CallContext&)>;
-  const std::pair<const char*, Ask> asks[kStages] = {
+  std::vector<std::pair<const char*, Ask>> asks = {
       {"loader", [this](const CallContext& c) { return stages_.loader.Info(c); }},
       {"splitter", [this](const CallContext& c) { return stages_.splitter.Info(c); }},
       {"embedder", [this](const CallContext& c) { return stages_.embedder.Info(c); }},
       {"vector-store", [this](const CallContext& c) { return stages_.vector_store.Info(c); }},
       {"reranker", [this](const CallContext& c) { return stages_.reranker.Info(c); }},
       {"generator", [this](const CallContext& c) { return stages_.generator.Info(c); }}};
-  std::vector<StageStatus> statuses(kStages + 1);
+  if (stages_.next_embedder != nullptr) {
+    asks.emplace_back("next-embedder",
+                      [this](const CallContext& c) { return stages_.next_embedder->Info(c); });
+  }
+  std::vector<StageStatus> statuses(asks.size() + 1);
   statuses[0].info = options_.self;
   statuses[0].info.stage = "gateway";
   statuses[0].info.ready = true;
   statuses[0].reachable = true;
   const CallContext bounded =
       call.Child(std::min(call.deadline(), absl::Now() + options_.status_timeout));
-  absl::BlockingCounter waiting(static_cast<int>(kStages));
-  for (std::size_t i = 0; i < kStages; ++i) {
+  absl::BlockingCounter waiting(static_cast<int>(asks.size()));
+  for (std::size_t i = 0; i < asks.size(); ++i) {
     StageStatus& status = statuses[i + 1];
     const Ask& ask = asks[i].second;
     status.info.stage = asks[i].first;

@@ -147,8 +147,8 @@ class Gateway {
                                     std::vector<std::string> texts, bool query,
                                     const CallContext& call);
 
-  // The gateway first, then the stages in the order of the pipeline, all asked at once. Never
-  // fails; takes at most the status timeout.
+  // The gateway first, then the stages in the order of the pipeline, a next embedder last, all
+  // asked at once. Never fails; takes at most the status timeout.
   std::vector<StageStatus> Status(const CallContext& call);
 
  private:

@@ -30,8 +30,7 @@ const stages::Alias* Find(const std::vector<stages::Alias>& aliases, const std::
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> Gateway::KeptBeside(
-    const std::string& tenant, const std::string& name,
-    const std::vector<stages::Alias>& aliases) {
+    const std::string& tenant, const std::string& name, const std::vector<stages::Alias>& aliases) {
   absl::flat_hash_set<std::string> serving;
   absl::flat_hash_set<std::string> found;
   for (const stages::Alias& alias : aliases) {
@@ -77,15 +76,13 @@ absl::StatusOr<journal::JobRecord> Gateway::ChangeModel(const Caller& caller,
   if (alias != nullptr) {
     change.source = alias->collection;
     if (!alias->previous.empty()) {
-      RAGMESH_ASSIGN_OR_RETURN(
-          const auto previous,
-          stages_.vector_store.GetCollection({caller.tenant, alias->previous}, call));
+      RAGMESH_ASSIGN_OR_RETURN(const auto previous, stages_.vector_store.GetCollection(
+                                                        {caller.tenant, alias->previous}, call));
       if (previous.config.embedder_digest != model.digest) {
-        return WrongState(
-            "PREVIOUS_MODEL_KEPT",
-            absl::StrCat("'", name, "' is still kept with the embedder before, ",
-                         previous.config.embedder_model),
-            "Finish that change (ragmesh collections finish), or roll it back.");
+        return WrongState("PREVIOUS_MODEL_KEPT",
+                          absl::StrCat("'", name, "' is still kept with the embedder before, ",
+                                       previous.config.embedder_model),
+                          "Finish that change (ragmesh collections finish), or roll it back.");
       }
       change.target = alias->previous;
       change.makes_target = false;
@@ -167,8 +164,7 @@ absl::StatusOr<std::vector<std::string>> Gateway::FinishModelChange(const Caller
   RAGMESH_ASSIGN_OR_RETURN(const auto beside, KeptBeside(caller.tenant, name, aliases));
   std::vector<std::string> deleted;
   for (const std::string& own : beside) {
-    const absl::Status status =
-        stages_.vector_store.DeleteCollection({caller.tenant, own}, call);
+    const absl::Status status = stages_.vector_store.DeleteCollection({caller.tenant, own}, call);
     if (status.ok()) deleted.push_back(own);
     if (!status.ok() && !absl::IsNotFound(status)) return status;
   }

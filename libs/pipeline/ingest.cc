@@ -34,8 +34,7 @@ absl::StatusOr<std::size_t> PageSize(const stages::Page& page) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Ingest>> Ingest::Create(const Stages& stages,
-                                                       Embedders& embedders,
+absl::StatusOr<std::unique_ptr<Ingest>> Ingest::Create(const Stages& stages, Embedders& embedders,
                                                        const Options& options, Observer& observer) {
   RAGMESH_ASSIGN_OR_RETURN(AllowedRoots roots, AllowedRoots::Create(options.allowed_roots));
   RAGMESH_ASSIGN_OR_RETURN(auto journal, journal::Journal::Open(options.data_folder + "/journal"));
@@ -60,8 +59,8 @@ Ingest::Ingest(const Stages& stages, Embedders& embedders, const Options& option
       roots_(std::move(roots)),
       spool_(std::move(spool)),
       journal_(std::move(journal)),
-      documents_(stages, embedders, gate_, options.document, observer),
-      changer_(stages, embedders, gate_, options.change, observer),
+      documents_(stages, embedders, options.document, observer),
+      changer_(stages, embedders, options.change, observer),
       watchers_(options.max_watchers) {}
 
 Ingest::~Ingest() {

@@ -26,7 +26,6 @@
 #include "libs/pipeline/job_watch.h"
 #include "libs/pipeline/model_change.h"
 #include "libs/pipeline/stages.h"
-#include "libs/pipeline/write_gate.h"
 
 namespace ragmesh::pipeline {
 
@@ -82,8 +81,7 @@ class Ingest {
 
   // Opens the journal and goes on with whatever had not ended. Borrows `stages`, `embedders` and
   // `observer`.
-  static absl::StatusOr<std::unique_ptr<Ingest>> Create(const Stages& stages,
-                                                        Embedders& embedders,
+  static absl::StatusOr<std::unique_ptr<Ingest>> Create(const Stages& stages, Embedders& embedders,
                                                         const Options& options, Observer& observer);
   ~Ingest();
 
@@ -131,9 +129,6 @@ class Ingest {
   absl::StatusOr<std::vector<ChangeTarget>> ChangeTargets(const std::string& tenant) const;
   // They are deleted: such a change cannot be retried any more, and its target's name is free.
   absl::Status ForgetChangeTargets(const stages::CollectionId& collection);
-
-  // For writes to collections that ingest does not make itself.
-  WriteGate& gate() { return gate_; }
 
   // Cancels the collection's jobs, waits until none of their documents is under way, and forgets
   // its documents.
@@ -193,7 +188,6 @@ class Ingest {
   const AllowedRoots roots_;
   const std::unique_ptr<journal::Spool> spool_;
   const std::unique_ptr<journal::Journal> journal_;
-  WriteGate gate_;
   const DocumentIngest documents_;
   const ModelChanger changer_;
   JobWatchers watchers_;

@@ -135,8 +135,7 @@ void Ingest::RunChange(const Task& task) {
   }
   // Of a change that failed the target stays: the next try goes on with it.
   if (!status.ok() && cancelled) {
-    (void)changer_.DeleteTarget(collection, *task.job.change,
-                                CallContext(absl::Now() + kCleanUp));
+    (void)changer_.DeleteTarget(collection, *task.job.change, CallContext(absl::Now() + kCleanUp));
   }
   absl::MutexLock lock(&mutex_);
   Active& active = *active_.at(task.job_id);

@@ -1,4 +1,5 @@
-// What ingest.cc (requests), ingest_work.cc and ingest_changes.cc (workers) share. Not for use elsewhere.
+// What ingest.cc (requests), ingest_work.cc and ingest_changes.cc (workers) share. Not for use
+// elsewhere.
 #ifndef RAGMESH_LIBS_PIPELINE_INGEST_STATE_H_
 #define RAGMESH_LIBS_PIPELINE_INGEST_STATE_H_
 

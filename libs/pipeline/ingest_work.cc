@@ -289,7 +289,6 @@ absl::Status Ingest::Prune(const Task& task) {
   for (const std::string& id : gone) {
     const CallContext call = task.call.Child(
         std::min(task.call.deadline(), absl::Now() + options_.document.store_timeout));
-    RAGMESH_ASSIGN_OR_RETURN(const WriteGate::Pass pass, gate_.Enter(collection, call));
     const auto deleted = stages_.vector_store.Delete(collection, stages::DocumentIds{{id}}, call);
     if (!deleted.ok() && deleted.status().code() != absl::StatusCode::kNotFound) {
       return Annotate(deleted.status(), "prune");

@@ -120,8 +120,8 @@ class ModelChanger::Running {
 
   absl::Status CopyEverything() {
     RAGMESH_RETURN_IF_ERROR(Retry([&](const CallContext& call) -> absl::Status {
-      RAGMESH_ASSIGN_OR_RETURN(const auto changes,
-                               store_.ListChanges(source_, std::nullopt, call));
+      RAGMESH_ASSIGN_OR_RETURN(const auto changes, store_.ListChanges(source_, std::nullopt,
+                                                                      absl::ZeroDuration(), call));
       followed_ = changes.sequence;
       RAGMESH_ASSIGN_OR_RETURN(const auto source, store_.GetCollection(source_, call));
       progress_.documents = source.stats.documents;
@@ -132,11 +132,12 @@ class ModelChanger::Running {
     return copy_.CopyAll(call_);
   }
 
-  // Copies what has changed since; `few`: how many documents those were.
-  absl::Status Follow(std::size_t* changed, const CallContext& call) {
+  // Copies what has changed since; `changed`: how many documents those were. With a `hold`, writes
+  // to the source wait from here on, for so long at most.
+  absl::Status Follow(absl::Duration hold, std::size_t* changed, const CallContext& call) {
     stages::CollectionChanges changes;
     RAGMESH_RETURN_IF_ERROR(Retry([&](const CallContext& child) -> absl::Status {
-      RAGMESH_ASSIGN_OR_RETURN(changes, store_.ListChanges(source_, followed_, child));
+      RAGMESH_ASSIGN_OR_RETURN(changes, store_.ListChanges(source_, followed_, hold, child));
       return absl::OkStatus();
     }));
     *changed = changes.document_ids.size();
@@ -148,41 +149,52 @@ class ModelChanger::Running {
   absl::Status FollowAndSwitch() {
     const Options& options = changer_.options_;
     for (int tries = 0;;) {
+      RAGMESH_RETURN_IF_ERROR(Retry([&](const CallContext& call) { return CopySettings(call); }));
       std::size_t changed = 0;
-      RAGMESH_RETURN_IF_ERROR(Follow(&changed, call_));
+      RAGMESH_RETURN_IF_ERROR(Follow(absl::ZeroDuration(), &changed, call_));
       if (changed > options.few_documents) continue;
-      absl::Status status;
-      if (tries < options.free_tries) {
-        status = Switch();
-      } else {
-        const CallContext brief =
-            call_.Child(std::min(call_.deadline(), absl::Now() + options.longest_hold));
-        const auto held = changer_.gate_.Hold(name_, brief);
-        status = held.status();
-        if (held.ok()) status = Follow(&changed, brief);
-        if (held.ok() && status.ok()) status = Switch();
-        // It took too long, and writers shall not wait for it any longer.
-        if (!status.ok() && !brief.Check().ok()) status = absl::AbortedError("held too long");
-      }
+      const absl::Status status = tries < options.free_tries ? Switch() : HoldAndSwitch();
       RAGMESH_RETURN_IF_ERROR(call_.Check());
       ++tries;
       if (!absl::IsAborted(status)) return status;
     }
   }
 
+  // As Switch, while the store lets writes wait. ABORTED also when it took too long: writers shall
+  // not wait for it any longer, and what they wrote is followed without.
+  absl::Status HoldAndSwitch() {
+    const absl::Time until = absl::Now() + changer_.options_.longest_hold;
+    const CallContext brief = call_.Child(std::min(call_.deadline(), until));
+    const auto attempt = [&]() -> absl::Status {
+      std::size_t changed = 0;
+      // Twice: the first time writes that were under way may still come in.
+      for (int i = 0; i < 2; ++i)
+        RAGMESH_RETURN_IF_ERROR(Follow(until - absl::Now(), &changed, brief));
+      return Switch();
+    };
+    const absl::Status status = attempt();
+    if (status.ok()) return status;  // the switch has let them go
+    std::size_t changed = 0;
+    RAGMESH_RETURN_IF_ERROR(Follow(absl::ZeroDuration(), &changed, call_));
+    return brief.Check().ok() ? status : absl::AbortedError("held too long");
+  }
+
+  // Settings may have changed meanwhile, by the name that callers use.
+  absl::Status CopySettings(const CallContext& call) {
+    RAGMESH_ASSIGN_OR_RETURN(const auto source, store_.GetCollection(source_, call));
+    RAGMESH_ASSIGN_OR_RETURN(const auto target, store_.GetCollection(target_, call));
+    stages::CollectionConfig config = source.config;
+    config.id = target_;
+    config.embedder_model = target.config.embedder_model;
+    config.embedder_digest = target.config.embedder_digest;
+    config.dimension = target.config.dimension;
+    config.language = target.config.language;
+    return store_.UpdateCollection(config, call).status();
+  }
+
   // ABORTED when the source was written to since.
   absl::Status Switch() {
     return Retry([&](const CallContext& call) -> absl::Status {
-      // Settings may have changed meanwhile, by the name that callers use.
-      RAGMESH_ASSIGN_OR_RETURN(const auto source, store_.GetCollection(source_, call));
-      RAGMESH_ASSIGN_OR_RETURN(const auto target, store_.GetCollection(target_, call));
-      stages::CollectionConfig config = source.config;
-      config.id = target_;
-      config.embedder_model = target.config.embedder_model;
-      config.embedder_digest = target.config.embedder_digest;
-      config.dimension = target.config.dimension;
-      config.language = target.config.language;
-      RAGMESH_RETURN_IF_ERROR(store_.UpdateCollection(config, call).status());
       const stages::AliasChange change{.tenant = name_.tenant,
                                        .name = name_.name,
                                        .collection = target_.name,

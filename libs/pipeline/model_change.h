@@ -15,11 +15,10 @@
 #include "libs/pipeline/embedders.h"
 #include "libs/pipeline/observer.h"
 #include "libs/pipeline/stages.h"
-#include "libs/pipeline/write_gate.h"
 
 namespace ragmesh::pipeline {
 
-// Thread-safe: runs share no mutable state but the gate.
+// Thread-safe: runs share no mutable state.
 class ModelChanger {
  public:
   struct Options {
@@ -27,15 +26,15 @@ class ModelChanger {
     // Documents that were written to meanwhile: with no more of them than this, the switch is
     // tried.
     std::size_t few_documents = 16;
-    // Tries in which a write came in between; from then on the gateway's own writes wait while it
-    // is tried, at most so long at a time.
+    // Tries in which a write came in between; from then on the store lets writes wait while it is
+    // tried, at most so long at a time.
     int free_tries = 3;
-    absl::Duration longest_hold = absl::Seconds(5);
+    absl::Duration longest_hold = absl::Seconds(2);
   };
 
-  ModelChanger(const Stages& stages, Embedders& embedders, WriteGate& gate, const Options& options,
+  ModelChanger(const Stages& stages, Embedders& embedders, const Options& options,
                Observer& observer)
-      : stages_(stages), embedders_(embedders), gate_(gate), options_(options), observer_(observer) {}
+      : stages_(stages), embedders_(embedders), options_(options), observer_(observer) {}
 
   struct Progress {
     CopyProgress copy;
@@ -59,7 +58,6 @@ class ModelChanger {
 
   const Stages stages_;
   Embedders& embedders_;
-  WriteGate& gate_;
   const Options options_;
   Observer& observer_;
 };

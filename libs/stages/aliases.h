@@ -39,7 +39,7 @@ struct AliasChange {
 
 // Documents that were written to or deleted, by whatever write.
 struct CollectionChanges {
-  std::uint64_t sequence = 0;  // all changes up to this one are told
+  std::uint64_t sequence = 0;             // all changes up to this one are told
   std::vector<std::string> document_ids;  // each once, in no order
 };
 

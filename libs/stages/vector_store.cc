@@ -30,14 +30,13 @@ absl::StatusOr<std::vector<Alias>> VectorStore::ListAliases(const std::string&,
   return NoAliases();
 }
 
-absl::Status VectorStore::DeleteAlias(const CollectionId&, const std::string&,
-                                      const CallContext&) {
+absl::Status VectorStore::DeleteAlias(const CollectionId&, const std::string&, const CallContext&) {
   return NoAliases();
 }
 
 absl::StatusOr<CollectionChanges> VectorStore::ListChanges(const CollectionId&,
                                                            std::optional<std::uint64_t>,
-                                                           const CallContext&) {
+                                                           absl::Duration, const CallContext&) {
   return NoAliases();
 }
 

@@ -319,12 +319,14 @@ class VectorStore {
                                                          const CallContext& call);
   // Of an alias that stands for `expected_collection`, which stays, under its own name.
   virtual absl::Status DeleteAlias(const CollectionId& alias,
-                                   const std::string& expected_collection,
-                                   const CallContext& call);
+                                   const std::string& expected_collection, const CallContext& call);
   // What was written after `after`. Unset: nothing, but from now on the store knows.
-  // FAILED_PRECONDITION / CHANGES_FORGOTTEN when it does not: see CollectionChanges.
+  // FAILED_PRECONDITION / CHANGES_FORGOTTEN when it does not: see CollectionChanges. `hold`: for so
+  // long, at most 10 s, later writes wait, or until the next call of this for the collection, or
+  // until an alias moves from it; those under way may still come in.
   virtual absl::StatusOr<CollectionChanges> ListChanges(const CollectionId& id,
                                                         std::optional<std::uint64_t> after,
+                                                        absl::Duration hold,
                                                         const CallContext& call);
 
   virtual absl::StatusOr<StageInfo> Info(const CallContext& call) = 0;

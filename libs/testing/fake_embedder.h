@@ -72,7 +72,8 @@ class FakeEmbedder final : public stages::Embedder {
     texts.fetch_add(static_cast<int>(request.texts.size()));
     std::vector<stages::Embedding> embeddings;
     for (const std::string& text : request.texts) {
-      embeddings.push_back({Vector(text, dimension), static_cast<std::uint32_t>(text.size() / 4 + 2), false,
+      embeddings.push_back({Vector(text, dimension),
+                            static_cast<std::uint32_t>(text.size() / 4 + 2), false,
                             Tokens(text, request.token_detail, vectors_digest)});
     }
     return embeddings;
@@ -86,8 +87,7 @@ class FakeEmbedder final : public stages::Embedder {
     if (!info.ready) info.not_ready_reason = "no weights";
     info.model.name = name;
     info.model.digest = digest;
-    info.model.dimension =
-        digest.empty() ? 0 : static_cast<std::uint32_t>(dimension);
+    info.model.dimension = digest.empty() ? 0 : static_cast<std::uint32_t>(dimension);
     info.limits["max_batch_texts"] = 16;
     info.features["passage_vectors"] = vectors_digest;
     return info;

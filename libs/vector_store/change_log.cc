@@ -36,8 +36,7 @@ void ChangeLog::Begin(std::uint64_t sequence, absl::Time now) {
 }
 
 absl::StatusOr<stages::CollectionChanges> ChangeLog::After(std::uint64_t after,
-                                                           std::uint64_t sequence,
-                                                           absl::Time now) {
+                                                           std::uint64_t sequence, absl::Time now) {
   absl::MutexLock lock(&mutex_);
   if (!active_ || after < known_after_ || after > sequence) {
     return WrongState("CHANGES_FORGOTTEN",

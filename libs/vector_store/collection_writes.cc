@@ -45,7 +45,7 @@ struct StoredCollection::PendingWrite {
   std::string content;                  // ContentOf it, when there is a key
   std::vector<PreparedChunk> prepared;  // per chunk of `upsert`
   std::optional<std::uint64_t>
-      expected_document;  // number of the stored document the chunks were prepared for
+      expected_document;    // number of the stored document the chunks were prepared for
   std::uint64_t names = 0;  // StoreResources::names when the collection was looked up
   bool done = false;
   bool stale = false;  // that document has changed: prepare again
@@ -497,8 +497,8 @@ void StoredCollection::AfterCommit(const std::shared_ptr<Image>& image) {
   CountMemory(this->image()->Stats().memory_bytes);
 }
 
-absl::Status StoredCollection::WhileNobodyWrites(
-    absl::FunctionRef<absl::Status(std::uint64_t)> act, const CallContext& call) {
+absl::Status StoredCollection::WhileNobodyWrites(absl::FunctionRef<absl::Status(std::uint64_t)> act,
+                                                 const CallContext& call) {
   {
     const auto free = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !leading_; };
     absl::MutexLock lock(&mutex_);

@@ -194,7 +194,7 @@ absl::StatusOr<stages::UpsertResult> Store::Write(const stages::CollectionId& id
                                                   const std::string& embedder_digest,
                                                   stages::Upsert upsert, const CallContext& call) {
   while (true) {
-    RAGMESH_ASSIGN_OR_RETURN(const Found found, Resolve(id, call));
+    RAGMESH_ASSIGN_OR_RETURN(const Found found, ResolveToWrite(id, call));
     auto result = found.collection->Write(embedder_digest, upsert, found.names, call);
     if (!IsNamesMoved(result.status())) return result;
   }
@@ -211,7 +211,7 @@ absl::StatusOr<stages::DeleteResult> Store::DeleteOnce(const stages::CollectionI
                                                        const std::string& idempotency_key,
                                                        const CallContext& call) {
   while (true) {
-    RAGMESH_ASSIGN_OR_RETURN(const Found found, Resolve(id, call));
+    RAGMESH_ASSIGN_OR_RETURN(const Found found, ResolveToWrite(id, call));
     auto result = found.collection->Delete(what, idempotency_key, found.names, call);
     if (!IsNamesMoved(result.status())) return result;
   }

@@ -165,6 +165,7 @@ class Store final : public stages::VectorStore {
                            const CallContext& call) override;
   absl::StatusOr<stages::CollectionChanges> ListChanges(const stages::CollectionId& id,
                                                         std::optional<std::uint64_t> after,
+                                                        absl::Duration hold,
                                                         const CallContext& call) override;
 
   absl::StatusOr<stages::StageInfo> Info(const CallContext& call) override;
@@ -184,6 +185,10 @@ class Store final : public stages::VectorStore {
   absl::StatusOr<std::shared_ptr<StoredCollection>> Find(const stages::CollectionId& id,
                                                          const CallContext& call) const
       ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // For writes; the same, once nobody holds writes to it.
+  absl::StatusOr<Found> ResolveToWrite(const stages::CollectionId& id,
+                                       const CallContext& call) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Aliases: store_aliases.cc.
   absl::Status LoadAliases() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -214,6 +219,7 @@ class Store final : public stages::VectorStore {
   std::map<std::uint32_t, std::shared_ptr<StoredCollection>> numbered_
       ABSL_GUARDED_BY(mutex_);  // the same, by number
   Aliases aliases_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::uint32_t, absl::Time> held_ ABSL_GUARDED_BY(mutex_);  // until when, by number
   std::uint32_t next_collection_ ABSL_GUARDED_BY(mutex_) = 1;
 };
 

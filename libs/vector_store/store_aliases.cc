@@ -1,8 +1,9 @@
 // The names of a Store: aliases, and the collections that go with them.
 //
 // names_mutex_ lets changes of names pass one at a time; mutex_ is taken for the moment in which
-// they become visible. A switch happens while nobody writes to the collection that the alias leaves,
-// so each write is either counted in the sequence that is compared, or led on by NamesMoved.
+// they become visible. A switch happens while nobody writes to the collection that the alias
+// leaves, so each write is either counted in the sequence that is compared, or led on by
+// NamesMoved.
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,12 +19,15 @@
 namespace ragmesh::vector_store {
 namespace {
 
+constexpr absl::Duration kLongestHold = absl::Seconds(10);
+constexpr absl::Duration kHoldLook = absl::Milliseconds(20);  // of a write that is held
+
 absl::Status AliasMoved(absl::string_view alias, absl::string_view stands_for,
                         absl::string_view expected) {
-  return WrongState("ALIAS_MOVED",
-                    absl::StrCat("alias '", alias, "' stands for '", stands_for, "', not for '",
-                                 expected, "'"),
-                    "Look at the alias, then decide anew.");
+  return WrongState(
+      "ALIAS_MOVED",
+      absl::StrCat("alias '", alias, "' stands for '", stands_for, "', not for '", expected, "'"),
+      "Look at the alias, then decide anew.");
 }
 
 absl::Status HasAlias(absl::string_view collection, absl::string_view alias) {
@@ -59,8 +63,25 @@ stages::Alias Store::DescribeLocked(const AliasName& name, const AliasRecord& re
 absl::StatusOr<stages::Alias> Store::Publish(const AliasName& name, const AliasRecord& record) {
   absl::MutexLock lock(&mutex_);
   aliases_.Put(name, record);
+  held_.erase(record.previous);
   ++resources_->names;
   return DescribeLocked(name, record);
+}
+
+absl::StatusOr<Store::Found> Store::ResolveToWrite(const stages::CollectionId& id,
+                                                   const CallContext& call) const {
+  while (true) {
+    RAGMESH_ASSIGN_OR_RETURN(Found found, Resolve(id, call));
+    const std::uint32_t number = found.collection->number();
+    const auto free = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+      const auto it = held_.find(number);
+      return it == held_.end() || it->second <= absl::Now();
+    };
+    absl::MutexLock lock(&mutex_);
+    if (free()) return found;
+    // Looked up anew after that: it is held so that the name can move.
+    mutex_.AwaitWithTimeout(absl::Condition(&free), kHoldLook);
+  }
 }
 
 absl::StatusOr<stages::Alias> Store::SetAlias(const stages::AliasChange& change,
@@ -164,13 +185,12 @@ absl::StatusOr<stages::Alias> Store::MoveAlias(const stages::AliasChange& change
   RAGMESH_RETURN_IF_ERROR(source->WhileNobodyWrites(
       [&](std::uint64_t sequence) -> absl::Status {
         if (change.expected_sequence.has_value() && *change.expected_sequence != sequence) {
-          return MakeError(
-              absl::StatusCode::kAborted,
-              absl::StrCat("'", change.expected_collection, "' is at write ", sequence,
-                           ", not at ", *change.expected_sequence),
-              {.reason = "SEQUENCE_MOVED",
-               .next_step = "Take over what was written since, then try again.",
-               .metadata = {{"sequence", absl::StrCat(sequence)}}});
+          return MakeError(absl::StatusCode::kAborted,
+                           absl::StrCat("'", change.expected_collection, "' is at write ", sequence,
+                                        ", not at ", *change.expected_sequence),
+                           {.reason = "SEQUENCE_MOVED",
+                            .next_step = "Take over what was written since, then try again.",
+                            .metadata = {{"sequence", absl::StrCat(sequence)}}});
         }
         const AliasRecord record{target->number(), source->number(), target->sequence(),
                                  options_.clock->Now()};
@@ -220,8 +240,18 @@ absl::Status Store::DeleteAlias(const stages::CollectionId& alias,
 
 absl::StatusOr<stages::CollectionChanges> Store::ListChanges(const stages::CollectionId& id,
                                                              std::optional<std::uint64_t> after,
+                                                             absl::Duration hold,
                                                              const CallContext& call) {
   RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(id, call));
+  if (hold > kLongestHold) {
+    return LimitExceeded("hold_writes", absl::ToInt64Milliseconds(hold),
+                         absl::ToInt64Milliseconds(kLongestHold), "ms");
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    held_.erase(collection->number());
+    if (hold > absl::ZeroDuration()) held_[collection->number()] = absl::Now() + hold;
+  }
   return collection->ListChanges(after, call);
 }
 
@@ -255,6 +285,7 @@ absl::Status Store::DeleteCollection(const stages::CollectionId& id, const CallC
     ++resources_->names;
     collections_.erase(own);
     numbered_.erase(number);
+    held_.erase(number);
   }
   // It is deleted whatever becomes of this: what is left goes at the next open.
   PurgeCollection(database_.get(), number).IgnoreError();

@@ -77,8 +77,7 @@ ToProto(collection, response->mutable_collection());
 RAGMESH_ASSIGN_OR_RETURN(const auto previous,
                          gateway_.PreviousModel(caller, request->collection(), call));
 response->set_can_roll_back(previous.has_value());
-if (previous.has_value())
-  response->set_previous_embedder_model(previous->config.embedder_model);
+if (previous.has_value()) response->set_previous_embedder_model(previous->config.embedder_model);
 RAGMESH_GATEWAY_END
 
 RAGMESH_GATEWAY_METHOD(UpdateCollection)

@@ -66,15 +66,15 @@ int main(int argc, char** argv) {
   services::StageHost host("gateway", "ragmesh.gateway.v1.GatewayService", server, flags.Values());
   const auto peers = Peers::Connect(peer_config);
   if (!peers.ok()) return Refuse(peers.status());
-  const services::GatewayStages stages{{*peers->loader, *peers->splitter, *peers->embedder,
-                                        *peers->vector_store, *peers->reranker, *peers->generator,
-                                        peers->next_embedder.get()},
-                                       {{"loader", peer_config.loader},
-                                        {"splitter", peer_config.splitter},
-                                        {"embedder", peer_config.embedder},
-                                        {"next-embedder", peer_config.next_embedder},
-                                        {"vector-store", peer_config.vector_store},
-                                        {"reranker", peer_config.reranker},
-                                        {"generator", peer_config.generator}}};
+  const services::GatewayStages stages{
+      {*peers->loader, *peers->splitter, *peers->embedder, *peers->vector_store, *peers->reranker,
+       *peers->generator, peers->next_embedder.get()},
+      {{"loader", peer_config.loader},
+       {"splitter", peer_config.splitter},
+       {"embedder", peer_config.embedder},
+       {"next-embedder", peer_config.next_embedder},
+       {"vector-store", peer_config.vector_store},
+       {"reranker", peer_config.reranker},
+       {"generator", peer_config.generator}}};
   return services::RunGateway(config, server, stages, host, nullptr);
 }

@@ -61,8 +61,8 @@ absl::Status LocalStages::Load(metrics::Registry& registry, const CallContext& c
   if (!config_.next_embedder_model.empty()) {
     services::EmbedderConfig next = config_.embedder;
     next.model = config_.next_embedder_model;
-    settle(next_embedder_, services::MakeEmbedder(next, config_.models, config_.kernel, compute_,
-                                                  threads, call));
+    settle(next_embedder_,
+           services::MakeEmbedder(next, config_.models, config_.kernel, compute_, threads, call));
   }
   settle(loader_, services::MakeLoader(config_.loader, config_.models, call));
   // Last: a model server may keep it waiting.

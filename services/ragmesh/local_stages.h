@@ -52,8 +52,12 @@ class LocalStages {
   absl::Status Load(metrics::Registry& registry, const CallContext& call);
 
   pipeline::Stages stages() {
-    return {loader_,   splitter_,  embedder_,
-            *vector_store_, reranker_, generator_,
+    return {loader_,
+            splitter_,
+            embedder_,
+            *vector_store_,
+            reranker_,
+            generator_,
             config_.next_embedder_model.empty() ? nullptr : &next_embedder_};
   }
 

@@ -118,25 +118,28 @@ absl::Status ModelChanges::Follow(GatewayConnection& gateway, const v1::Job& beg
                       .next_step = absl::StrCat("Go on with: ragmesh jobs retry ", job.id())});
   }
   if (job.state() != v1::JOB_STATE_SUCCEEDED) {
-    const absl::Status error = rpc::FromGrpcStatus(
-        grpc::Status(static_cast<grpc::StatusCode>(job.error().code()), job.error().message(),
-                     job.error().SerializeAsString()));
+    const absl::Status error =
+        rpc::FromGrpcStatus(grpc::Status(static_cast<grpc::StatusCode>(job.error().code()),
+                                         job.error().message(), job.error().SerializeAsString()));
     return error.ok() ? absl::InternalError("the job failed and does not say why") : error;
   }
   if (connection.json) return absl::OkStatus();
-  std::printf("\"%s\" is searched with %s now: %llu chunks embedded, %u of %u documents were there "
-              "already.\n",
-              job.collection().c_str(), NameOf(job.model_change()),
-              static_cast<unsigned long long>(job.chunks_done()), job.documents_unchanged(),
-              job.documents_total());
+  std::printf(
+      "\"%s\" is searched with %s now: %llu chunks embedded, %u of %u documents were there "
+      "already.\n",
+      job.collection().c_str(), NameOf(job.model_change()),
+      static_cast<unsigned long long>(job.chunks_done()), job.documents_unchanged(),
+      job.documents_total());
   if (job.model_change().chunks_truncated() > 0) {
-    std::printf("%llu chunks are longer than the model reads; words count to their end, meaning "
-                "does not.\n",
-                static_cast<unsigned long long>(job.model_change().chunks_truncated()));
+    std::printf(
+        "%llu chunks are longer than the model reads; words count to their end, meaning "
+        "does not.\n",
+        static_cast<unsigned long long>(job.model_change().chunks_truncated()));
   }
-  std::printf("Go back with: ragmesh collections rollback %s. When it is good: ragmesh collections "
-              "finish %s\n",
-              job.collection().c_str(), job.collection().c_str());
+  std::printf(
+      "Go back with: ragmesh collections rollback %s. When it is good: ragmesh collections "
+      "finish %s\n",
+      job.collection().c_str(), job.collection().c_str());
   return absl::OkStatus();
 }
 

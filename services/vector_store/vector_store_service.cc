@@ -355,7 +355,10 @@ grpc::ServerUnaryReactor* VectorStoreService::ListChanges(grpc::CallbackServerCo
         RAGMESH_ASSIGN_OR_RETURN(const stages::CollectionId id, CollectionOf(*request));
         std::optional<std::uint64_t> after;
         if (request->has_after_sequence()) after = request->after_sequence();
-        RAGMESH_ASSIGN_OR_RETURN(const auto changes, store->ListChanges(id, after, call));
+        // Seconds beyond the store's limit are refused there, negative ones hold nothing.
+        const absl::Duration hold = absl::Seconds(request->hold_writes().seconds()) +
+                                    absl::Nanoseconds(request->hold_writes().nanos());
+        RAGMESH_ASSIGN_OR_RETURN(const auto changes, store->ListChanges(id, after, hold, call));
         response->set_sequence(changes.sequence);
         *response->mutable_document_ids() = {changes.document_ids.begin(),
                                              changes.document_ids.end()};

@@ -44,8 +44,13 @@ class ModelChangeTest : public ::testing::Test {
 
   void StartGateway(bool with_next = true) {
     gateway_.reset();
-    Stages stages{fakes_.loader,   fakes_.splitter,  fakes_.embedder, *store_,
-                  fakes_.reranker, fakes_.generator, with_next ? &next_ : nullptr};
+    Stages stages{fakes_.loader,
+                  fakes_.splitter,
+                  fakes_.embedder,
+                  *store_,
+                  fakes_.reranker,
+                  fakes_.generator,
+                  with_next ? &next_ : nullptr};
     GatewayOptions options;
     options.ingest.data_folder = folder_.path() / "gateway";
     options.ingest.workers = 2;
@@ -76,9 +81,8 @@ class ModelChangeTest : public ::testing::Test {
     RAGMESH_ASSIGN_OR_RETURN(const auto ended,
                              Await(gateway_->CreateIngestJob(caller_, std::move(job), call_)));
     if (ended.state == State::kSucceeded) return absl::OkStatus();
-    RAGMESH_ASSIGN_OR_RETURN(
-        const auto documents,
-        gateway_->ingest().ListJobDocuments(caller_, ended.id, std::nullopt, {}));
+    RAGMESH_ASSIGN_OR_RETURN(const auto documents, gateway_->ingest().ListJobDocuments(
+                                                       caller_, ended.id, std::nullopt, {}));
     return documents.documents.empty() ? ended.error : documents.documents[0].error;
   }
 
@@ -115,10 +119,13 @@ class ModelChangeTest : public ::testing::Test {
                                                  const testing::FakeEmbedder& embedder) {
     std::map<std::string, std::uint64_t> documents;
     stages::Page page{.size = 1000};
-    const auto listed =
-        store_->ListDocuments({"default", collection}, std::nullopt, all_, page, call_);
-    EXPECT_TRUE(listed.ok()) << listed.status();
-    for (const auto& document : listed->documents) documents[document.id] = document.version;
+    do {
+      const auto listed =
+          store_->ListDocuments({"default", collection}, std::nullopt, all_, page, call_);
+      EXPECT_TRUE(listed.ok()) << listed.status();
+      for (const auto& document : listed->documents) documents[document.id] = document.version;
+      page.token = listed->next_token;
+    } while (!page.token.empty());
     std::string token;
     std::size_t chunks = 0;
     do {
@@ -190,9 +197,9 @@ TEST_F(ModelChangeTest, TakesTheOtherModelFromStoredTexts) {
   chunk.id = "mixed";
   chunk.document_id = "late";
   chunk.vector = testing::FakeEmbedder::Vector("x");
-  EXPECT_THAT(store_->Write({"default", "manuals"}, fakes_.embedder.digest,
-                            {std::nullopt, {chunk}}, call_),
-              HasReason("EMBEDDER_MISMATCH"));
+  EXPECT_THAT(
+      store_->Write({"default", "manuals"}, fakes_.embedder.digest, {std::nullopt, {chunk}}, call_),
+      HasReason("EMBEDDER_MISMATCH"));
   // The same bytes again are told apart from another document all the same.
   RAGMESH_EXPECT_OK(Put("d3", 2));
   EXPECT_EQ(Documents("manuals", next_).at("d3"), 2u);
@@ -442,8 +449,8 @@ TEST_F(ModelChangeTest, ARestartGoesOnWhereItWas) {
   const int embedded = next_.texts;
   EXPECT_GT(embedded, 0);
   // Written in between, by nobody that the new one could have seen.
-  RAGMESH_ASSERT_OK(store_->Delete({"default", "manuals"}, stages::DocumentIds{{"d0", "d9"}}, call_)
-                        .status());
+  RAGMESH_ASSERT_OK(
+      store_->Delete({"default", "manuals"}, stages::DocumentIds{{"d0", "d9"}}, call_).status());
   next_.fault.Clear();
   StartGateway();
   const auto ended = Await(gateway_->ingest().GetJob(caller_, job.id));
@@ -481,8 +488,8 @@ TEST_F(ModelChangeTest, TheComparisonSeesEveryChunk) {
   CollectionCopy::Options options;
   options.write_bytes = 1;  // a write a chunk
   const auto copy = [&] {
-    CollectionCopy one(*store_, embedders, {"default", "manuals"}, config.id, next_.digest,
-                       options, Observer::None(), [](const CopyProgress&) {});
+    CollectionCopy one(*store_, embedders, {"default", "manuals"}, config.id, next_.digest, options,
+                       Observer::None(), [](const CopyProgress&) {});
     const absl::Status status = one.CopyAll(call_);
     EXPECT_TRUE(status.ok()) << status;
     return one.progress();

@@ -100,8 +100,8 @@ TEST_F(StoreAliasesTest, EveryCallFollowsTheSwitch) {
     EXPECT_THAT(store->Search(Dense(id, {1, 0}), call), HasReason("EMBEDDER_MISMATCH"));
     EXPECT_THAT(Write(id, Document("x"), {Chunk("x", 0, "x", {1, 0})}),
                 HasReason("EMBEDDER_MISMATCH"));
-    RAGMESH_ASSERT_OK_AND_ASSIGN(
-        const auto chunks, store->ListChunks(id, "", all, {}, stages::Page(), call));
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto chunks,
+                                 store->ListChunks(id, "", all, {}, stages::Page(), call));
     ASSERT_THAT(chunks.chunks, SizeIs(1));
     EXPECT_EQ(chunks.chunks[0].id, "b");
     // The one before is as it was, under its own name.
@@ -223,30 +223,58 @@ TEST_F(StoreAliasesTest, ACopyKeepsVersionAndTime) {
 TEST_F(StoreAliasesTest, ChangesAreToldFromTheFirstQuestionOn) {
   const auto id = Create();
   RAGMESH_ASSERT_OK(Write(id, Document("before"), {}));
-  EXPECT_THAT(store->ListChanges(id, 0, call), HasReason("CHANGES_FORGOTTEN"));
-  RAGMESH_ASSERT_OK_AND_ASSIGN(auto changes, store->ListChanges(id, std::nullopt, call));
+  EXPECT_THAT(store->ListChanges(id, 0, {}, call), HasReason("CHANGES_FORGOTTEN"));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto changes, store->ListChanges(id, std::nullopt, {}, call));
   EXPECT_EQ(changes.sequence, 1u);
   RAGMESH_ASSERT_OK(Write(id, Document("d"), {Chunk("a", 0, "x", {1, 0})}));
   RAGMESH_ASSERT_OK(Write(id, Document("e"), {Chunk("b", 0, "x", {1, 0})}));
   auto more = Chunk("c", 1, "y", {0, 1});
   more.document_id = "d";
   RAGMESH_ASSERT_OK(store->Write(id, kDigest, {std::nullopt, {more}}, call));
-  RAGMESH_ASSERT_OK_AND_ASSIGN(changes, store->ListChanges(id, changes.sequence, call));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(changes, store->ListChanges(id, changes.sequence, {}, call));
   EXPECT_EQ(changes.sequence, 4u);
   EXPECT_THAT(changes.document_ids, UnorderedElementsAre("d", "e"));
   // By chunk, by document, by filter.
   RAGMESH_ASSERT_OK(store->Delete(id, stages::ChunkIds{{"c"}}, call));
   RAGMESH_ASSERT_OK(store->Delete(id, stages::DocumentIds{{"before", "never"}}, call));
-  RAGMESH_ASSERT_OK(
-      store->Delete(id, stages::Filter{stages::FilterEquals{"document_id", std::string("e")}},
-                    call));
-  RAGMESH_ASSERT_OK_AND_ASSIGN(changes, store->ListChanges(id, changes.sequence, call));
+  RAGMESH_ASSERT_OK(store->Delete(
+      id, stages::Filter{stages::FilterEquals{"document_id", std::string("e")}}, call));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(changes, store->ListChanges(id, changes.sequence, {}, call));
   EXPECT_THAT(changes.document_ids, UnorderedElementsAre("d", "before", "e"));
-  RAGMESH_ASSERT_OK_AND_ASSIGN(changes, store->ListChanges(id, changes.sequence, call));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(changes, store->ListChanges(id, changes.sequence, {}, call));
   EXPECT_THAT(changes.document_ids, IsEmpty());
   const std::uint64_t last = changes.sequence;
   Reopen();
-  EXPECT_THAT(store->ListChanges(id, last, call), HasReason("CHANGES_FORGOTTEN"));
+  EXPECT_THAT(store->ListChanges(id, last, {}, call), HasReason("CHANGES_FORGOTTEN"));
+}
+
+TEST_F(StoreAliasesTest, HeldWritesWaitUntilTheAliasMovesOrTheHoldEnds) {
+  const auto id = Create();
+  RAGMESH_ASSERT_OK(TakeOver());
+  CreateOther("manuals_m2");
+  EXPECT_THAT(store->ListChanges(id, std::nullopt, absl::Seconds(11), call),
+              HasReason("LIMIT_EXCEEDED"));
+  const auto hold = [&](absl::Duration time) {
+    EXPECT_TRUE(store->ListChanges({"default", "manuals_m1"}, std::nullopt, time, call).ok());
+  };
+  // A caller that has no time for it is told so; searches go on.
+  hold(absl::Seconds(10));
+  const CallContext hurried(absl::Now() + absl::Milliseconds(30));
+  EXPECT_TRUE(
+      absl::IsDeadlineExceeded(store->Write(id, kDigest, {Document("d"), {}}, hurried).status()));
+  RAGMESH_EXPECT_OK(store->Search(Lexical(id, "x"), call));
+  hold(absl::ZeroDuration());
+  RAGMESH_EXPECT_OK(Write(id, Document("d"), {}));
+  hold(absl::Milliseconds(50));
+  const absl::Time begun = absl::Now();
+  RAGMESH_EXPECT_OK(Write(id, Document("e"), {}));
+  EXPECT_GE(absl::Now() - begun, absl::Milliseconds(40));
+  hold(absl::Seconds(10));
+  absl::StatusOr<stages::UpsertResult> written;
+  std::thread writer([&] { written = Write(id, Document("f"), {}); });
+  RAGMESH_EXPECT_OK(Move("manuals_m1", "manuals_m2", 2));
+  writer.join();
+  EXPECT_THAT(written, HasReason("EMBEDDER_MISMATCH"));
 }
 
 TEST(ChangeLogTest, ForgetsWhatIsTooMuchAndWhatNobodyAsksFor) {
@@ -283,7 +311,8 @@ TEST(AliasRecordTest, IsWhatWasWrittenAndNothingElse) {
   }
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto name, ParseAliasKey(AliasKey("t", "n")));
   EXPECT_EQ(name, AliasName("t", "n"));
-  for (const char* bad : {"", "alias/", "alias/t", "alias//n", "alias/t/", "alias/t/n/x", "other/t/n"})
+  for (const char* bad :
+       {"", "alias/", "alias/t", "alias//n", "alias/t/", "alias/t/n/x", "other/t/n"})
     EXPECT_THAT(ParseAliasKey(bad), HasReason("CORRUPT_DATA")) << bad;
 }
 
