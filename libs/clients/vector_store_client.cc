@@ -225,6 +225,57 @@ class VectorStoreClient final : public stages::VectorStore {
     return wire::FromProto(response, wire::Field());
   }
 
+  absl::StatusOr<stages::Alias> SetAlias(const stages::AliasChange& change,
+                                         const CallContext& call) override {
+    v1::SetAliasRequest request;
+    wire::ToProto(change, &request);
+    RAGMESH_ASSIGN_OR_RETURN(const auto response,
+                             Call<v1::SetAliasResponse>(call, request, &Service::Stub::SetAlias));
+    return wire::FromProto(response.alias(), wire::Field());
+  }
+
+  absl::StatusOr<std::vector<stages::Alias>> ListAliases(const std::string& tenant,
+                                                         const CallContext& call) override {
+    v1::ListAliasesRequest request;
+    request.set_tenant(tenant);
+    RAGMESH_ASSIGN_OR_RETURN(const auto response, Call<v1::ListAliasesResponse>(
+                                                      call, request, &Service::Stub::ListAliases));
+    std::vector<stages::Alias> aliases;
+    for (const auto& in : response.aliases()) {
+      RAGMESH_ASSIGN_OR_RETURN(stages::Alias alias, wire::FromProto(in, wire::Field()));
+      aliases.push_back(std::move(alias));
+    }
+    return aliases;
+  }
+
+  absl::Status DeleteAlias(const stages::CollectionId& alias,
+                           const std::string& expected_collection,
+                           const CallContext& call) override {
+    v1::DeleteAliasRequest request;
+    wire::ToProto(alias, request.mutable_alias());
+    request.set_expected_collection(expected_collection);
+    return Call<v1::DeleteAliasResponse>(call, request, &Service::Stub::DeleteAlias).status();
+  }
+
+  absl::StatusOr<stages::CollectionChanges> ListChanges(const stages::CollectionId& id,
+                                                        std::optional<std::uint64_t> after,
+                                                        absl::Duration hold,
+                                                        const CallContext& call) override {
+    v1::ListChangesRequest request;
+    if (hold > absl::ZeroDuration()) {
+      const std::int64_t seconds = absl::IDivDuration(hold, absl::Seconds(1), &hold);
+      request.mutable_hold_writes()->set_seconds(seconds);
+      request.mutable_hold_writes()->set_nanos(
+          static_cast<std::int32_t>(absl::ToInt64Nanoseconds(hold)));
+    }
+    wire::ToProto(id, request.mutable_collection());
+    if (after.has_value()) request.set_after_sequence(*after);
+    RAGMESH_ASSIGN_OR_RETURN(const auto response, Call<v1::ListChangesResponse>(
+                                                      call, request, &Service::Stub::ListChanges));
+    return stages::CollectionChanges{
+        response.sequence(), {response.document_ids().begin(), response.document_ids().end()}};
+  }
+
   absl::StatusOr<stages::StageInfo> Info(const CallContext& call) override {
     return connection_.Info<v1::InfoRequest, v1::InfoResponse>(call);
   }
@@ -248,12 +299,12 @@ class VectorStoreClient final : public stages::VectorStore {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<stages::VectorStore>> ConnectVectorStore(const Peer& peer) {
-  RAGMESH_ASSIGN_OR_RETURN(
-      auto connection,
-      StageConnection<v1::VectorStoreService>::Open(
-          peer, "vector-store",
-          {"UpdateCollection", "GetCollection", "ListCollections", "Delete", "GetDocument",
-           "ListDocuments", "GetChunks", "ListChunks", "CountChunks", "Search", "Info"}));
+  RAGMESH_ASSIGN_OR_RETURN(auto connection,
+                           StageConnection<v1::VectorStoreService>::Open(
+                               peer, "vector-store",
+                               {"UpdateCollection", "GetCollection", "ListCollections", "Delete",
+                                "GetDocument", "ListDocuments", "GetChunks", "ListChunks",
+                                "CountChunks", "Search", "ListAliases", "ListChanges", "Info"}));
   return std::make_unique<VectorStoreClient>(std::move(connection));
 }
 

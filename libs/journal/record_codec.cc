@@ -146,6 +146,16 @@ std::string EncodeJob(const JobRecord& job) {
   for (const auto& [name, value] : job.options.metadata) metadata[name] = ValueToJson(value);
   json paths = json::array();
   for (const std::string& path : job.paths) paths.push_back(EscapeBytes(path));
+  json change;  // null without one
+  if (job.change.has_value()) {
+    change = {{"source", job.change->source},
+              {"target", job.change->target},
+              {"makes_target", job.change->makes_target},
+              {"embedder_model", job.change->embedder_model},
+              {"embedder_digest", job.change->embedder_digest},
+              {"dimension", job.change->dimension},
+              {"chunks_truncated", job.change->chunks_truncated}};
+  }
   return Dump({{"id", job.id},
                {"tenant", job.tenant},
                {"collection", job.collection},
@@ -166,7 +176,8 @@ std::string EncodeJob(const JobRecord& job) {
                {"caller_labels", job.caller_labels},
                {"prune", job.prune},
                {"paths", paths},
-               {"walked", job.walked}});
+               {"walked", job.walked},
+               {"change", change}});
 }
 
 absl::StatusOr<JobRecord> DecodeJob(absl::string_view text) {
@@ -202,6 +213,17 @@ absl::StatusOr<JobRecord> DecodeJob(absl::string_view text) {
   for (const std::string& path : GetStrings(from, "paths"))
     job.paths.push_back(UnescapeBytes(path));
   job.walked = Get<std::uint32_t>(from, "walked");
+  if (const auto found = from.find("change"); found != from.end() && found->is_object()) {
+    ModelChange change;
+    change.source = Get<std::string>(*found, "source");
+    change.target = Get<std::string>(*found, "target");
+    change.makes_target = Get<bool>(*found, "makes_target");
+    change.embedder_model = Get<std::string>(*found, "embedder_model");
+    change.embedder_digest = Get<std::string>(*found, "embedder_digest");
+    change.dimension = Get<std::uint32_t>(*found, "dimension");
+    change.chunks_truncated = Get<std::uint64_t>(*found, "chunks_truncated");
+    job.change = std::move(change);
+  }
   if (job.id.empty()) return Corrupt("journal record", "is a job without an id");
   return job;
 }

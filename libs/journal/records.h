@@ -3,6 +3,7 @@
 #define RAGMESH_LIBS_JOURNAL_RECORDS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,17 @@ struct IngestOptions {
   std::vector<std::string> acl_labels;  // never empty once journalled
   std::uint32_t max_chunk_tokens = 0;   // 0: the splitter's default
   std::uint32_t overlap_tokens = 0;
+};
+
+// A job that gives a collection another embedding model. Collections are told by their own names.
+struct ModelChange {
+  std::string source;           // what the job's collection stands for before
+  std::string target;           // and after
+  bool makes_target = true;     // false: it is there already, from an earlier change
+  std::string embedder_model;   // of the target; for people
+  std::string embedder_digest;  // empty: the target is lexical only
+  std::uint32_t dimension = 0;
+  std::uint64_t chunks_truncated = 0;  // longer than the model reads
 };
 
 struct JobRecord {
@@ -46,6 +58,7 @@ struct JobRecord {
   // Files and folders to be turned into documents; of the first `walked` that has been done.
   std::vector<std::string> paths;
   std::uint32_t walked = 0;
+  std::optional<ModelChange> change;  // set: it ingests nothing
 };
 
 struct DocumentRecord {

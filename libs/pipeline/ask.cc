@@ -88,6 +88,7 @@ class Asker::Run {
     passages_ = std::move(found->passages);
     query_ = std::move(search.query);
     query_vector_ = std::move(found->query_vector);
+    embedder_digest_ = std::move(found->embedder_digest);
     for (StageTiming& timing : found->timings) {
       if (timing.stage != "total") timings_.push_back(std::move(timing));
     }
@@ -121,14 +122,17 @@ class Asker::Run {
   absl::StatusOr<std::vector<std::vector<float>>> Embed(std::vector<std::string> texts) {
     const absl::Time begun = absl::Now();
     const CallContext call = ShareOf(call_, 0.5);
-    RAGMESH_ASSIGN_OR_RETURN(const EmbedderIdentity::Identity identity, asker_.identity_.Get(call));
+    // The one of the question, whatever the collection has taken since.
+    RAGMESH_ASSIGN_OR_RETURN(const Embedders::Bound embedder,
+                             asker_.embedders_.For(embedder_digest_, call));
+    const std::size_t batch = embedder.identity.max_batch_texts;
     std::vector<std::vector<float>> vectors;
-    for (std::size_t at = 0; at < texts.size(); at += identity.max_batch_texts) {
+    for (std::size_t at = 0; at < texts.size(); at += batch) {
       stages::EmbedRequest request;
       request.texts.assign(texts.begin() + static_cast<std::ptrdiff_t>(at),
-                           texts.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(
-                                               texts.size(), at + identity.max_batch_texts)));
-      RAGMESH_ASSIGN_OR_RETURN(auto embeddings, asker_.stages_.embedder.Embed(request, call));
+                           texts.begin() + static_cast<std::ptrdiff_t>(
+                                               std::min<std::size_t>(texts.size(), at + batch)));
+      RAGMESH_ASSIGN_OR_RETURN(auto embeddings, embedder.stage->Embed(request, call));
       if (embeddings.size() != request.texts.size()) {
         return absl::InternalError("the embedder returned another number of vectors");
       }
@@ -420,6 +424,7 @@ class Asker::Run {
 
   std::string query_;
   std::vector<float> query_vector_;
+  std::string embedder_digest_;  // of query_vector_
   std::vector<Passage> passages_;
   std::optional<answer::Evidence> evidence_;
   std::set<std::string> said_;  // terms of the quotes so far

@@ -85,11 +85,11 @@ class Asker {
     double retrieval_share = 0.6;  // of the call's time
   };
 
-  Asker(const Stages& stages, const Searcher& searcher, EmbedderIdentity& identity,
+  Asker(const Stages& stages, const Searcher& searcher, Embedders& embedders,
         const Options& options, Observer& observer)
       : stages_(stages),
         searcher_(searcher),
-        identity_(identity),
+        embedders_(embedders),
         options_(options),
         observer_(observer) {}
 
@@ -101,7 +101,7 @@ class Asker {
 
   const Stages stages_;
   const Searcher& searcher_;
-  EmbedderIdentity& identity_;
+  Embedders& embedders_;
   const Options options_;
   Observer& observer_;
 };

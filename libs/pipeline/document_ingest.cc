@@ -20,6 +20,8 @@ namespace {
 
 using journal::Step;
 
+constexpr int kMoves = 2;  // of a collection to another embedder during one ingest
+
 absl::Status LyingStage(absl::string_view stage, absl::string_view problem) {
   return MakeError(absl::StatusCode::kInternal, absl::StrCat(stage, " ", problem),
                    {.reason = "STAGE_BROKE_CONTRACT",
@@ -91,15 +93,18 @@ std::string DocumentIdFromName(absl::string_view name) {
 // The state of one attempt. The load and split threads run beside the caller's, which embeds.
 class DocumentIngest::Flow {
  public:
-  // `vectors_digest`: of the token vectors to keep; empty: none.
-  Flow(const DocumentIngest& ingest, const DocumentInput& input, const std::string& embedder_digest,
-       const std::string& vectors_digest, std::uint32_t batch_limit,
+  // `embedder`: the collection's; without a stage for a lexical-only one. `vectors_digest`: of the
+  // token vectors to keep; empty: none.
+  Flow(const DocumentIngest& ingest, const DocumentInput& input, const Embedders::Bound& embedder,
+       const std::string& embedder_digest, const std::string& vectors_digest,
        const std::function<void(const DocumentProgress&)>& progress, const CallContext& call)
       : ingest_(ingest),
         input_(input),
+        embedder_(embedder),
         embedder_digest_(embedder_digest),
         vectors_digest_(vectors_digest),
-        batch_size_(std::max<std::uint32_t>(1, std::min(batch_limit, ingest.options_.embed_batch))),
+        batch_size_(std::max<std::uint32_t>(
+            1, std::min(embedder.identity.max_batch_texts, ingest.options_.embed_batch))),
         progress_callback_(progress),
         call_(call.Child(call.deadline())),
         blocks_(ingest.options_.queue_blocks),
@@ -280,10 +285,10 @@ class DocumentIngest::Flow {
       const absl::Time begun = absl::Now();
       const absl::Time deadline =
           std::min(call_.deadline(), begun + ingest_.options_.embed_timeout);
-      auto result = ingest_.stages_.embedder.Embed(request, call_.Child(deadline));
+      auto result = embedder_.stage->Embed(request, call_.Child(deadline));
       ingest_.observer_.OnStage("embedder", absl::Now() - begun, result.status());
       if (!result.ok()) {
-        ingest_.identity_.Forget();
+        embedder_.watch->Forget();
         return result.status();
       }
       embeddings = *std::move(result);
@@ -325,6 +330,7 @@ class DocumentIngest::Flow {
 
   const DocumentIngest& ingest_;
   const DocumentInput& input_;
+  const Embedders::Bound& embedder_;
   const std::string& embedder_digest_;
   const std::string& vectors_digest_;
   const std::uint32_t batch_size_;
@@ -354,6 +360,18 @@ class DocumentIngest::Flow {
 absl::StatusOr<DocumentOutcome> DocumentIngest::Run(
     const DocumentInput& input, const std::function<void(const DocumentProgress&)>& progress,
     const CallContext& call) const {
+  bool moved = false;
+  auto outcome = RunOnce(input, progress, &moved, call);
+  for (int i = 0; i < kMoves && moved && call.Check().ok(); ++i)
+    outcome = RunOnce(input, progress, &moved, call);
+  return outcome;
+}
+
+// `moved`: the collection has taken another embedder since it was looked at.
+absl::StatusOr<DocumentOutcome> DocumentIngest::RunOnce(
+    const DocumentInput& input, const std::function<void(const DocumentProgress&)>& progress,
+    bool* moved, const CallContext& call) const {
+  *moved = false;
   const auto waiting = [&](Step step) {
     return [&progress, step](const absl::Status& status) {
       progress({.step = step, .waiting_for = status});
@@ -361,7 +379,7 @@ absl::StatusOr<DocumentOutcome> DocumentIngest::Run(
   };
   // What the outcome depends on: the collection, the models, the earlier version.
   stages::Collection collection;
-  EmbedderIdentity::Identity embedder;
+  Embedders::Bound embedder;
   stages::StageInfo loader;
   std::optional<stages::StoredDocument> earlier;
   const auto look = [&]() -> absl::Status {
@@ -370,8 +388,7 @@ absl::StatusOr<DocumentOutcome> DocumentIngest::Run(
     RAGMESH_ASSIGN_OR_RETURN(collection,
                              stages_.vector_store.GetCollection(input.collection, child));
     if (!collection.config.embedder_digest.empty()) {
-      RAGMESH_ASSIGN_OR_RETURN(embedder, identity_.Get(child));
-      RAGMESH_RETURN_IF_ERROR(CheckEmbedderMatches(collection.config.embedder_digest, embedder));
+      RAGMESH_ASSIGN_OR_RETURN(embedder, embedders_.For(collection.config.embedder_digest, child));
     }
     RAGMESH_ASSIGN_OR_RETURN(loader, stages_.loader.Info(child));
     auto document = stages_.vector_store.GetDocument(input.collection, input.document_id,
@@ -401,7 +418,7 @@ absl::StatusOr<DocumentOutcome> DocumentIngest::Run(
   fingerprint.Add(normalisation == loader.features.end() ? loader.version : normalisation->second);
   fingerprint.Add(absl::StrCat(input.options.max_chunk_tokens, "/", input.options.overlap_tokens));
   const std::string vectors_digest =
-      options_.keep_tokens == stages::TokenDetail::kVectors ? embedder.vectors_digest : "";
+      options_.keep_tokens == stages::TokenDetail::kVectors ? embedder.identity.vectors_digest : "";
   if (!vectors_digest.empty()) fingerprint.Add(vectors_digest);
   for (const std::string& label : input.options.acl_labels) fingerprint.Add(label);
   for (const auto& [name, value] : input.options.metadata)
@@ -421,7 +438,7 @@ absl::StatusOr<DocumentOutcome> DocumentIngest::Run(
   stages::Upsert upsert;
   DocumentProgress last;
   const auto parse = [&]() -> absl::Status {
-    Flow flow(*this, input, digest, vectors_digest, embedder.max_batch_texts, progress, call);
+    Flow flow(*this, input, embedder, digest, vectors_digest, progress, call);
     RAGMESH_RETURN_IF_ERROR(flow.Run());
     flow.Report(Step::kIndex);
     last = flow.progress();
@@ -455,6 +472,8 @@ absl::StatusOr<DocumentOutcome> DocumentIngest::Run(
     const CallContext child = call.Child(std::min(call.deadline(), begun + options_.store_timeout));
     auto result = stages_.vector_store.Write(input.collection, digest, upsert, child);
     observer_.OnStage("vector-store", absl::Now() - begun, result.status());
+    const auto detail = GetErrorDetail(result.status());
+    *moved = detail.has_value() && detail->reason == "EMBEDDER_MISMATCH";
     RAGMESH_RETURN_IF_ERROR(result.status());
     written = *std::move(result);
     return absl::OkStatus();

@@ -11,7 +11,7 @@
 #include "libs/base/call_context.h"
 #include "libs/journal/records.h"
 #include "libs/pipeline/backoff.h"
-#include "libs/pipeline/embedder_identity.h"
+#include "libs/pipeline/embedders.h"
 #include "libs/pipeline/observer.h"
 #include "libs/pipeline/stages.h"
 
@@ -66,13 +66,14 @@ class DocumentIngest {
     BackoffOptions backoff;
   };
 
-  DocumentIngest(const Stages& stages, EmbedderIdentity& identity, const Options& options,
+  DocumentIngest(const Stages& stages, Embedders& embedders, const Options& options,
                  Observer& observer)
-      : stages_(stages), identity_(identity), options_(options), observer_(observer) {}
+      : stages_(stages), embedders_(embedders), options_(options), observer_(observer) {}
 
   // `progress` is called from one thread at a time. A stage that is down is waited for, within the
-  // backoff's bound; a collection with an embedder is never filled without it. Errors are those of
-  // the stage that failed.
+  // backoff's bound; a collection with an embedder is never filled without it. When the collection
+  // takes another embedder meanwhile, the document is embedded by that one. Errors are those of the
+  // stage that failed.
   absl::StatusOr<DocumentOutcome> Run(const DocumentInput& input,
                                       const std::function<void(const DocumentProgress&)>& progress,
                                       const CallContext& call) const;
@@ -80,8 +81,12 @@ class DocumentIngest {
  private:
   class Flow;
 
+  absl::StatusOr<DocumentOutcome> RunOnce(
+      const DocumentInput& input, const std::function<void(const DocumentProgress&)>& progress,
+      bool* moved, const CallContext& call) const;
+
   const Stages stages_;
-  EmbedderIdentity& identity_;
+  Embedders& embedders_;
   const Options options_;
   Observer& observer_;
 };

@@ -43,8 +43,14 @@ absl::StatusOr<EmbedderIdentity::Identity> EmbedderIdentity::Get(const CallConte
   }
   absl::MutexLock lock(&mutex_);
   known_ = identity;
+  last_digest_ = identity.model.digest;
   asked_ = clock_.Now();
   return identity;
+}
+
+std::string EmbedderIdentity::LastDigest() {
+  absl::MutexLock lock(&mutex_);
+  return last_digest_;
 }
 
 void EmbedderIdentity::Forget() {
@@ -60,7 +66,8 @@ absl::Status CheckEmbedderMatches(const std::string& collection_digest,
       absl::StrCat("the collection was filled with embedder ", collection_digest.substr(0, 12),
                    ", the one running is ", identity.model.digest.substr(0, 12), " (",
                    identity.model.name, ")"),
-      "run the embedder the collection was made with, or ingest into a new collection");
+      "run the embedder the collection was made with, or give the collection the new one: "
+      "ragmesh collections change-model");
 }
 
 }  // namespace ragmesh::pipeline

@@ -31,6 +31,8 @@ class EmbedderIdentity {
   // Asks the stage at most once in 5 s while it answers. UNAVAILABLE / MODEL_NOT_LOADED when it has
   // no weights.
   absl::StatusOr<Identity> Get(const CallContext& call);
+  // What it was when it last answered; empty before.
+  std::string LastDigest();
   // Asks again next time: a call to the stage just failed.
   void Forget();
 
@@ -40,6 +42,7 @@ class EmbedderIdentity {
   absl::Mutex mutex_;
   std::optional<Identity> known_ ABSL_GUARDED_BY(mutex_);
   absl::Time asked_ ABSL_GUARDED_BY(mutex_);
+  std::string last_digest_ ABSL_GUARDED_BY(mutex_);
 };
 
 // FAILED_PRECONDITION / EMBEDDER_MISMATCH unless `digest` is the one the collection was filled

@@ -4,6 +4,7 @@
 #include <functional>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
@@ -15,7 +16,7 @@ namespace {
 
 constexpr std::size_t kMaxEmbedTexts = 2048;
 constexpr std::size_t kMaxEmbedBytes = 8 << 20;
-constexpr std::size_t kStages = 6;
+constexpr std::size_t kStages = 7;  // the next embedder among them
 
 absl::Status CheckCollectionName(absl::string_view field, absl::string_view name) {
   const bool sound =
@@ -38,7 +39,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Create(const Stages& stages,
                                                          Observer& observer) {
   std::unique_ptr<Gateway> gateway(new Gateway(stages, options, observer));
   RAGMESH_ASSIGN_OR_RETURN(gateway->ingest_,
-                           Ingest::Create(stages, gateway->identity_, options.ingest, observer));
+                           Ingest::Create(stages, gateway->embedders_, options.ingest, observer));
   return gateway;
 }
 
@@ -46,9 +47,9 @@ Gateway::Gateway(const Stages& stages, const GatewayOptions& options, Observer& 
     : stages_(stages),
       options_(options),
       observer_(observer),
-      identity_(stages.embedder),
-      searcher_(stages, identity_, options.search, observer),
-      asker_(stages, searcher_, identity_, options.ask, observer),
+      embedders_(stages.embedder, stages.next_embedder),
+      searcher_(stages, embedders_, options.search, observer),
+      asker_(stages, searcher_, embedders_, options.ask, observer),
       status_threads_("status", static_cast<int>(kStages), 4 * kStages) {}
 
 Gateway::~Gateway() = default;
@@ -59,6 +60,12 @@ absl::StatusOr<stages::Collection> Gateway::CreateCollection(const Caller& calle
   RAGMESH_RETURN_IF_ERROR(CheckCollectionName("name", collection.name));
   if (collection.description.size() > 4096)
     return InvalidField("description", "must have at most 4096 bytes");
+  // The name of what a change fills belongs to that change.
+  RAGMESH_ASSIGN_OR_RETURN(const auto targets, ingest_->ChangeTargets(caller.tenant));
+  for (const Ingest::ChangeTarget& target : targets) {
+    if (collection.name == target.change.target || collection.name == target.change.source)
+      return AlreadyExists("collection", collection.name);
+  }
   stages::CollectionConfig config;
   config.id = {caller.tenant, collection.name};
   config.description = collection.description;
@@ -66,26 +73,44 @@ absl::StatusOr<stages::Collection> Gateway::CreateCollection(const Caller& calle
   if (collection.fusion.has_value()) config.fusion = *collection.fusion;
   if (collection.rerank.has_value()) config.rerank = *collection.rerank;
   if (!collection.lexical_only) {
-    const auto identity = identity_.Get(ShareOf(call, 0.5));
+    const auto embedder = embedders_.First(ShareOf(call, 0.5));
     RAGMESH_RETURN_IF_ERROR(call.Check());
     // An embedder without weights means a mesh without one. One that cannot be reached may be back
     // in a moment, and a collection cannot be given vectors later.
-    const auto detail = GetErrorDetail(identity.status());
+    const auto detail = GetErrorDetail(embedder.status());
     const bool absent = detail.has_value() && detail->reason == "MODEL_NOT_LOADED";
-    if (!identity.ok() && !absent) return Annotate(identity.status(), "embedder");
-    if (identity.ok()) {
-      config.embedder_model = identity->model.name;
-      config.embedder_digest = identity->model.digest;
-      config.dimension = identity->model.dimension;
+    if (!embedder.ok() && !absent) return Annotate(embedder.status(), "embedder");
+    if (embedder.ok()) {
+      config.embedder_model = embedder->identity.model.name;
+      config.embedder_digest = embedder->identity.model.digest;
+      config.dimension = embedder->identity.model.dimension;
     }
   }
   return stages_.vector_store.CreateCollection(config, call);
 }
 
+// Each collection under the name that callers use.
 absl::StatusOr<std::vector<stages::Collection>> Gateway::ListCollections(const Caller& caller,
                                                                          const CallContext& call) {
   RAGMESH_ASSIGN_OR_RETURN(auto collections,
                            stages_.vector_store.ListCollections(caller.tenant, call));
+  RAGMESH_ASSIGN_OR_RETURN(const auto aliases,
+                           AliasesOf(stages_.vector_store, caller.tenant, call));
+  if (!aliases.empty()) {
+    RAGMESH_ASSIGN_OR_RETURN(const auto beside, KeptBeside(caller.tenant, "", aliases));
+    const absl::flat_hash_set<std::string> hidden(beside.begin(), beside.end());
+    collections.erase(
+        std::remove_if(collections.begin(), collections.end(),
+                       [&](const auto& one) { return hidden.contains(one.config.id.name); }),
+        collections.end());
+    for (stages::Collection& one : collections) {
+      for (const stages::Alias& alias : aliases) {
+        if (alias.collection != one.config.id.name) continue;
+        one.config.id.name = alias.name;
+        break;
+      }
+    }
+  }
   std::sort(collections.begin(), collections.end(),
             [](const auto& a, const auto& b) { return a.config.id.name < b.config.id.name; });
   return collections;
@@ -95,7 +120,10 @@ absl::StatusOr<stages::Collection> Gateway::GetCollection(const Caller& caller,
                                                           const std::string& name,
                                                           const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(CheckCollectionName("collection", name));
-  return stages_.vector_store.GetCollection({caller.tenant, name}, call);
+  RAGMESH_ASSIGN_OR_RETURN(stages::Collection found,
+                           stages_.vector_store.GetCollection({caller.tenant, name}, call));
+  found.config.id.name = name;  // it may be an alias
+  return found;
 }
 
 absl::StatusOr<stages::Collection> Gateway::UpdateCollection(const Caller& caller,
@@ -121,6 +149,8 @@ absl::Status Gateway::DeleteCollection(const Caller& caller, const std::string& 
   RAGMESH_RETURN_IF_ERROR(GetCollection(caller, name, call).status());
   const stages::CollectionId id{caller.tenant, name};
   RAGMESH_RETURN_IF_ERROR(ingest_->ForgetCollection(id, call));
+  // First what is kept beside it, so that nothing is left that no name leads to.
+  RAGMESH_RETURN_IF_ERROR(FinishModelChange(caller, name, call).status());
   return stages_.vector_store.DeleteCollection(id, call);
 }
 
@@ -204,7 +234,8 @@ absl::StatusOr<stages::GenerateResult> Gateway::Chat(
   return stages_.generator.Generate(request, on_token, call);
 }
 
-absl::StatusOr<EmbedResult> Gateway::Embed(std::vector<std::string> texts, bool query,
+absl::StatusOr<EmbedResult> Gateway::Embed(const Caller& caller, const std::string& collection,
+                                           std::vector<std::string> texts, bool query,
                                            const CallContext& call) {
   if (texts.empty() || texts.size() > kMaxEmbedTexts)
     return InvalidField("texts", "must hold 1 to 2048 texts");
@@ -216,17 +247,29 @@ absl::StatusOr<EmbedResult> Gateway::Embed(std::vector<std::string> texts, bool 
                          "send the texts in several calls");
   }
   const WorkMeter meter("Embed", call, observer_);
-  RAGMESH_ASSIGN_OR_RETURN(const EmbedderIdentity::Identity identity, identity_.Get(call));
+  Embedders::Bound embedder;
+  if (collection.empty()) {
+    RAGMESH_ASSIGN_OR_RETURN(embedder, embedders_.First(call));
+  } else {
+    RAGMESH_ASSIGN_OR_RETURN(const auto found, GetCollection(caller, collection, call));
+    if (found.config.embedder_digest.empty()) {
+      return WrongState("LEXICAL_ONLY_COLLECTION", "the collection has no vectors",
+                        "Leave collection empty.");
+    }
+    RAGMESH_ASSIGN_OR_RETURN(embedder, embedders_.For(found.config.embedder_digest, call));
+  }
+  const EmbedderIdentity::Identity& identity = embedder.identity;
   EmbedResult result;
   result.model = identity.model.name;
+  result.digest = identity.model.digest;
   for (std::size_t at = 0; at < texts.size(); at += identity.max_batch_texts) {
     const std::size_t end = std::min<std::size_t>(texts.size(), at + identity.max_batch_texts);
     stages::EmbedRequest request;
     request.input_type = query ? stages::InputType::kQuery : stages::InputType::kPassage;
     for (std::size_t i = at; i < end; ++i) request.texts.push_back(std::move(texts[i]));
-    auto embeddings = stages_.embedder.Embed(request, call);
+    auto embeddings = embedder.stage->Embed(request, call);
     if (!embeddings.ok()) {
-      identity_.Forget();
+      embedder.watch->Forget();
       return embeddings.status();
     }
     for (stages::Embedding& embedding : *embeddings) {
@@ -239,22 +282,26 @@ absl::StatusOr<EmbedResult> Gateway::Embed(std::vector<std::string> texts, bool 
 
 std::vector<StageStatus> Gateway::Status(const CallContext& call) {
   using Ask = std::function<absl::StatusOr<stages::StageInfo>(const CallContext&)>;
-  const std::pair<const char*, Ask> asks[kStages] = {
+  std::vector<std::pair<const char*, Ask>> asks = {
       {"loader", [this](const CallContext& c) { return stages_.loader.Info(c); }},
       {"splitter", [this](const CallContext& c) { return stages_.splitter.Info(c); }},
       {"embedder", [this](const CallContext& c) { return stages_.embedder.Info(c); }},
       {"vector-store", [this](const CallContext& c) { return stages_.vector_store.Info(c); }},
       {"reranker", [this](const CallContext& c) { return stages_.reranker.Info(c); }},
       {"generator", [this](const CallContext& c) { return stages_.generator.Info(c); }}};
-  std::vector<StageStatus> statuses(kStages + 1);
+  if (stages_.next_embedder != nullptr) {
+    asks.emplace_back("next-embedder",
+                      [this](const CallContext& c) { return stages_.next_embedder->Info(c); });
+  }
+  std::vector<StageStatus> statuses(asks.size() + 1);
   statuses[0].info = options_.self;
   statuses[0].info.stage = "gateway";
   statuses[0].info.ready = true;
   statuses[0].reachable = true;
   const CallContext bounded =
       call.Child(std::min(call.deadline(), absl::Now() + options_.status_timeout));
-  absl::BlockingCounter waiting(static_cast<int>(kStages));
-  for (std::size_t i = 0; i < kStages; ++i) {
+  absl::BlockingCounter waiting(static_cast<int>(asks.size()));
+  for (std::size_t i = 0; i < asks.size(); ++i) {
     StageStatus& status = statuses[i + 1];
     const Ask& ask = asks[i].second;
     status.info.stage = asks[i].first;

@@ -41,6 +41,7 @@ struct CollectionChange {
 struct EmbedResult {
   std::vector<stages::Embedding> embeddings;
   std::string model;
+  std::string digest;
   std::uint32_t prompt_tokens = 0;
 };
 
@@ -87,6 +88,27 @@ class Gateway {
   absl::Status DeleteCollection(const Caller& caller, const std::string& name,
                                 const CallContext& call);
 
+  // ---- Another model for a collection that goes on serving: gateway_models.cc ----
+  // By the name of the model or the digest of its weights, of an embedder that is served; empty:
+  // the one that is not the collection's. The job's end is the switch. FAILED_PRECONDITION /
+  // EMBEDDER_NOT_SERVED, MODEL_UNCHANGED, MODEL_CHANGE_RUNNING, or PREVIOUS_MODEL_KEPT while the
+  // change before is not finished.
+  absl::StatusOr<journal::JobRecord> ChangeModel(const Caller& caller, const std::string& name,
+                                                 const std::string& embedder,
+                                                 const CallContext& call);
+  // Back to the model before, with what was written since. FAILED_PRECONDITION / NO_PREVIOUS_MODEL.
+  absl::StatusOr<journal::JobRecord> RollBackModel(const Caller& caller, const std::string& name,
+                                                   const CallContext& call);
+  // Deletes what is kept to go back to, and what changes that failed have left. The own names of
+  // what was deleted.
+  absl::StatusOr<std::vector<std::string>> FinishModelChange(const Caller& caller,
+                                                             const std::string& name,
+                                                             const CallContext& call);
+  // What RollBackModel would go back to.
+  absl::StatusOr<std::optional<stages::Collection>> PreviousModel(const Caller& caller,
+                                                                  const std::string& name,
+                                                                  const CallContext& call);
+
   // ---- Documents ----
   absl::StatusOr<stages::DocumentPage> ListDocuments(const Caller& caller,
                                                      const std::string& collection,
@@ -120,20 +142,27 @@ class Gateway {
   absl::StatusOr<stages::GenerateResult> Chat(
       const Caller& caller, stages::GenerateRequest request,
       absl::FunctionRef<absl::Status(const stages::TokenEvent&)> on_token, const CallContext& call);
-  absl::StatusOr<EmbedResult> Embed(std::vector<std::string> texts, bool query,
+  // By the embedder of a collection; of an empty name: by the one that new ones are bound to.
+  absl::StatusOr<EmbedResult> Embed(const Caller& caller, const std::string& collection,
+                                    std::vector<std::string> texts, bool query,
                                     const CallContext& call);
 
-  // The gateway first, then the stages in the order of the pipeline, all asked at once. Never
-  // fails; takes at most the status timeout.
+  // The gateway first, then the stages in the order of the pipeline, a next embedder last, all
+  // asked at once. Never fails; takes at most the status timeout.
   std::vector<StageStatus> Status(const CallContext& call);
 
  private:
   Gateway(const Stages& stages, const GatewayOptions& options, Observer& observer);
+  // Own names that belong to a collection whose model was or is being changed, and that it does not
+  // stand for.
+  absl::StatusOr<std::vector<std::string>> KeptBeside(const std::string& tenant,
+                                                      const std::string& name,
+                                                      const std::vector<stages::Alias>& aliases);
 
   const Stages stages_;
   const GatewayOptions options_;
   Observer& observer_;
-  EmbedderIdentity identity_;
+  Embedders embedders_;
   const Searcher searcher_;
   const Asker asker_;
   std::unique_ptr<Ingest> ingest_;

@@ -34,23 +34,23 @@ absl::StatusOr<std::size_t> PageSize(const stages::Page& page) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Ingest>> Ingest::Create(const Stages& stages,
-                                                       EmbedderIdentity& identity,
+absl::StatusOr<std::unique_ptr<Ingest>> Ingest::Create(const Stages& stages, Embedders& embedders,
                                                        const Options& options, Observer& observer) {
   RAGMESH_ASSIGN_OR_RETURN(AllowedRoots roots, AllowedRoots::Create(options.allowed_roots));
   RAGMESH_ASSIGN_OR_RETURN(auto journal, journal::Journal::Open(options.data_folder + "/journal"));
   RAGMESH_ASSIGN_OR_RETURN(auto spool,
                            journal::Spool::Open(options.data_folder + "/spool", options.spool));
-  std::unique_ptr<Ingest> ingest(new Ingest(stages, identity, options, observer, std::move(roots),
+  std::unique_ptr<Ingest> ingest(new Ingest(stages, embedders, options, observer, std::move(roots),
                                             std::move(spool), std::move(journal)));
   RAGMESH_RETURN_IF_ERROR(ingest->Recover());
   for (int i = 0; i < std::max(1, options.workers); ++i) {
     ingest->workers_.emplace_back([raw = ingest.get()] { raw->Work(); });
   }
+  ingest->workers_.emplace_back([raw = ingest.get()] { raw->WorkOnChanges(); });
   return ingest;
 }
 
-Ingest::Ingest(const Stages& stages, EmbedderIdentity& identity, const Options& options,
+Ingest::Ingest(const Stages& stages, Embedders& embedders, const Options& options,
                Observer& observer, AllowedRoots roots, std::unique_ptr<journal::Spool> spool,
                std::unique_ptr<journal::Journal> journal)
     : stages_(stages),
@@ -59,7 +59,8 @@ Ingest::Ingest(const Stages& stages, EmbedderIdentity& identity, const Options& 
       roots_(std::move(roots)),
       spool_(std::move(spool)),
       journal_(std::move(journal)),
-      documents_(stages, identity, options.document, observer),
+      documents_(stages, embedders, options.document, observer),
+      changer_(stages, embedders, options.change, observer),
       watchers_(options.max_watchers) {}
 
 Ingest::~Ingest() {
@@ -205,6 +206,7 @@ absl::StatusOr<JobRecord> Ingest::Enqueue(const Caller& caller, NewJob job,
   if (record.options.acl_labels.empty()) record.options.acl_labels = caller.labels;
   record.caller_labels = caller.labels;
   record.prune = job.prune;
+  record.change = std::move(job.change);
   record.paths = std::move(paths);
   record.documents_total = static_cast<std::uint32_t>(documents.size());
 
@@ -344,6 +346,8 @@ absl::StatusOr<JobRecord> Ingest::RetryJob(const Caller& caller, const std::stri
   }
   RAGMESH_ASSIGN_OR_RETURN(job, OwnJob(caller, job_id));  // as it is under the lock
   if (active_.size() >= options_.max_active_jobs) return QueueFull(absl::Seconds(5));
+  if (job.change.has_value())
+    RAGMESH_RETURN_IF_ERROR(CheckNoChangeLocked({job.tenant, job.collection}));
   Batch batch;
   bool gone = false;
   RAGMESH_RETURN_IF_ERROR(journal_->VisitDocuments(job_id, 0, [&](DocumentRecord document) {

@@ -22,7 +22,9 @@
 #include "libs/journal/spool.h"
 #include "libs/pipeline/allowed_roots.h"
 #include "libs/pipeline/document_ingest.h"
+#include "libs/pipeline/embedders.h"
 #include "libs/pipeline/job_watch.h"
+#include "libs/pipeline/model_change.h"
 #include "libs/pipeline/stages.h"
 
 namespace ragmesh::pipeline {
@@ -45,6 +47,7 @@ struct NewJob {
   std::vector<IngestSource> sources;  // 1 to 1,000
   journal::IngestOptions options;     // empty labels: the caller's
   bool prune = false;
+  std::optional<journal::ModelChange> change = {};  // by CreateModelChange alone
 };
 
 struct JobPage {
@@ -73,12 +76,12 @@ class Ingest {
     std::size_t max_watchers = 1000;
     journal::Spool::Limits spool;
     DocumentIngest::Options document;
+    ModelChanger::Options change;
   };
 
-  // Opens the journal and goes on with whatever had not ended. Borrows `stages`, `identity` and
+  // Opens the journal and goes on with whatever had not ended. Borrows `stages`, `embedders` and
   // `observer`.
-  static absl::StatusOr<std::unique_ptr<Ingest>> Create(const Stages& stages,
-                                                        EmbedderIdentity& identity,
+  static absl::StatusOr<std::unique_ptr<Ingest>> Create(const Stages& stages, Embedders& embedders,
                                                         const Options& options, Observer& observer);
   ~Ingest();
 
@@ -110,6 +113,23 @@ class Ingest {
   absl::StatusOr<journal::JobRecord> CancelJob(const Caller& caller, const std::string& job_id);
   absl::StatusOr<journal::JobRecord> RetryJob(const Caller& caller, const std::string& job_id);
 
+  // Queues a change of a collection's model, as a job that can be watched, cancelled and retried.
+  // Changes are done one after the other, beside the ingest of documents. FAILED_PRECONDITION /
+  // MODEL_CHANGE_RUNNING while one of this collection has not ended.
+  absl::StatusOr<journal::JobRecord> CreateModelChange(const Caller& caller,
+                                                       const std::string& collection,
+                                                       journal::ModelChange change,
+                                                       const CallContext& call);
+  absl::Status CheckNoModelChange(const stages::CollectionId& collection) const;
+  // What changes that did not succeed were filling, or are.
+  struct ChangeTarget {
+    std::string collection;  // the job's
+    journal::ModelChange change;
+  };
+  absl::StatusOr<std::vector<ChangeTarget>> ChangeTargets(const std::string& tenant) const;
+  // They are deleted: such a change cannot be retried any more, and its target's name is free.
+  absl::Status ForgetChangeTargets(const stages::CollectionId& collection);
+
   // Cancels the collection's jobs, waits until none of their documents is under way, and forgets
   // its documents.
   absl::Status ForgetCollection(const stages::CollectionId& collection, const CallContext& call);
@@ -123,8 +143,8 @@ class Ingest {
   struct Active;
   struct Task;
 
-  Ingest(const Stages& stages, EmbedderIdentity& identity, const Options& options,
-         Observer& observer, AllowedRoots roots, std::unique_ptr<journal::Spool> spool,
+  Ingest(const Stages& stages, Embedders& embedders, const Options& options, Observer& observer,
+         AllowedRoots roots, std::unique_ptr<journal::Spool> spool,
          std::unique_ptr<journal::Journal> journal);
 
   absl::Status Recover();
@@ -146,6 +166,13 @@ class Ingest {
                    const absl::StatusOr<DocumentOutcome>& outcome);
   void FinishJob(const Task& task);
   absl::Status Prune(const Task& task);
+  // Changes of models: ingest_changes.cc.
+  void WorkOnChanges();
+  Active* NextChange() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  bool HasChangeOrStops() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  void RunChange(const Task& task);
+  absl::Status CheckNoChangeLocked(const stages::CollectionId& collection) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void CloseJobLocked(Active& active, journal::State state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CancelRestLocked(Active& active) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetOldJobsLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -162,6 +189,7 @@ class Ingest {
   const std::unique_ptr<journal::Spool> spool_;
   const std::unique_ptr<journal::Journal> journal_;
   const DocumentIngest documents_;
+  const ModelChanger changer_;
   JobWatchers watchers_;
 
   mutable absl::Mutex mutex_;

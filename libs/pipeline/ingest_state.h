@@ -1,4 +1,5 @@
-// What ingest.cc (requests) and ingest_work.cc (workers) share. Not for use elsewhere.
+// What ingest.cc (requests), ingest_work.cc and ingest_changes.cc (workers) share. Not for use
+// elsewhere.
 #ifndef RAGMESH_LIBS_PIPELINE_INGEST_STATE_H_
 #define RAGMESH_LIBS_PIPELINE_INGEST_STATE_H_
 
@@ -23,7 +24,7 @@ struct Ingest::Active {
 };
 
 struct Ingest::Task {
-  enum class Kind { kWalk, kDocument, kFinish };
+  enum class Kind { kWalk, kDocument, kFinish, kChange };
   Kind kind;
   std::string job_id;
   journal::JobRecord job;

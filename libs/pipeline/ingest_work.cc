@@ -23,7 +23,7 @@ bool Ingest::HasTaskOrStops() const {
   // An active job always has something to do, unless all of it is under way.
   return std::any_of(active_.begin(), active_.end(), [](const auto& entry) {
     const Active& active = *entry.second;
-    return !active.exclusive && !active.cancelled &&
+    return !active.exclusive && !active.cancelled && !active.record.change.has_value() &&
            (active.running == 0 || active.cursor < active.record.documents_total);
   });
 }
@@ -34,7 +34,7 @@ std::optional<Ingest::Task> Ingest::TakeTask() {
   for (std::size_t seen = 0; seen < active_.size(); ++seen, ++it) {
     if (it == active_.end()) it = active_.begin();
     Active& active = *it->second;
-    if (active.exclusive || active.cancelled) continue;
+    if (active.exclusive || active.cancelled || active.record.change.has_value()) continue;
     Task task{Task::Kind::kFinish, it->first, active.record, active.call, {}};
     if (active.record.walked < active.record.paths.size()) {
       if (active.running > 0) continue;
@@ -85,6 +85,8 @@ void Ingest::Work() {
         break;
       case Task::Kind::kFinish:
         FinishJob(*task);
+        break;
+      case Task::Kind::kChange:  // is another thread's
         break;
     }
   }

@@ -18,6 +18,7 @@ constexpr std::uint32_t kMaxTopK = 100;
 constexpr std::uint32_t kMaxRerankCandidates = 512;
 constexpr std::uint32_t kMaxPerDocument = 100;
 constexpr std::size_t kMaxDimension = 4096;
+constexpr int kMoves = 2;  // of a collection's name during one search
 
 // Times one step and adds it to the response.
 class Stopwatch {
@@ -165,15 +166,17 @@ absl::StatusOr<std::vector<float>> Searcher::EmbedQuery(const std::string& query
                                                         const stages::Collection& collection,
                                                         const CallContext& call) const {
   const CallContext embed_call = ShareOf(call, options_.embed_share);
-  RAGMESH_ASSIGN_OR_RETURN(const EmbedderIdentity::Identity identity, identity_.Get(embed_call));
-  RAGMESH_RETURN_IF_ERROR(CheckEmbedderMatches(collection.config.embedder_digest, identity));
-  RAGMESH_ASSIGN_OR_RETURN(
-      auto embeddings,
-      stages_.embedder.Embed({.texts = {query}, .input_type = stages::InputType::kQuery},
-                             embed_call));
-  if (embeddings.size() != 1)
+  RAGMESH_ASSIGN_OR_RETURN(const Embedders::Bound embedder,
+                           embedders_.For(collection.config.embedder_digest, embed_call));
+  auto embeddings = embedder.stage->Embed(
+      {.texts = {query}, .input_type = stages::InputType::kQuery}, embed_call);
+  if (!embeddings.ok()) {
+    embedder.watch->Forget();
+    return embeddings.status();
+  }
+  if (embeddings->size() != 1)
     return absl::InternalError("the embedder returned another number of vectors");
-  return std::move(embeddings[0].values);
+  return std::move((*embeddings)[0].values);
 }
 
 absl::Status Searcher::AddVector(const SearchRequest& request, const stages::Collection& collection,
@@ -189,7 +192,6 @@ absl::Status Searcher::AddVector(const SearchRequest& request, const stages::Col
     watch.Stop(vector.status());
     RAGMESH_RETURN_IF_ERROR(call.Check());
     if (!vector.ok()) {
-      identity_.Forget();
       if (request.mode == SearchMode::kDense) return Annotate(vector.status(), "embedder");
       response->degraded.push_back(
           Degraded("embedder", vector.status(), "searched by words only", observer_));
@@ -199,6 +201,7 @@ absl::Status Searcher::AddVector(const SearchRequest& request, const stages::Col
     response->query_vector = *std::move(vector);
     search->embedder_digest = collection.config.embedder_digest;
   }
+  response->embedder_digest = search->embedder_digest;
   search->query_vector = response->query_vector;
   return absl::OkStatus();
 }
@@ -206,6 +209,17 @@ absl::Status Searcher::AddVector(const SearchRequest& request, const stages::Col
 absl::StatusOr<SearchResponse> Searcher::Search(const Caller& caller, const SearchRequest& request,
                                                 const CallContext& call) const {
   RAGMESH_RETURN_IF_ERROR(Validate(request));
+  bool moved = false;
+  auto response = SearchOnce(caller, request, &moved, call);
+  for (int i = 0; i < kMoves && moved && call.Check().ok(); ++i)
+    response = SearchOnce(caller, request, &moved, call);
+  return response;
+}
+
+absl::StatusOr<SearchResponse> Searcher::SearchOnce(const Caller& caller,
+                                                    const SearchRequest& request, bool* moved,
+                                                    const CallContext& call) const {
+  *moved = false;
   const absl::Time begun = absl::Now();
   SearchResponse response;
   RAGMESH_ASSIGN_OR_RETURN(
@@ -219,6 +233,10 @@ absl::StatusOr<SearchResponse> Searcher::Search(const Caller& caller, const Sear
   absl::StatusOr<stages::SearchResult> found =
       stages_.vector_store.Search(search, ShareOf(call, options_.search_share));
   watch.Stop(found.status());
+  // The collection was asked for by its own name, so what it is called by may have moved on.
+  *moved = absl::IsNotFound(found.status()) ||
+           (request.query_vector.empty() && absl::IsFailedPrecondition(found.status()) &&
+            GetErrorDetail(found.status()).value_or(ErrorDetail()).reason == "EMBEDDER_MISMATCH");
   RAGMESH_RETURN_IF_ERROR(found.status());
   response.passages = PassagesOf(std::move(found->hits));
   response.explanation = std::move(found->explanation);

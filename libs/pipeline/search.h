@@ -12,7 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "libs/base/call_context.h"
-#include "libs/pipeline/embedder_identity.h"
+#include "libs/pipeline/embedders.h"
 #include "libs/pipeline/observer.h"
 #include "libs/pipeline/stages.h"
 
@@ -74,6 +74,7 @@ struct SearchResponse {
   std::vector<Degradation> degraded;
   std::vector<StageTiming> timings;  // embedder, vector-store, reranker, total
   std::vector<float> query_vector;   // empty without an embedder
+  std::string embedder_digest;       // of query_vector
   std::optional<stages::SearchExplanation> explanation;
 };
 
@@ -92,9 +93,8 @@ class Searcher {
     double rerank_share = 0.6;
   };
 
-  Searcher(const Stages& stages, EmbedderIdentity& identity, const Options& options,
-           Observer& observer)
-      : stages_(stages), identity_(identity), options_(options), observer_(observer) {}
+  Searcher(const Stages& stages, Embedders& embedders, const Options& options, Observer& observer)
+      : stages_(stages), embedders_(embedders), options_(options), observer_(observer) {}
 
   // INVALID_ARGUMENT, NOT_FOUND / COLLECTION_NOT_FOUND; FAILED_PRECONDITION / LEXICAL_ONLY or
   // LEXICAL_ONLY_COLLECTION when vectors are needed and the collection has none, /
@@ -104,6 +104,10 @@ class Searcher {
                                         const CallContext& call) const;
 
  private:
+  // Once, with the collection as it is when it begins. `moved`: what it named went, or took another
+  // embedder, in between.
+  absl::StatusOr<SearchResponse> SearchOnce(const Caller& caller, const SearchRequest& request,
+                                            bool* moved, const CallContext& call) const;
   // What the store is asked, but for the query's vector.
   absl::StatusOr<stages::SearchRequest> StoreRequest(const Caller& caller,
                                                      const SearchRequest& request,
@@ -119,7 +123,7 @@ class Searcher {
               std::uint32_t top_k, SearchResponse* response, const CallContext& call) const;
 
   const Stages stages_;
-  EmbedderIdentity& identity_;
+  Embedders& embedders_;
   const Options options_;
   Observer& observer_;
 };

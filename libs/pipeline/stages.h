@@ -22,6 +22,8 @@ struct Stages {
   stages::VectorStore& vector_store;
   stages::Reranker& reranker;
   stages::Generator& generator;
+  // Of the model that collections are changing to; null while none are.
+  stages::Embedder* next_embedder = nullptr;
 };
 
 // Who asks. Everything a request reads or writes stays within the tenant and what the labels cover.

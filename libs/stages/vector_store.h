@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "libs/base/call_context.h"
+#include "libs/stages/aliases.h"
 #include "libs/stages/document.h"
 #include "libs/stages/passage_tokens.h"
 #include "libs/stages/reranker.h"
@@ -112,6 +113,8 @@ struct Upsert {
   std::optional<StoredDocument> document;
   std::vector<StoredChunk> chunks;
   std::string idempotency_key = {};  // names this write, so that it is done once; empty: no name
+  // `document` is a copy of one of another collection: its version and time are kept, not set.
+  bool copied = false;
 };
 
 struct UpsertResult {
@@ -309,6 +312,27 @@ class VectorStore {
   // the filter, here and in ListDocuments and CountChunks.
   virtual absl::StatusOr<SearchResult> Search(const SearchRequest& request,
                                               const CallContext& call) = 0;
+
+  // Names that stand for collections: see stages::Alias. FAILED_PRECONDITION / ALIAS_MOVED when it
+  // does not stand for what was expected, / ALIAS_IS_COLLECTION when a collection has the name;
+  // ABORTED / SEQUENCE_MOVED when what was expected was written to since; NOT_FOUND /
+  // COLLECTION_NOT_FOUND without the collection. A collection that an alias stands for is deleted
+  // by that name alone, and the alias with it; by its own it is FAILED_PRECONDITION /
+  // COLLECTION_HAS_ALIAS. These are UNIMPLEMENTED / NO_ALIASES of a store that has none.
+  virtual absl::StatusOr<Alias> SetAlias(const AliasChange& change, const CallContext& call);
+  virtual absl::StatusOr<std::vector<Alias>> ListAliases(const std::string& tenant,
+                                                         const CallContext& call);
+  // Of an alias that stands for `expected_collection`, which stays, under its own name.
+  virtual absl::Status DeleteAlias(const CollectionId& alias,
+                                   const std::string& expected_collection, const CallContext& call);
+  // What was written after `after`. Unset: nothing, but from now on the store knows.
+  // FAILED_PRECONDITION / CHANGES_FORGOTTEN when it does not: see CollectionChanges. `hold`: for so
+  // long, at most 10 s, later writes wait, or until the next call of this for the collection, or
+  // until an alias moves from it; those under way may still come in.
+  virtual absl::StatusOr<CollectionChanges> ListChanges(const CollectionId& id,
+                                                        std::optional<std::uint64_t> after,
+                                                        absl::Duration hold,
+                                                        const CallContext& call);
 
   virtual absl::StatusOr<StageInfo> Info(const CallContext& call) = 0;
 };

@@ -19,7 +19,9 @@ class FakeEmbedder final : public stages::Embedder {
  public:
   static constexpr std::size_t kDimension = 256;
   StageFault fault;
+  std::string name = "fake";
   std::string digest = std::string(64, 'a');  // empty: no weights
+  std::size_t dimension = kDimension;
   std::string vectors_digest = std::string(64, 'e');
   std::atomic<int> texts = 0;
 
@@ -36,12 +38,12 @@ class FakeEmbedder final : public stages::Embedder {
     return tokens;
   }
 
-  static std::vector<float> Vector(absl::string_view text) {
-    std::vector<float> values(kDimension, 0.f);
+  static std::vector<float> Vector(absl::string_view text, std::size_t dimension = kDimension) {
+    std::vector<float> values(dimension, 0.f);
     std::size_t hash = 14695981039346656037u;
     bool word = false;
     const auto end_word = [&] {
-      if (word) values[hash % kDimension] += 1.f;
+      if (word) values[hash % dimension] += 1.f;
       hash = 14695981039346656037u;
       word = false;
     };
@@ -70,7 +72,8 @@ class FakeEmbedder final : public stages::Embedder {
     texts.fetch_add(static_cast<int>(request.texts.size()));
     std::vector<stages::Embedding> embeddings;
     for (const std::string& text : request.texts) {
-      embeddings.push_back({Vector(text), static_cast<std::uint32_t>(text.size() / 4 + 2), false,
+      embeddings.push_back({Vector(text, dimension),
+                            static_cast<std::uint32_t>(text.size() / 4 + 2), false,
                             Tokens(text, request.token_detail, vectors_digest)});
     }
     return embeddings;
@@ -82,9 +85,9 @@ class FakeEmbedder final : public stages::Embedder {
     info.stage = "embedder";
     info.ready = !digest.empty();
     if (!info.ready) info.not_ready_reason = "no weights";
-    info.model.name = "fake";
+    info.model.name = name;
     info.model.digest = digest;
-    info.model.dimension = digest.empty() ? 0 : kDimension;
+    info.model.dimension = digest.empty() ? 0 : static_cast<std::uint32_t>(dimension);
     info.limits["max_batch_texts"] = 16;
     info.features["passage_vectors"] = vectors_digest;
     return info;

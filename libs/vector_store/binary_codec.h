@@ -88,6 +88,7 @@ enum class RecordKind : std::uint8_t {
   kVector = 'V',
   kTokens = 'W',
   kReplay = 'R',
+  kAlias = 'A',
   kPageToken = 'P',
   kParts = 'G',
 };

@@ -17,6 +17,7 @@
 #include "libs/segment/segment_writer.h"
 #include "libs/vector_store/sealed_part.h"
 #include "libs/vector_store/stored_collection.h"
+#include "libs/vector_store/writer_pause.h"
 
 namespace ragmesh::vector_store {
 namespace {
@@ -61,26 +62,6 @@ bool HasManyGone(const SlotSet& live) {
 }
 
 }  // namespace
-
-// No write is planned or applied while one is held.
-class StoredCollection::WriterPause {
- public:
-  explicit WriterPause(StoredCollection* collection) : collection_(*collection) {
-    turn_.alone = true;
-    group_ = collection_.queue_.Join(&turn_);
-    removed_ = !collection_.CheckAlive().ok();
-  }
-  ~WriterPause() { collection_.queue_.Finish(group_); }
-  WriterPause(const WriterPause&) = delete;
-  WriterPause& operator=(const WriterPause&) = delete;
-  bool collection_removed() const { return removed_; }
-
- private:
-  StoredCollection& collection_;
-  WriteQueue::Entry turn_;
-  std::vector<WriteQueue::Entry*> group_;
-  bool removed_ = false;
-};
 
 // ---- Opening ----
 
@@ -215,7 +196,7 @@ absl::StatusOr<bool> StoredCollection::SealOnce(const CallContext& call) {
   std::optional<ImageView> view;
   {
     const WriterPause pause(this);
-    if (pause.collection_removed()) return false;
+    if (!CheckAlive().ok()) return false;
     if (TailIsFull()) image_->Freeze(numbers_.Lowest());
     parts = PartsToSeal();
     if (parts.empty()) return false;
@@ -322,7 +303,7 @@ absl::Status StoredCollection::Publish(absl::Span<const FixedPart> parts, std::u
                .bounds = std::nullopt};
   const bool is_empty = segment->rows() == 0 && segment->documents() == 0;
   const WriterPause pause(this);
-  if (pause.collection_removed()) {
+  if (!CheckAlive().ok()) {
     resources_->segments->Remove(stem);
     return absl::OkStatus();
   }

@@ -50,12 +50,13 @@ absl::Status StoredCollection::PrepareDocument(PendingWrite* write, std::string*
     std::string text = std::exchange(document.text, "");
     DocumentRecord record{document, text.size(), write->text_sha256};
     document.text = std::move(text);
-    record.document.updated = resources_->clock->Now();
+    if (!upsert.copied) record.document.updated = resources_->clock->Now();
     if (stored != nullptr) {
       const bool changed = stored->document.info.sha256 != document.info.sha256 ||
                            stored->text_sha256 != write->text_sha256;
       version = stored->document.version + (changed ? 1 : 0);
     }
+    if (upsert.copied) version = document.version;
     record.document.version = version;
     write->document_number = write->numbers.document();
     name = document.name;

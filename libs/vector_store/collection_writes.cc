@@ -17,6 +17,7 @@
 #include "libs/vector_store/filter.h"
 #include "libs/vector_store/pending_write.h"
 #include "libs/vector_store/validation.h"
+#include "libs/vector_store/writer_pause.h"
 
 namespace ragmesh::vector_store {
 namespace {
@@ -68,10 +69,23 @@ struct StoredCollection::Plan {
   ImageChange change;
   std::optional<ReplayRecord> replay;  // under the write's idempotency key
   std::vector<std::string> outdated;   // idempotency keys that go
+  std::vector<std::string> touched;    // documents that change, while somebody follows
 };
 
+absl::Status NamesMoved() {
+  return MakeError(absl::StatusCode::kAborted, "a name moved while the write waited",
+                   {.reason = "NAMES_MOVED", .next_step = "Write again."});
+}
+
+bool IsNamesMoved(const absl::Status& status) {
+  if (!absl::IsAborted(status)) return false;
+  const auto detail = GetErrorDetail(status);
+  return detail.has_value() && detail->reason == "NAMES_MOVED";
+}
+
 absl::StatusOr<stages::UpsertResult> StoredCollection::Write(const std::string& embedder_digest,
-                                                             stages::Upsert upsert,
+                                                             stages::Upsert& upsert,
+                                                             std::uint64_t names,
                                                              const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(ValidateUpsert(config(), embedder_digest, upsert));
   const std::string content =
@@ -80,6 +94,7 @@ absl::StatusOr<stages::UpsertResult> StoredCollection::Write(const std::string& 
     PendingWrite write;
     write.upsert = &upsert;
     write.call = &call;
+    write.names = names;
     write.idempotency_key = upsert.idempotency_key;
     write.content = content;
     // Looked for once more when it leads or is led; here so that a write is answered although what
@@ -96,6 +111,7 @@ absl::StatusOr<stages::UpsertResult> StoredCollection::Write(const std::string& 
 
 absl::StatusOr<stages::DeleteResult> StoredCollection::Delete(const stages::DeleteSelector& what,
                                                               const std::string& idempotency_key,
+                                                              std::uint64_t names,
                                                               const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(ValidateIdempotencyKey(idempotency_key));
   if (const auto* chunks = std::get_if<stages::ChunkIds>(&what)) {
@@ -109,6 +125,7 @@ absl::StatusOr<stages::DeleteResult> StoredCollection::Delete(const stages::Dele
   write.alone = true;  // what it touches shows only when it is planned
   write.selector = &what;
   write.call = &call;
+  write.names = names;
   write.idempotency_key = idempotency_key;
   if (!idempotency_key.empty()) write.content = ContentOf(what);
   RAGMESH_RETURN_IF_ERROR(Submit(&write));
@@ -133,6 +150,7 @@ void StoredCollection::Lead(absl::Span<WriteQueue::Entry* const> group) {
     auto* const write = static_cast<PendingWrite*>(entry);
     write->status = CheckAlive();
     if (write->status.ok()) write->status = write->call->Check();
+    if (write->status.ok() && write->names != resources_->names) write->status = NamesMoved();
     if (!write->status.ok()) continue;
     const auto replayed = Replay(write);
     write->status = replayed.status();
@@ -177,6 +195,8 @@ void StoredCollection::Lead(absl::Span<WriteQueue::Entry* const> group) {
   for (std::size_t i = 0; i < plans.size(); ++i) {
     Plan& plan = plans[i];
     image_->Show(plan.change, std::move(placed[i]));
+    if (!plan.touched.empty())
+      changes_.Note(plan.change.sequence, std::move(plan.touched), resources_->clock->Now());
     if (!plan.replay.has_value()) continue;
     absl::MutexLock lock(&mutex_);
     for (const std::string& key : plan.outdated) replays_.Remove(key);
@@ -319,6 +339,7 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const ImageV
   }
   plan.change.document_number = write->document_number;
   RAGMESH_RETURN_IF_ERROR(PlanRemoval(view, removed, &plan));
+  if (changes_.active()) plan.touched.push_back(document_id);
   *state->documents += upsert.document.has_value() && !existing.has_value() ? 1 : 0;
   *state->chunks += upsert.chunks.size() - removed.size();  // wraps around, as it should
   plan.change.sequence = ++state->sequence;
@@ -381,6 +402,15 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanDelete(const ImageV
   }
   std::vector<std::uint32_t> removed(slots.begin(), slots.end());
   std::sort(removed.begin(), removed.end());
+  if (changes_.active()) {
+    absl::flat_hash_set<std::uint32_t> touched = documents;
+    for (const std::uint32_t slot : removed) {
+      const auto owner = view.FindNumber(view.chunk(slot).document_number);
+      if (owner.has_value()) touched.insert(*owner);
+    }
+    for (const std::uint32_t document : touched)
+      plan.touched.emplace_back(view.document_id(document));
+  }
   RAGMESH_RETURN_IF_ERROR(PlanRemoval(view, removed, &plan));
   // A delete under a key counts even when it finds nothing: sent again it must find nothing too.
   if (!documents.empty() || !slots.empty() || !write->idempotency_key.empty())
@@ -398,31 +428,41 @@ void StoredCollection::AfterCommit() {
   if (resources_->sealer != nullptr && TailIsFull()) resources_->sealer->Wake(weak_from_this());
 }
 
-absl::Status StoredCollection::RemoveRecord() {
-  absl::MutexLock lock(&mutex_);
-  if (removed_) return NotFound("collection", record_.config.id.name);
-  WriteSet writes;
-  writes.Delete(Family::kCollections, CollectionKey(number_));
-  writes.Delete(Family::kStates, CollectionKey(number_));
-  writes.Put(Family::kMeta, DroppedKey(number_), EncodeCounter(number_));
-  RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(writes));
-  removed_ = true;
-  return absl::OkStatus();
+absl::Status StoredCollection::WhileNobodyWrites(absl::FunctionRef<absl::Status(std::uint64_t)> act,
+                                                 const CallContext& call) {
+  const WriterPause pause(this);
+  RAGMESH_RETURN_IF_ERROR(call.Check());
+  RAGMESH_RETURN_IF_ERROR(CheckAlive());
+  return act(state_.sequence);
 }
 
-absl::Status StoredCollection::Remove() {
-  {
-    // Taking the leader's place keeps writes out while the collection goes.
-    WriteQueue::Entry turn;
-    turn.alone = true;
-    const std::vector<WriteQueue::Entry*> group = queue_.Join(&turn);
-    const absl::Status removed = RemoveRecord();
-    queue_.Finish(group);
-    RAGMESH_RETURN_IF_ERROR(removed);
-  }
-  // It is deleted whatever becomes of this: what is left goes at the next open.
-  PurgeCollection(resources_->database, number_).IgnoreError();
-  RemoveSegments();
+absl::StatusOr<stages::CollectionChanges> StoredCollection::ListChanges(
+    std::optional<std::uint64_t> after, const CallContext& call) {
+  absl::StatusOr<stages::CollectionChanges> changes = stages::CollectionChanges();
+  RAGMESH_RETURN_IF_ERROR(WhileNobodyWrites(
+      [&](std::uint64_t sequence) {
+        const absl::Time now = resources_->clock->Now();
+        if (after.has_value()) {
+          changes = changes_.After(*after, sequence, now);
+        } else {
+          changes_.Begin(sequence, now);
+          changes->sequence = sequence;
+        }
+        return changes.status();
+      },
+      call));
+  return changes;
+}
+
+absl::Status StoredCollection::Remove(WriteSet also) {
+  const WriterPause pause(this);
+  absl::MutexLock lock(&mutex_);
+  if (removed_) return NotFound("collection", record_.config.id.name);
+  also.Delete(Family::kCollections, CollectionKey(number_));
+  also.Delete(Family::kStates, CollectionKey(number_));
+  also.Put(Family::kMeta, DroppedKey(number_), EncodeCounter(number_));
+  RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(also));
+  removed_ = true;
   return absl::OkStatus();
 }
 

@@ -25,6 +25,7 @@
 #include "absl/synchronization/mutex.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/vector_store/aliases.h"
 #include "libs/vector_store/log_check.h"
 #include "libs/vector_store/records.h"
 #include "libs/vector_store/rocks_status.h"

@@ -27,6 +27,8 @@ struct StoredCollection::PendingWrite : WriteQueue::Entry {
   std::string idempotency_key;  // empty: the write may be done again
   std::string content;          // ContentOf it, when there is a key
 
+  std::uint64_t names = 0;  // StoreResources::names when the collection was looked up
+
   // Of an upsert, from Prepare.
   std::string text_sha256;                 // of the document's text
   std::vector<lexical::ChunkTerms> terms;  // by chunk

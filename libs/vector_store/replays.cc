@@ -14,14 +14,16 @@ std::string ContentOf(absl::string_view embedder_digest, const stages::Upsert& u
   Sha256 digest;
   BinaryWriter head;
   head.Bytes(embedder_digest);
-  head.U8(upsert.document.has_value() ? 1 : 0);
+  head.U8(!upsert.document.has_value() ? 0 : upsert.copied ? 2 : 1);
   head.Varint(upsert.chunks.size());
   digest.Update(head.bytes());
   if (upsert.document.has_value()) {
     DocumentRecord record{*upsert.document, upsert.document->text.size(),
                           Sha256Hex(upsert.document->text)};
-    record.document.version = 0;  // the store sets both
-    record.document.updated = absl::UnixEpoch();
+    if (!upsert.copied) {
+      record.document.version = 0;  // the store sets both
+      record.document.updated = absl::UnixEpoch();
+    }
     digest.Update(Encode(record));
   }
   for (const stages::StoredChunk& chunk : upsert.chunks) {

@@ -47,6 +47,7 @@ Store::~Store() {
   resources_->sealer = nullptr;
   sealer_.reset();
   absl::MutexLock lock(&mutex_);
+  numbered_.clear();
   collections_.clear();  // before what they borrow
 }
 
@@ -131,20 +132,32 @@ absl::Status Store::LoadCollections() {
     ++report_.collections;
     report_.documents += stats.documents;
     report_.chunks += stats.chunks;
+    numbered_[number] = collection;
     collections_[Name(record.config.id.tenant, record.config.id.name)] = std::move(collection);
   }
-  return records->status();
+  RAGMESH_RETURN_IF_ERROR(records->status());
+  return LoadAliases();
+}
+
+absl::StatusOr<Store::Found> Store::Resolve(const stages::CollectionId& id,
+                                            const CallContext& call) const {
+  RAGMESH_RETURN_IF_ERROR(call.Check());
+  RAGMESH_RETURN_IF_ERROR(ValidateId(id));
+  const Name name(id.tenant, id.name);
+  absl::MutexLock lock(&mutex_);
+  const auto it = collections_.find(name);
+  if (it != collections_.end()) return Found{it->second, resources_->names};
+  if (const AliasRecord* const alias = aliases_.Find(name); alias != nullptr) {
+    auto collection = NumberedLocked(alias->collection);
+    if (collection != nullptr) return Found{std::move(collection), resources_->names};
+  }
+  return NotFound("collection", id.name, "Create the collection first.");
 }
 
 absl::StatusOr<std::shared_ptr<StoredCollection>> Store::Find(const stages::CollectionId& id,
                                                               const CallContext& call) const {
-  RAGMESH_RETURN_IF_ERROR(call.Check());
-  RAGMESH_RETURN_IF_ERROR(ValidateId(id));
-  absl::MutexLock lock(&mutex_);
-  const auto it = collections_.find(Name(id.tenant, id.name));
-  if (it == collections_.end())
-    return NotFound("collection", id.name, "Create the collection first.");
-  return it->second;
+  RAGMESH_ASSIGN_OR_RETURN(Found found, Resolve(id, call));
+  return std::move(found.collection);
 }
 
 absl::Status Store::Snapshot(const std::string& path, const CallContext& call) {
@@ -156,10 +169,12 @@ absl::StatusOr<stages::Collection> Store::CreateCollection(const stages::Collect
                                                            const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(call.Check());
   RAGMESH_RETURN_IF_ERROR(ValidateConfig(config));
+  absl::MutexLock names(&names_mutex_);
   // Held across the commit: creations are rare, and two of one name must not pass each other.
   absl::MutexLock lock(&mutex_);
   const Name name(config.id.tenant, config.id.name);
-  if (collections_.contains(name)) return AlreadyExists("collection", config.id.name);
+  if (collections_.contains(name) || aliases_.Find(name) != nullptr)
+    return AlreadyExists("collection", config.id.name);
   if (collections_.size() >= kMaxCollections) {
     return LimitExceeded("collections", static_cast<long long>(collections_.size() + 1),
                          kMaxCollections, "collections");
@@ -175,6 +190,7 @@ absl::StatusOr<stages::Collection> Store::CreateCollection(const stages::Collect
   RAGMESH_ASSIGN_OR_RETURN(auto collection,
                            StoredCollection::Load(number, record, resources_.get()));
   collections_[name] = collection;
+  numbered_[number] = collection;
   return collection->Describe();
 }
 
@@ -207,35 +223,31 @@ absl::StatusOr<std::vector<stages::Collection>> Store::ListCollections(const std
   return collections;
 }
 
-absl::Status Store::DeleteCollection(const stages::CollectionId& id, const CallContext& call) {
-  RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(id, call));
-  RAGMESH_RETURN_IF_ERROR(collection->Remove());
-  absl::MutexLock lock(&mutex_);
-  const auto it = collections_.find(Name(id.tenant, id.name));
-  if (it != collections_.end() && it->second == collection) collections_.erase(it);
-  return absl::OkStatus();
-}
-
 absl::StatusOr<stages::UpsertResult> Store::Write(const stages::CollectionId& id,
                                                   const std::string& embedder_digest,
                                                   stages::Upsert upsert, const CallContext& call) {
-  RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(id, call));
-  return collection->Write(embedder_digest, std::move(upsert), call);
+  while (true) {
+    RAGMESH_ASSIGN_OR_RETURN(const Found found, ResolveToWrite(id, call));
+    auto result = found.collection->Write(embedder_digest, upsert, found.names, call);
+    if (!IsNamesMoved(result.status())) return result;
+  }
 }
 
 absl::StatusOr<stages::DeleteResult> Store::Delete(const stages::CollectionId& id,
                                                    const stages::DeleteSelector& what,
                                                    const CallContext& call) {
-  RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(id, call));
-  return collection->Delete(what, /*idempotency_key=*/"", call);
+  return DeleteOnce(id, what, /*idempotency_key=*/"", call);
 }
 
 absl::StatusOr<stages::DeleteResult> Store::DeleteOnce(const stages::CollectionId& id,
                                                        const stages::DeleteSelector& what,
                                                        const std::string& idempotency_key,
                                                        const CallContext& call) {
-  RAGMESH_ASSIGN_OR_RETURN(const auto collection, Find(id, call));
-  return collection->Delete(what, idempotency_key, call);
+  while (true) {
+    RAGMESH_ASSIGN_OR_RETURN(const Found found, ResolveToWrite(id, call));
+    auto result = found.collection->Delete(what, idempotency_key, found.names, call);
+    if (!IsNamesMoved(result.status())) return result;
+  }
 }
 
 absl::StatusOr<stages::StoredDocument> Store::GetDocument(

@@ -22,6 +22,7 @@
 #include "libs/concurrency/thread_pool.h"
 #include "libs/linalg/kernels.h"
 #include "libs/stages/vector_store.h"
+#include "libs/vector_store/aliases.h"
 #include "libs/vector_store/segment_folder.h"
 
 namespace rocksdb {
@@ -161,6 +162,20 @@ class Store final : public stages::VectorStore {
   absl::StatusOr<stages::SearchResult> Search(const stages::SearchRequest& request,
                                               const CallContext& call) override;
 
+  // A write that came by the alias, and waits while it moves, is led to what it stands for then: a
+  // vector of the old collection's embedder is EMBEDDER_MISMATCH there.
+  absl::StatusOr<stages::Alias> SetAlias(const stages::AliasChange& change,
+                                         const CallContext& call) override;
+  absl::StatusOr<std::vector<stages::Alias>> ListAliases(const std::string& tenant,
+                                                         const CallContext& call) override;
+  absl::Status DeleteAlias(const stages::CollectionId& alias,
+                           const std::string& expected_collection,
+                           const CallContext& call) override;
+  absl::StatusOr<stages::CollectionChanges> ListChanges(const stages::CollectionId& id,
+                                                        std::optional<std::uint64_t> after,
+                                                        absl::Duration hold,
+                                                        const CallContext& call) override;
+
   absl::StatusOr<stages::StageInfo> Info(const CallContext& call) override;
 
  private:
@@ -169,8 +184,35 @@ class Store final : public stages::VectorStore {
   explicit Store(const StoreOptions& options);
   absl::Status RemoveStraySegments() const;
   absl::Status LoadCollections();
+  // A collection, by its own name or an alias, and StoreResources::names of then.
+  struct Found {
+    std::shared_ptr<StoredCollection> collection;
+    std::uint64_t names = 0;
+  };
+  absl::StatusOr<Found> Resolve(const stages::CollectionId& id, const CallContext& call) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<std::shared_ptr<StoredCollection>> Find(const stages::CollectionId& id,
                                                          const CallContext& call) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // For writes; the same, once nobody holds writes to it.
+  absl::StatusOr<Found> ResolveToWrite(const stages::CollectionId& id,
+                                       const CallContext& call) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Aliases: store_aliases.cc.
+  absl::Status LoadAliases() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Null when there is none.
+  std::shared_ptr<StoredCollection> NumberedLocked(std::uint32_t number) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  stages::Alias DescribeLocked(const AliasName& name, const AliasRecord& record) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<stages::Alias> MakeAlias(const stages::AliasChange& change,
+                                          const CallContext& call)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(names_mutex_);
+  absl::StatusOr<stages::Alias> MoveAlias(const stages::AliasChange& change,
+                                          const AliasRecord& standing, const CallContext& call)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(names_mutex_);
+  absl::StatusOr<stages::Alias> Publish(const AliasName& name, const AliasRecord& record)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   const StoreOptions options_;
@@ -179,8 +221,15 @@ class Store final : public stages::VectorStore {
   std::unique_ptr<Database> database_;
   std::unique_ptr<ThreadPool> preparers_;  // help with the preparation of large writes
   std::unique_ptr<StoreResources> resources_;
+  // Held over the commit of whatever changes names: collections and aliases come and go one at a
+  // time. Taken before any other lock.
+  absl::Mutex names_mutex_;
   mutable absl::Mutex mutex_;
   std::map<Name, std::shared_ptr<StoredCollection>> collections_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::uint32_t, std::shared_ptr<StoredCollection>> numbered_
+      ABSL_GUARDED_BY(mutex_);  // the same, by number
+  Aliases aliases_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::uint32_t, absl::Time> held_ ABSL_GUARDED_BY(mutex_);  // until when, by number
   std::unique_ptr<Sealer> sealer_;
   std::uint32_t next_collection_ ABSL_GUARDED_BY(mutex_) = 1;
 };

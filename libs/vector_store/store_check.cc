@@ -12,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/vector_store/aliases.h"
 #include "libs/vector_store/collection_check.h"
 #include "libs/vector_store/database.h"
 #include "libs/vector_store/records.h"
@@ -42,6 +43,7 @@ class StoreCheck {
       mender_.Report("", Family::kMeta, "", std::string(files.message()), kRestore);
     RAGMESH_RETURN_IF_ERROR(CheckFormat());
     RAGMESH_RETURN_IF_ERROR(CheckCollections(call));
+    RAGMESH_RETURN_IF_ERROR(CheckAliases());
     for (const auto family :
          {Family::kStates, Family::kDocuments, Family::kTexts, Family::kChunks, Family::kIndex,
           Family::kVectors, Family::kTokens, Family::kReplays, Family::kSegments, Family::kRemoved})
@@ -62,7 +64,6 @@ class StoreCheck {
   }
 
   absl::Status CheckCollections(const CallContext& call) {
-    std::set<std::string> names;
     // A collection on its way out is not there, and its records are not orphans.
     const auto dropped = database_.Walk(Family::kMeta, kDroppedPrefix);
     for (; dropped->Valid(); dropped->Next()) {
@@ -75,6 +76,7 @@ class StoreCheck {
     for (; at->Valid(); at->Next()) {
       RAGMESH_ASSIGN_OR_RETURN(const std::uint32_t number, ParseCollectionKey(at->key()));
       numbers_.insert(number);
+      living_.insert(number);
       ++mender_.report().values;
       const auto record = DecodeCollection(at->value());
       if (!record.ok()) {
@@ -83,11 +85,34 @@ class StoreCheck {
         continue;
       }
       const std::string name = absl::StrCat(record->config.id.tenant, "/", record->config.id.name);
-      if (!names.insert(name).second) {
+      if (!names_.insert(name).second) {
         mender_.Report(name, Family::kCollections, at->key(),
                        "another collection has the same name", kRestore);
       }
       RAGMESH_RETURN_IF_ERROR(CollectionCheck(number, *record, &mender_).Run(call));
+    }
+    return at->status();
+  }
+
+  absl::Status CheckAliases() {
+    const auto at = database_.Walk(Family::kMeta, kAliasPrefix);
+    for (; at->Valid(); at->Next()) {
+      ++mender_.report().values;
+      const auto name = ParseAliasKey(at->key());
+      const auto record = DecodeAlias(at->value());
+      std::string problem;
+      if (!name.ok() || !record.ok()) {
+        problem = std::string((name.ok() ? record.status() : name.status()).message());
+      } else if (names_.contains(absl::StrCat(name->first, "/", name->second))) {
+        problem = "a collection has the name of the alias";
+      } else if (!living_.contains(record->collection)) {
+        problem = absl::StrCat("the alias stands for collection ", record->collection,
+                               ", which is not there");
+      }
+      if (problem.empty()) continue;
+      RAGMESH_RETURN_IF_ERROR(
+          mender_.Remove(name.ok() ? absl::StrCat(name->first, "/", name->second) : "",
+                         Family::kMeta, at->key(), at->value(), problem));
     }
     return at->status();
   }
@@ -128,7 +153,9 @@ class StoreCheck {
 
   Database& database_;
   Mender& mender_;
-  std::set<std::uint32_t> numbers_;
+  std::set<std::uint32_t> numbers_;  // also of those on their way out
+  std::set<std::uint32_t> living_;
+  std::set<std::string> names_;  // tenant/name
   std::uint32_t highest_ = 0;
 };
 

@@ -256,6 +256,7 @@ absl::StatusOr<stages::Collection> StoredCollection::Update(
     }
     CollectionRecord record = record_;
     record.config = config;
+    record.config.id = old.id;  // `config` may name an alias
     WriteSet writes;
     writes.Put(Family::kCollections, CollectionKey(number_), Encode(record));
     RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(writes));
@@ -263,6 +264,19 @@ absl::StatusOr<stages::Collection> StoredCollection::Update(
   }
   return Describe();
 }
+
+absl::Status StoredCollection::Rename(const std::string& name, WriteSet also) {
+  absl::MutexLock lock(&mutex_);
+  if (removed_) return NotFound("collection", record_.config.id.name);
+  CollectionRecord record = record_;
+  record.config.id.name = name;
+  also.Put(Family::kCollections, CollectionKey(number_), Encode(record));
+  RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(also));
+  record_ = std::move(record);
+  return absl::OkStatus();
+}
+
+std::uint64_t StoredCollection::sequence() const { return image_->sequence(); }
 
 stages::Collection StoredCollection::Describe() const {
   stages::Collection collection{config(), created_, image_->Stats()};

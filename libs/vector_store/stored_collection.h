@@ -11,6 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -20,6 +21,7 @@
 #include "libs/lexical/analyzer.h"
 #include "libs/linalg/kernels.h"
 #include "libs/stages/vector_store.h"
+#include "libs/vector_store/change_log.h"
 #include "libs/vector_store/database.h"
 #include "libs/vector_store/image.h"
 #include "libs/vector_store/numbers.h"
@@ -51,7 +53,15 @@ struct StoreResources {
   std::uint64_t max_memory_bytes = 0;  // of all images together; 0: unbounded
   std::uint64_t max_collection_memory_bytes = 0;  // of one image; 0: unbounded
   std::atomic<std::uint64_t> memory_bytes{0};
+  // Rises whenever a name comes to stand for another collection. A write carries what it was when
+  // its collection was looked up, and is not done by a later one: see NamesMoved.
+  std::atomic<std::uint64_t> names{0};
 };
+
+// ABORTED / NAMES_MOVED: a name moved while the write waited; it may have to go elsewhere, and
+// nothing of it was done.
+absl::Status NamesMoved();
+bool IsNamesMoved(const absl::Status& status);
 
 // Takes out every record of a collection that was deleted, some thousands a commit, and then the
 // note that says so. Killed half-way, it is done again at the next open.
@@ -67,18 +77,35 @@ class StoredCollection : public Sealable, public std::enable_shared_from_this<St
                                                                 StoreResources* resources);
   ~StoredCollection() override;
 
+  std::uint32_t number() const { return number_; }
+  std::string name() const ABSL_LOCKS_EXCLUDED(mutex_) { return config().id.name; }
+  std::uint64_t sequence() const;  // of the last write that is visible
+  // Keeps its name, whatever name `config` has.
   absl::StatusOr<stages::Collection> Update(const stages::CollectionConfig& config);
+  // Its own name becomes `name`, in one commit with `also`.
+  absl::Status Rename(const std::string& name, WriteSet also) ABSL_LOCKS_EXCLUDED(mutex_);
   stages::Collection Describe() const;
-  // Deleted once it returns, in one commit of a few bytes; the records of its documents follow
-  // before it returns, or at the next open. Every later call answers COLLECTION_NOT_FOUND.
-  absl::Status Remove();
+  // Deleted once it returns, in one commit of a few bytes with `also`; PurgeCollection takes out
+  // the rest. Every later call answers COLLECTION_NOT_FOUND.
+  absl::Status Remove(WriteSet also);
+  // Files of segments of one that was deleted.
+  void RemoveSegments();
+  // Runs `act` with the sequence of the last write, while no write is under way; those that come
+  // wait until it returns. `act` must not write to this collection.
+  absl::Status WhileNobodyWrites(absl::FunctionRef<absl::Status(std::uint64_t)> act,
+                                 const CallContext& call) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<stages::CollectionChanges> ListChanges(std::optional<std::uint64_t> after,
+                                                        const CallContext& call);
 
+  // `names`: StoreResources::names when the collection was looked up. NamesMoved, and `upsert` is
+  // as it was, when that has risen.
   absl::StatusOr<stages::UpsertResult> Write(const std::string& embedder_digest,
-                                             stages::Upsert upsert, const CallContext& call);
+                                             stages::Upsert& upsert, std::uint64_t names,
+                                             const CallContext& call);
   // `idempotency_key` may be empty.
   absl::StatusOr<stages::DeleteResult> Delete(const stages::DeleteSelector& what,
                                               const std::string& idempotency_key,
-                                              const CallContext& call);
+                                              std::uint64_t names, const CallContext& call);
 
   absl::StatusOr<stages::StoredDocument> GetDocument(
       const std::string& document_id, const std::vector<std::string>& principal_labels,
@@ -119,7 +146,6 @@ class StoredCollection : public Sealable, public std::enable_shared_from_this<St
   absl::StatusOr<std::vector<std::shared_ptr<SealedPart>>> OpenSegments() const;
   absl::flat_hash_set<std::uint64_t> SealedChunks() const;
   absl::Status ForgetSegments();
-  void RemoveSegments();
   bool TailIsFull() const;
   std::vector<FixedPart> PartsToSeal() const;
   absl::Status WriteParts(absl::Span<const FixedPart> parts, const ImageView& view,
@@ -153,7 +179,6 @@ class StoredCollection : public Sealable, public std::enable_shared_from_this<St
   absl::Status PlanDocumentRemoval(const ImageView& view, std::uint32_t document,
                                    CollectionState* state, Plan* plan) const;
   absl::Status CheckMemory(const stages::Upsert& upsert) const;
-  absl::Status RemoveRecord() ABSL_LOCKS_EXCLUDED(mutex_);
   void AfterCommit() ABSL_LOCKS_EXCLUDED(mutex_);
   void CountMemory(std::uint64_t bytes);
 
@@ -189,6 +214,7 @@ class StoredCollection : public Sealable, public std::enable_shared_from_this<St
   CollectionRecord record_ ABSL_GUARDED_BY(mutex_);
   bool removed_ ABSL_GUARDED_BY(mutex_) = false;
   Replays replays_ ABSL_GUARDED_BY(mutex_);  // changed by the leader alone
+  ChangeLog changes_;
   WriteQueue queue_;
   mutable Numbers numbers_;
   CollectionState state_;  // the leader's, as are the following

@@ -292,6 +292,10 @@ absl::Status ValidateUpsert(const stages::CollectionConfig& config,
         "Write the document with its first chunks, then the others without the document.");
   }
   if (upsert.document.has_value()) RAGMESH_RETURN_IF_ERROR(CheckDocument(*upsert.document));
+  if (upsert.copied && !upsert.document.has_value())
+    return InvalidField("copied", "is for a write with a document");
+  if (upsert.copied && upsert.document->version == 0)
+    return InvalidField("document.version", "must be at least 1 in a copy");
   const std::string& owner =
       upsert.document.has_value() ? upsert.document->id : upsert.chunks[0].document_id;
   absl::flat_hash_set<absl::string_view> ids;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "libs/base/check.h"
+#include "libs/vector_store/aliases.h"
 #include "libs/vector_store/records.h"
 
 namespace ragmesh::vector_store {
@@ -46,7 +47,7 @@ WriteSet& WriteSet::operator=(WriteSet&& other) noexcept {
 std::size_t WriteSet::BeginPut(Family family, absl::string_view key) {
   only_removes_ =
       only_removes_ && (family == Family::kStates || family == Family::kReplays ||
-                        family == Family::kRemoved || absl::StartsWith(key, kDroppedPrefix));
+                        family == Family::kRemoved || absl::StartsWith(key, kDroppedPrefix) || absl::StartsWith(key, kAliasPrefix));
   ++operations_;
   if (parts_.empty()) parts_.emplace_back();
   std::string& part = parts_.back();

@@ -54,7 +54,7 @@ class WriteSet {
   bool empty() const { return operations_ == 0; }
   std::uint64_t bytes() const;  // of keys and values, and a little more
   // Whether it is no more than a delete writes: removals, the state, its idempotency key, what has
-  // gone from segments, that a collection goes.
+  // gone from segments, that a collection goes, which alias had it.
   bool only_removes() const { return only_removes_; }
 
   // Calls one of the two for each change, in order.

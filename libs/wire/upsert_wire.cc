@@ -20,6 +20,7 @@ absl::Status ToProto(const stages::CollectionId& id, const std::string& embedder
   ToProto(id, message.mutable_collection());
   message.set_embedder_digest(embedder_digest);
   message.set_idempotency_key(upsert.idempotency_key);
+  message.set_copied(upsert.copied);
   std::size_t bytes = 0;
   if (upsert.document.has_value()) {
     ToProto(*upsert.document, message.mutable_document());
@@ -51,6 +52,7 @@ absl::StatusOr<bool> UpsertReader::Add(const store::UpsertRequest& in) {
     RAGMESH_RETURN_IF_ERROR(
         CheckIdempotencyKey(in.idempotency_key(), Field(root, "idempotency_key")));
     pending_.upsert.idempotency_key = in.idempotency_key();
+    pending_.upsert.copied = in.copied();
   } else if (in.has_document()) {
     return Field(root, "document").Invalid("came after the first message of its upsert");
   }

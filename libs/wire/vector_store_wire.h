@@ -36,6 +36,12 @@ absl::StatusOr<stages::StoredDocument> FromProto(const store::Document& document
 void ToProto(const stages::StoredChunk& chunk, store::StoredChunk* out);
 absl::StatusOr<stages::StoredChunk> FromProto(const store::StoredChunk& chunk, const Field& field);
 
+void ToProto(const stages::Alias& alias, store::Alias* out);
+absl::StatusOr<stages::Alias> FromProto(const store::Alias& alias, const Field& field);
+void ToProto(const stages::AliasChange& change, store::SetAliasRequest* out);
+absl::StatusOr<stages::AliasChange> FromProto(const store::SetAliasRequest& request,
+                                              const Field& field);
+
 // The messages of one upsert, each of a few MiB, the last with `commit`.
 absl::Status ToProto(const stages::CollectionId& id, const std::string& embedder_digest,
                      const stages::Upsert& upsert,

@@ -80,6 +80,8 @@ pipeline::GatewayOptions GatewayConfig::Options() const {
   options.ingest.spool.total_bytes = static_cast<std::uint64_t>(max_spool_bytes);
   options.ingest.document.backoff.total = ingest_patience;
   options.ingest.document.keep_tokens = DetailOf(keep_tokens);
+  options.ingest.change.copy.backoff.total = ingest_patience;
+  options.ingest.change.copy.keep_tokens = DetailOf(keep_tokens);
   options.search.use_tokens = keep_tokens != "none";
   options.search.rerank_candidates = static_cast<std::uint32_t>(rerank_candidates);
   options.ask.top_k = static_cast<std::uint32_t>(passages);
@@ -117,6 +119,9 @@ void PeerConfig::Declare(flags::FlagSet& flags) {
   flags.String("loader", &loader, "Address of the loader.");
   flags.String("splitter", &splitter, "Address of the splitter.");
   flags.String("embedder", &embedder, "Address of the embedder.");
+  flags.String("next_embedder", &next_embedder,
+               "Address of a second embedder, with the model that collections are to change to, or "
+               "have changed to; empty: none.");
   flags.String("vector_store", &vector_store, "Address of the vector store.");
   flags.String("reranker", &reranker, "Address of the reranker.");
   flags.String("generator", &generator, "Address of the generator.");

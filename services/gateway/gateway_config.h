@@ -52,6 +52,7 @@ struct PeerConfig {
   std::string loader = "127.0.0.1:7701";
   std::string splitter = "127.0.0.1:7702";
   std::string embedder = "127.0.0.1:7703";
+  std::string next_embedder;  // of the model that collections are changing to; empty: none
   std::string vector_store = "127.0.0.1:7704";
   std::string reranker = "127.0.0.1:7705";
   std::string generator = "127.0.0.1:7706";

@@ -342,6 +342,10 @@ void ToProto(const journal::JobRecord& job, gateway_v1::Job* out) {
   out->set_chunks_done(job.chunks_done);
   out->set_chunks_reused(job.chunks_reused);
   if (!job.error.ok()) Put(job.error, out->mutable_error());
+  if (!job.change.has_value()) return;
+  out->mutable_model_change()->set_embedder_model(job.change->embedder_model);
+  out->mutable_model_change()->set_embedder_digest(job.change->embedder_digest);
+  out->mutable_model_change()->set_chunks_truncated(job.change->chunks_truncated);
 }
 
 void ToProto(const journal::DocumentRecord& document, gateway_v1::JobDocument* out) {

@@ -74,6 +74,10 @@ RAGMESH_GATEWAY_METHOD(GetCollection)
 RAGMESH_ASSIGN_OR_RETURN(const auto collection,
                          gateway_.GetCollection(caller, request->collection(), call));
 ToProto(collection, response->mutable_collection());
+RAGMESH_ASSIGN_OR_RETURN(const auto previous,
+                         gateway_.PreviousModel(caller, request->collection(), call));
+response->set_can_roll_back(previous.has_value());
+if (previous.has_value()) response->set_previous_embedder_model(previous->config.embedder_model);
 RAGMESH_GATEWAY_END
 
 RAGMESH_GATEWAY_METHOD(UpdateCollection)
@@ -84,6 +88,24 @@ RAGMESH_GATEWAY_END
 
 RAGMESH_GATEWAY_METHOD(DeleteCollection)
 RAGMESH_RETURN_IF_ERROR(gateway_.DeleteCollection(caller, request->collection(), call));
+RAGMESH_GATEWAY_END
+
+RAGMESH_GATEWAY_METHOD(ChangeModel)
+RAGMESH_ASSIGN_OR_RETURN(const auto job, gateway_.ChangeModel(caller, request->collection(),
+                                                              request->embedder(), call));
+ToProto(job, response->mutable_job());
+RAGMESH_GATEWAY_END
+
+RAGMESH_GATEWAY_METHOD(RollBackModel)
+RAGMESH_ASSIGN_OR_RETURN(const auto job,
+                         gateway_.RollBackModel(caller, request->collection(), call));
+ToProto(job, response->mutable_job());
+RAGMESH_GATEWAY_END
+
+RAGMESH_GATEWAY_METHOD(FinishModelChange)
+RAGMESH_ASSIGN_OR_RETURN(const auto deleted,
+                         gateway_.FinishModelChange(caller, request->collection(), call));
+*response->mutable_deleted() = {deleted.begin(), deleted.end()};
 RAGMESH_GATEWAY_END
 
 RAGMESH_GATEWAY_METHOD(ListDocuments)
@@ -163,13 +185,15 @@ RAGMESH_GATEWAY_END
 RAGMESH_GATEWAY_METHOD(Embed)
 std::vector<std::string> texts(request->texts().begin(), request->texts().end());
 RAGMESH_ASSIGN_OR_RETURN(const auto result,
-                         gateway_.Embed(std::move(texts), request->query(), call));
+                         gateway_.Embed(caller, request->collection(), std::move(texts),
+                                        request->query(), call));
 for (const stages::Embedding& embedding : result.embeddings) {
   response->add_embeddings()->mutable_values()->Add(embedding.values.begin(),
                                                     embedding.values.end());
 }
 response->set_model(result.model);
 response->set_prompt_tokens(result.prompt_tokens);
+response->set_embedder_digest(result.digest);
 RAGMESH_GATEWAY_END
 
 RAGMESH_GATEWAY_METHOD(GetStatus)

@@ -25,6 +25,9 @@ class GatewayService final : public gateway::v1::GatewayService::CallbackService
   RAGMESH_GATEWAY_UNARY(GetCollection);
   RAGMESH_GATEWAY_UNARY(UpdateCollection);
   RAGMESH_GATEWAY_UNARY(DeleteCollection);
+  RAGMESH_GATEWAY_UNARY(ChangeModel);
+  RAGMESH_GATEWAY_UNARY(RollBackModel);
+  RAGMESH_GATEWAY_UNARY(FinishModelChange);
   RAGMESH_GATEWAY_UNARY(ListDocuments);
   RAGMESH_GATEWAY_UNARY(GetDocument);
   RAGMESH_GATEWAY_UNARY(ListChunks);

@@ -17,6 +17,7 @@ struct Peers {
   std::unique_ptr<stages::Loader> loader;
   std::unique_ptr<stages::Splitter> splitter;
   std::unique_ptr<stages::Embedder> embedder;
+  std::unique_ptr<stages::Embedder> next_embedder;  // may be null
   std::unique_ptr<stages::VectorStore> vector_store;
   std::unique_ptr<stages::Reranker> reranker;
   std::unique_ptr<stages::Generator> generator;
@@ -27,6 +28,10 @@ struct Peers {
     RAGMESH_ASSIGN_OR_RETURN(peers.loader, clients::ConnectLoader({config.loader, tls}));
     RAGMESH_ASSIGN_OR_RETURN(peers.splitter, clients::ConnectSplitter({config.splitter, tls}));
     RAGMESH_ASSIGN_OR_RETURN(peers.embedder, clients::ConnectEmbedder({config.embedder, tls}));
+    if (!config.next_embedder.empty()) {
+      RAGMESH_ASSIGN_OR_RETURN(peers.next_embedder,
+                               clients::ConnectEmbedder({config.next_embedder, tls}));
+    }
     RAGMESH_ASSIGN_OR_RETURN(peers.vector_store,
                              clients::ConnectVectorStore({config.vector_store, tls}));
     RAGMESH_ASSIGN_OR_RETURN(peers.reranker, clients::ConnectReranker({config.reranker, tls}));
@@ -61,13 +66,15 @@ int main(int argc, char** argv) {
   services::StageHost host("gateway", "ragmesh.gateway.v1.GatewayService", server, flags.Values());
   const auto peers = Peers::Connect(peer_config);
   if (!peers.ok()) return Refuse(peers.status());
-  const services::GatewayStages stages{{*peers->loader, *peers->splitter, *peers->embedder,
-                                        *peers->vector_store, *peers->reranker, *peers->generator},
-                                       {{"loader", peer_config.loader},
-                                        {"splitter", peer_config.splitter},
-                                        {"embedder", peer_config.embedder},
-                                        {"vector-store", peer_config.vector_store},
-                                        {"reranker", peer_config.reranker},
-                                        {"generator", peer_config.generator}}};
+  const services::GatewayStages stages{
+      {*peers->loader, *peers->splitter, *peers->embedder, *peers->vector_store, *peers->reranker,
+       *peers->generator, peers->next_embedder.get()},
+      {{"loader", peer_config.loader},
+       {"splitter", peer_config.splitter},
+       {"embedder", peer_config.embedder},
+       {"next-embedder", peer_config.next_embedder},
+       {"vector-store", peer_config.vector_store},
+       {"reranker", peer_config.reranker},
+       {"generator", peer_config.generator}}};
   return services::RunGateway(config, server, stages, host, nullptr);
 }

@@ -1,4 +1,4 @@
-// ragmesh collections list|create|show|delete|tune.
+// ragmesh collections list|create|show|delete|tune|change-model|rollback|finish.
 #include <cstdio>
 #include <string>
 
@@ -7,6 +7,7 @@
 #include "services/ragmesh/exit_status.h"
 #include "services/ragmesh/gateway_connection.h"
 #include "services/ragmesh/json_output.h"
+#include "services/ragmesh/model_changes.h"
 #include "services/ragmesh/terminal.h"
 
 namespace ragmesh::cli {
@@ -41,6 +42,7 @@ class CollectionsCommand final : public Command {
     remove.Bool("yes", &yes_, "Do it; without this flag nothing is deleted.");
     connection_.Declare(remove);
     tuning_.Declare(flags, &name_, &connection_);
+    changes_.Declare(flags, &name_, &connection_);
   }
 
   int Run(const std::string& chosen) override {
@@ -52,6 +54,7 @@ class CollectionsCommand final : public Command {
     if (chosen == "collections show") status = ShowOne(**gateway);
     if (chosen == "collections delete") status = Delete(**gateway);
     if (chosen == "collections tune") status = tuning_.Run(**gateway, name_, connection_);
+    if (changes_.Takes(chosen)) status = changes_.Run(chosen, **gateway, name_, connection_);
     return status.ok() ? kOk : Fail(status, connection_.json);
   }
 
@@ -103,7 +106,17 @@ class CollectionsCommand final : public Command {
     const auto context = gateway.NewContext();
     const absl::Status status =
         gateway.ToStatus(gateway.stub().GetCollection(context.get(), request, &response));
-    if (status.ok()) connection_.json ? PrintJson(response) : Print(response.collection());
+    if (!status.ok()) return status;
+    if (connection_.json) {
+      PrintJson(response);
+      return status;
+    }
+    Print(response.collection());
+    if (response.can_roll_back()) {
+      const std::string& model = response.previous_embedder_model();
+      std::printf("Kept to go back to: %s (ragmesh collections rollback, or finish)\n",
+                  model.empty() ? "lexical only" : model.c_str());
+    }
     return status;
   }
 
@@ -133,6 +146,7 @@ class CollectionsCommand final : public Command {
   std::string name_, description_, language_ = "en";
   bool lexical_only_ = false, yes_ = false;
   CollectionTuning tuning_;
+  ModelChanges changes_;
   ConnectionOptions connection_;
 };
 

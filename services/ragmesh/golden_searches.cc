@@ -24,6 +24,7 @@ absl::Status GoldenSearches::Embed(absl::FunctionRef<void(std::size_t)> on_done)
   for (std::size_t begin = 0; hybrid() && begin < questions_.size(); begin += kEmbedBatch) {
     v1::EmbedRequest request;
     request.set_query(true);
+    request.set_collection(collection_.name());
     const std::size_t end = std::min(begin + kEmbedBatch, questions_.size());
     for (std::size_t i = begin; i < end; ++i) request.add_texts(questions_[i].question);
     v1::EmbedResponse response;

@@ -18,6 +18,9 @@ void LocalStagesConfig::Declare(flags::FlagSet& flags) {
   loader.Declare(flags);
   splitter.Declare(flags);
   embedder.Declare(flags);
+  flags.String("next_embedder_model", &next_embedder_model,
+               "Catalogue name of a second encoder, which collections are to change to, or have "
+               "changed to; empty: none.");
   vector_store.DeclareTuning(flags);
   reranker.Declare(flags);
   generator.Declare(flags);
@@ -55,6 +58,12 @@ absl::Status LocalStages::Load(metrics::Registry& registry, const CallContext& c
          services::MakeReranker(config_.reranker, config_.models, config_.kernel, compute_, threads,
                                 embedder.ok() ? (*embedder)->encoder() : nullptr, registry, call));
   settle(embedder_, std::move(embedder));
+  if (!config_.next_embedder_model.empty()) {
+    services::EmbedderConfig next = config_.embedder;
+    next.model = config_.next_embedder_model;
+    settle(next_embedder_,
+           services::MakeEmbedder(next, config_.models, config_.kernel, compute_, threads, call));
+  }
   settle(loader_, services::MakeLoader(config_.loader, config_.models, call));
   // Last: a model server may keep it waiting.
   auto generator = services::MakeGenerator(config_.generator, config_.models, config_.kernel,

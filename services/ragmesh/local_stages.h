@@ -26,6 +26,7 @@ struct LocalStagesConfig {
   services::LoaderConfig loader;
   services::SplitterConfig splitter;
   services::EmbedderConfig embedder;
+  std::string next_embedder_model;  // empty: there is no next one
   services::VectorStoreConfig vector_store;
   services::RerankerConfig reranker;
   services::GeneratorConfig generator;
@@ -51,7 +52,13 @@ class LocalStages {
   absl::Status Load(metrics::Registry& registry, const CallContext& call);
 
   pipeline::Stages stages() {
-    return {loader_, splitter_, embedder_, *vector_store_, reranker_, generator_};
+    return {loader_,
+            splitter_,
+            embedder_,
+            *vector_store_,
+            reranker_,
+            generator_,
+            config_.next_embedder_model.empty() ? nullptr : &next_embedder_};
   }
 
  private:
@@ -62,6 +69,7 @@ class LocalStages {
   SlotLoader loader_{"loader"};
   SlotSplitter splitter_{"splitter"};
   SlotEmbedder embedder_{"embedder"};
+  SlotEmbedder next_embedder_{"next-embedder"};
   SlotReranker reranker_{"reranker"};
   SlotGenerator generator_{"generator"};
   std::shared_ptr<stages::VectorStore> vector_store_;

@@ -298,6 +298,74 @@ grpc::ServerUnaryReactor* VectorStoreService::Search(grpc::CallbackServerContext
       });
 }
 
+grpc::ServerUnaryReactor* VectorStoreService::SetAlias(grpc::CallbackServerContext* context,
+                                                       const v1::SetAliasRequest* request,
+                                                       v1::SetAliasResponse* response) {
+  return rpc::RunUnary(
+      runtime_, "SetAlias", context, [=, this](const CallContext& call) -> absl::Status {
+        RAGMESH_ASSIGN_OR_RETURN(const auto store, slot_.Get());
+        RAGMESH_ASSIGN_OR_RETURN(const stages::AliasChange change,
+                                 wire::FromProto(*request, wire::Field()));
+        RAGMESH_ASSIGN_OR_RETURN(const stages::Alias alias, store->SetAlias(change, call));
+        wire::ToProto(alias, response->mutable_alias());
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* VectorStoreService::ListAliases(grpc::CallbackServerContext* context,
+                                                          const v1::ListAliasesRequest* request,
+                                                          v1::ListAliasesResponse* response) {
+  return rpc::RunUnary(
+      runtime_, "ListAliases", context, [=, this](const CallContext& call) -> absl::Status {
+        const wire::Field root;
+        RAGMESH_ASSIGN_OR_RETURN(const auto store, slot_.Get());
+        const std::string tenant = request->tenant().empty() ? "default" : request->tenant();
+        RAGMESH_RETURN_IF_ERROR(
+            wire::CheckName(tenant, /*underscore=*/false, wire::Field(root, "tenant")));
+        RAGMESH_ASSIGN_OR_RETURN(const auto aliases, store->ListAliases(tenant, call));
+        for (const stages::Alias& alias : aliases) wire::ToProto(alias, response->add_aliases());
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* VectorStoreService::DeleteAlias(grpc::CallbackServerContext* context,
+                                                          const v1::DeleteAliasRequest* request,
+                                                          v1::DeleteAliasResponse* response) {
+  return rpc::RunUnary(
+      runtime_, "DeleteAlias", context, [=, this](const CallContext& call) -> absl::Status {
+        const wire::Field root;
+        (void)response;  // has no fields
+        RAGMESH_ASSIGN_OR_RETURN(const auto store, slot_.Get());
+        RAGMESH_ASSIGN_OR_RETURN(
+            const stages::CollectionId alias,
+            wire::FromProto(request->has_alias(), request->alias(), wire::Field(root, "alias")));
+        RAGMESH_RETURN_IF_ERROR(wire::CheckName(request->expected_collection(),
+                                                /*underscore=*/true,
+                                                wire::Field(root, "expected_collection")));
+        return store->DeleteAlias(alias, request->expected_collection(), call);
+      });
+}
+
+grpc::ServerUnaryReactor* VectorStoreService::ListChanges(grpc::CallbackServerContext* context,
+                                                          const v1::ListChangesRequest* request,
+                                                          v1::ListChangesResponse* response) {
+  return rpc::RunUnary(
+      runtime_, "ListChanges", context, [=, this](const CallContext& call) -> absl::Status {
+        RAGMESH_ASSIGN_OR_RETURN(const auto store, slot_.Get());
+        RAGMESH_ASSIGN_OR_RETURN(const stages::CollectionId id, CollectionOf(*request));
+        std::optional<std::uint64_t> after;
+        if (request->has_after_sequence()) after = request->after_sequence();
+        // Seconds beyond the store's limit are refused there, negative ones hold nothing.
+        const absl::Duration hold = absl::Seconds(request->hold_writes().seconds()) +
+                                    absl::Nanoseconds(request->hold_writes().nanos());
+        RAGMESH_ASSIGN_OR_RETURN(const auto changes, store->ListChanges(id, after, hold, call));
+        response->set_sequence(changes.sequence);
+        *response->mutable_document_ids() = {changes.document_ids.begin(),
+                                             changes.document_ids.end()};
+        return absl::OkStatus();
+      });
+}
+
 grpc::ServerUnaryReactor* VectorStoreService::Info(grpc::CallbackServerContext* context,
                                                    const v1::InfoRequest*,
                                                    v1::InfoResponse* response) {

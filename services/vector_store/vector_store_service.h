@@ -57,6 +57,18 @@ class VectorStoreService final : public vector_store::v1::VectorStoreService::Ca
   grpc::ServerUnaryReactor* Search(grpc::CallbackServerContext* context,
                                    const vector_store::v1::SearchRequest* request,
                                    vector_store::v1::SearchResponse* response) override;
+  grpc::ServerUnaryReactor* SetAlias(grpc::CallbackServerContext* context,
+                                     const vector_store::v1::SetAliasRequest* request,
+                                     vector_store::v1::SetAliasResponse* response) override;
+  grpc::ServerUnaryReactor* ListAliases(grpc::CallbackServerContext* context,
+                                        const vector_store::v1::ListAliasesRequest* request,
+                                        vector_store::v1::ListAliasesResponse* response) override;
+  grpc::ServerUnaryReactor* DeleteAlias(grpc::CallbackServerContext* context,
+                                        const vector_store::v1::DeleteAliasRequest* request,
+                                        vector_store::v1::DeleteAliasResponse* response) override;
+  grpc::ServerUnaryReactor* ListChanges(grpc::CallbackServerContext* context,
+                                        const vector_store::v1::ListChangesRequest* request,
+                                        vector_store::v1::ListChangesResponse* response) override;
   grpc::ServerUnaryReactor* Info(grpc::CallbackServerContext* context,
                                  const vector_store::v1::InfoRequest* request,
                                  vector_store::v1::InfoResponse* response) override;

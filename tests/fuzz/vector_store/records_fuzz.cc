@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/string_view.h"
 #include "libs/base/check.h"
+#include "libs/vector_store/aliases.h"
 #include "libs/vector_store/binary_codec.h"
 #include "libs/vector_store/page_token.h"
 #include "libs/vector_store/records.h"
@@ -18,7 +19,7 @@ namespace {
 constexpr RecordKind kKinds[] = {
     RecordKind::kCollection, RecordKind::kState,  RecordKind::kDocument, RecordKind::kChunk,
     RecordKind::kIndexEntry, RecordKind::kVector, RecordKind::kCounter,  RecordKind::kPageToken,
-    RecordKind::kTokens,     RecordKind::kReplay};
+    RecordKind::kTokens,     RecordKind::kReplay, RecordKind::kAlias};
 constexpr std::size_t kChoices = std::size(kKinds);
 
 template <typename Decode, typename Encode>
@@ -64,6 +65,10 @@ void Try(std::uint8_t choice, absl::string_view value) {
       break;
     case 9:
       RoundTrip(value, DecodeReplay, [](const ReplayRecord& r) { return Encode(r); });
+      break;
+    case 10:
+      RoundTrip(value, DecodeAlias, [](const AliasRecord& r) { return Encode(r); });
+      (void)ParseAliasKey(value);
       break;
     default:
       for (const Listing listing : {Listing::kDocuments, Listing::kChunks}) {

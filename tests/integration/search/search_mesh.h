@@ -42,6 +42,9 @@ inline std::vector<std::string> MethodsOfBoth() {
 class SearchMesh : public ::testing::Test {
  protected:
   void SetUp() override {
+    next_embedder_.name = "next";
+    next_embedder_.digest = std::string(64, 'b');
+    next_embedder_.dimension = 96;
     auto store = vector_store::Store::Open({.path = (folder_.path() / "store").string()});
     ASSERT_TRUE(store.ok()) << store.status();
     slot_.Fill(std::shared_ptr<stages::VectorStore>(*std::move(store)));
@@ -51,7 +54,7 @@ class SearchMesh : public ::testing::Test {
     store_ = *std::move(client);
     stages_ = std::make_unique<pipeline::Stages>(
         pipeline::Stages{fakes_.loader, fakes_.splitter, fakes_.embedder, *store_, fakes_.reranker,
-                         fakes_.generator});
+                         fakes_.generator, &next_embedder_});
     pipeline::GatewayOptions options;
     options.ingest.data_folder = folder_.path() / "gateway";
     auto gateway = pipeline::Gateway::Create(*stages_, options, observer_);
@@ -115,6 +118,7 @@ class SearchMesh : public ::testing::Test {
 
   const testing::TempDir folder_;
   pipeline::FakeMesh fakes_;
+  testing::FakeEmbedder next_embedder_;  // no collection is bound to it unless a test changes that
   ThreadPool workers_{"workers", 8, 64};
   log::Logger log_{{.stage = "gateway", .level = log::Level::kError}};
   metrics::Registry metrics_;

@@ -40,8 +40,8 @@ class IngestTest : public ::testing::Test {
   void TearDown() override { Stop(); }
 
   void Start() {
-    identity_ = std::make_unique<EmbedderIdentity>(mesh_.embedder);
-    auto ingest = Ingest::Create(mesh_.stages, *identity_, options_, Observer::None());
+    embedders_ = std::make_unique<Embedders>(mesh_.embedder);
+    auto ingest = Ingest::Create(mesh_.stages, *embedders_, options_, Observer::None());
     ASSERT_TRUE(ingest.ok()) << ingest.status();
     ingest_ = *std::move(ingest);
   }
@@ -94,10 +94,10 @@ class IngestTest : public ::testing::Test {
   auto CleanDump(const std::vector<IngestSource>& sources) {
     FakeMesh mesh;
     mesh.MakeCollection();
-    EmbedderIdentity identity(mesh.embedder);
+    Embedders embedders(mesh.embedder);
     Ingest::Options options = options_;
     options.data_folder = folder_.path() / "clean";
-    auto ingest = *Ingest::Create(mesh.stages, identity, options, Observer::None());
+    auto ingest = *Ingest::Create(mesh.stages, embedders, options, Observer::None());
     NewJob job;
     job.collection = "manuals";
     job.sources = sources;
@@ -117,7 +117,7 @@ class IngestTest : public ::testing::Test {
   const testing::TempDir folder_;
   fs::path root_;
   FakeMesh mesh_;
-  std::unique_ptr<EmbedderIdentity> identity_;
+  std::unique_ptr<Embedders> embedders_;
   Ingest::Options options_;
   std::unique_ptr<Ingest> ingest_;
   const Caller caller_;
