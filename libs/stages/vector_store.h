@@ -20,6 +20,7 @@
 #include "libs/stages/reranker.h"
 #include "libs/stages/search_options.h"
 #include "libs/stages/stage_info.h"
+#include "libs/stages/store_admin.h"
 
 namespace ragmesh::stages {
 
@@ -51,6 +52,9 @@ struct CollectionConfig {
   double bm25_k1 = 1.2;
   double bm25_b = 0.75;
   FieldWeights lexical_weights = {1, 1, 1};
+  // For which documents are kept that name no time of their own, from their last write on; 0: for
+  // ever. A change counts for what is written from then on.
+  absl::Duration retention = absl::ZeroDuration();
 };
 
 struct CollectionStats {
@@ -81,6 +85,8 @@ struct StoredDocument {
   std::vector<std::string>
       acl_labels;      // who may see it; a document without labels is seen by nobody
   absl::Time updated;  // set by the store
+  // From then on it goes, with its chunks; unset: the collection's retention decides.
+  std::optional<absl::Time> expires = std::nullopt;
 };
 
 struct StoredChunk {
@@ -306,6 +312,10 @@ class VectorStore {
                                               const CallContext& call) = 0;
 
   virtual absl::StatusOr<StageInfo> Info(const CallContext& call) = 0;
+
+  // Snapshots and archives, when the store has its own; null: whoever runs it has other means.
+  // Lives as long as the store.
+  virtual StoreAdmin* admin() { return nullptr; }
 };
 
 // Sees every label; only for the gateway's own bookkeeping, never for a user's request.

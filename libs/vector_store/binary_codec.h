@@ -80,6 +80,8 @@ enum class RecordKind : std::uint8_t {
   kTokens = 'W',
   kReplay = 'R',
   kPageToken = 'P',
+  kArchiveHead = 'A',
+  kArchiveEntry = 'L',
 };
 
 // kind, version, payload, CRC-32 of all before it.

@@ -13,6 +13,7 @@
 #include "libs/base/sha256.h"
 #include "libs/base/status_macros.h"
 #include "libs/concurrency/for_each_part.h"
+#include "libs/vector_store/due_documents.h"
 #include "libs/vector_store/indexed_text.h"
 #include "libs/vector_store/stored_collection.h"
 #include "libs/vector_store/validation.h"
@@ -39,6 +40,9 @@ struct StoredCollection::PendingWrite {
   // One of the two.
   stages::Upsert* upsert = nullptr;
   const stages::DeleteSelector* selector = nullptr;
+
+  // With a selector of documents by id: those of these numbers, and none that took their ids since.
+  const absl::flat_hash_set<std::uint64_t>* only = nullptr;
 
   const CallContext* call = nullptr;
   std::string idempotency_key;          // empty: the write may be done again
@@ -351,6 +355,9 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const Image&
     stages::StoredDocument& document = record.document;
     document.text.clear();
     document.updated = resources_->clock->Now();
+    if (const absl::Duration retention = config().retention;
+        !document.expires.has_value() && retention > absl::ZeroDuration())
+      document.expires = document.updated + retention;
     document.version = 1;
     if (existing.has_value()) {
       const ImageDocument& old = view.documents[*existing];
@@ -366,6 +373,10 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const Image&
     const std::string key = ItemKey(number_, document_number);
     plan.writes.Put(Family::kDocuments, key, Encode(record));
     plan.writes.Put(Family::kTexts, key, EncodeText(upsert.document->text));
+    if (record.document.expires.has_value()) {
+      plan.writes.Put(Family::kMeta, ExpiryKey(number_, *record.document.expires, document_number),
+                      EncodeCounter(document_number));
+    }
     plan.change.document = std::move(record);
     plan.change.document_number = document_number;
   } else {
@@ -431,7 +442,10 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanDelete(const Image&
     }
   } else if (const auto* ids = std::get_if<stages::DocumentIds>(write->selector)) {
     for (const std::string& id : ids->ids) {
-      if (const auto index = image.FindDocument(id); index.has_value()) documents.insert(*index);
+      const auto index = image.FindDocument(id);
+      if (index.has_value() &&
+          (write->only == nullptr || write->only->contains(view.documents[*index].number)))
+        documents.insert(*index);
     }
   } else {
     const auto& filter = std::get<stages::Filter>(*write->selector);
@@ -457,6 +471,29 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanDelete(const Image&
   *state->chunks -= slots.size();
   write->deleted = {documents.size(), slots.size(), state->sequence};
   return plan;
+}
+
+// Here because it is a write like any other, which others may come before: a document that was
+// written anew meanwhile has another number, and stays.
+absl::StatusOr<std::uint64_t> StoredCollection::Expire(absl::Time now, const CallContext& call) {
+  std::uint64_t gone = 0;
+  while (true) {
+    RAGMESH_RETURN_IF_ERROR(call.Check());
+    RAGMESH_ASSIGN_OR_RETURN(const DueDocuments due, FindDue(*resources_->database, number_, now));
+    if (due.keys.empty()) return gone;
+    if (!due.ids.ids.empty()) {
+      const stages::DeleteSelector what = due.ids;
+      PendingWrite write;
+      write.selector = &what;
+      write.only = &due.numbers;
+      write.call = &call;
+      RAGMESH_RETURN_IF_ERROR(Submit(&write));
+      gone += write.deleted.documents;
+    }
+    WriteSet done;
+    for (const std::string& key : due.keys) done.Delete(Family::kMeta, key);
+    RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(done));
+  }
 }
 
 void StoredCollection::AfterCommit(const std::shared_ptr<Image>& image) {

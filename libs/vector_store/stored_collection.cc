@@ -36,6 +36,10 @@ absl::Status PurgeCollection(Database* database, std::uint32_t number) {
     if (!writes.empty()) RAGMESH_RETURN_IF_ERROR(database->Commit(writes));
   }
   WriteSet done;
+  const auto expiries = database->Walk(Family::kMeta, ExpiryPrefix(number));
+  for (; expiries->Valid(); expiries->Next()) done.Delete(Family::kMeta, expiries->key());
+  RAGMESH_RETURN_IF_ERROR(expiries->status());
+  done.Delete(Family::kStates, CollectionKey(number));  // of an import that did not come to its end
   done.Delete(Family::kMeta, DroppedKey(number));
   return database->Commit(done);
 }

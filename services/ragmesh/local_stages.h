@@ -54,6 +54,8 @@ class LocalStages {
     return {loader_, splitter_, embedder_, *vector_store_, reranker_, generator_};
   }
 
+  std::shared_ptr<stages::VectorStore> vector_store() const { return vector_store_; }
+
  private:
   explicit LocalStages(const LocalStagesConfig& config);
 
