@@ -30,7 +30,7 @@ absl::StatusOr<std::vector<stages::StoredChunk>> ChunksFrom(const Repeated& in) 
   return chunks;
 }
 
-class VectorStoreClient final : public stages::VectorStore {
+class VectorStoreClient final : public stages::VectorStore, public stages::StoreAdmin {
  public:
   using Service = v1::VectorStoreService;
   explicit VectorStoreClient(StageConnection<Service> connection)
@@ -274,6 +274,73 @@ class VectorStoreClient final : public stages::VectorStore {
                                                       call, request, &Service::Stub::ListChanges));
     return stages::CollectionChanges{
         response.sequence(), {response.document_ids().begin(), response.document_ids().end()}};
+  }
+
+  stages::StoreAdmin* admin() override { return this; }
+
+  absl::StatusOr<stages::StoreSnapshot> CreateSnapshot(const std::string& name,
+                                                       const CallContext& call) override {
+    v1::CreateSnapshotRequest request;
+    request.set_name(name);
+    RAGMESH_ASSIGN_OR_RETURN(
+        const auto response,
+        Call<v1::CreateSnapshotResponse>(call, request, &Service::Stub::CreateSnapshot));
+    return wire::FromProto(response.snapshot());
+  }
+
+  absl::StatusOr<std::vector<stages::StoreSnapshot>> ListSnapshots(
+      const CallContext& call) override {
+    RAGMESH_ASSIGN_OR_RETURN(const auto response,
+                             Call<v1::ListSnapshotsResponse>(call, v1::ListSnapshotsRequest(),
+                                                             &Service::Stub::ListSnapshots));
+    std::vector<stages::StoreSnapshot> snapshots;
+    for (const auto& in : response.snapshots()) snapshots.push_back(wire::FromProto(in));
+    return snapshots;
+  }
+
+  absl::Status ExportCollection(const stages::CollectionId& id, stages::ArchiveSink sink,
+                                const CallContext& call) override {
+    rpc::ClientCall client(call, connection_.channel);
+    RAGMESH_RETURN_IF_ERROR(client.Check());
+    v1::ExportCollectionRequest request;
+    wire::ToProto(id, request.mutable_collection());
+    const auto stream = connection_.stub->ExportCollection(client.context(), request);
+    v1::ExportCollectionResponse response;
+    absl::Status taken;
+    while (taken.ok() && stream->Read(&response)) {
+      const std::string& data = response.data();
+      taken = sink({{data.data(), data.size()}, response.done(), response.total()});
+    }
+    if (!taken.ok()) client.context()->TryCancel();
+    const absl::Status finished = client.Finish(stream->Finish());
+    return taken.ok() ? finished : taken;
+  }
+
+  absl::StatusOr<stages::Collection> ImportCollection(const stages::CollectionId& id,
+                                                      const std::string& manifest_sha256,
+                                                      stages::ArchiveSource source,
+                                                      const CallContext& call) override {
+    rpc::ClientCall client(call, connection_.channel);
+    RAGMESH_RETURN_IF_ERROR(client.Check());
+    v1::ImportCollectionResponse response;
+    const auto stream = connection_.stub->ImportCollection(client.context(), &response);
+    v1::ImportCollectionRequest message;
+    wire::ToProto(id, message.mutable_header()->mutable_collection());
+    message.mutable_header()->set_manifest_sha256(manifest_sha256);
+    absl::Status given;
+    // A failed write means that the server has made up its mind; its status says why.
+    while (stream->Write(message)) {
+      auto next = source();
+      given = next.status();
+      if (!given.ok()) client.context()->TryCancel();
+      if (!given.ok() || next->empty()) break;
+      message.set_data(*std::move(next));
+    }
+    stream->WritesDone();
+    const absl::Status finished = client.Finish(stream->Finish());
+    RAGMESH_RETURN_IF_ERROR(given);
+    RAGMESH_RETURN_IF_ERROR(finished);
+    return wire::FromProto(response.collection(), wire::Field());
   }
 
   absl::StatusOr<stages::StageInfo> Info(const CallContext& call) override {

@@ -72,6 +72,7 @@ absl::StatusOr<stages::Collection> Gateway::CreateCollection(const Caller& calle
   if (!collection.language.empty()) config.language = collection.language;
   if (collection.fusion.has_value()) config.fusion = *collection.fusion;
   if (collection.rerank.has_value()) config.rerank = *collection.rerank;
+  config.retention = collection.retention;
   if (!collection.lexical_only) {
     const auto embedder = embedders_.First(ShareOf(call, 0.5));
     RAGMESH_RETURN_IF_ERROR(call.Check());
@@ -141,6 +142,7 @@ absl::StatusOr<stages::Collection> Gateway::UpdateCollection(const Caller& calle
     collection.config.bm25_k1 = change.bm25->k1;
     collection.config.bm25_b = change.bm25->b;
   }
+  if (change.retention.has_value()) collection.config.retention = *change.retention;
   return stages_.vector_store.UpdateCollection(collection.config, call);
 }
 

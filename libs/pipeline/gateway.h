@@ -28,6 +28,7 @@ struct NewCollection {
   std::optional<stages::Fusion> fusion;
   std::optional<stages::RerankWeights> rerank;
   bool lexical_only = false;
+  absl::Duration retention = absl::ZeroDuration();  // of its documents; 0: for ever
 };
 
 struct CollectionChange {
@@ -36,6 +37,7 @@ struct CollectionChange {
   std::optional<stages::Fusion> fusion;
   std::optional<stages::RerankWeights> rerank;
   std::optional<stages::Bm25> bm25;
+  std::optional<absl::Duration> retention;
 };
 
 struct EmbedResult {

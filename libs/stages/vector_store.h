@@ -21,6 +21,7 @@
 #include "libs/stages/reranker.h"
 #include "libs/stages/search_options.h"
 #include "libs/stages/stage_info.h"
+#include "libs/stages/store_admin.h"
 
 namespace ragmesh::stages {
 
@@ -55,6 +56,9 @@ struct CollectionConfig {
   // Share of the nearest chunks that a dense search finds on average, 0.8 to 1; 1 compares every
   // vector.
   double dense_recall = 0.99;
+  // For which documents are kept that name no time of their own, from their last write on; 0: for
+  // ever. A change counts for what is written from then on.
+  absl::Duration retention = absl::ZeroDuration();
 };
 
 struct CollectionStats {
@@ -87,6 +91,8 @@ struct StoredDocument {
   std::vector<std::string>
       acl_labels;      // who may see it; a document without labels is seen by nobody
   absl::Time updated;  // set by the store
+  // From then on it goes, with its chunks; unset: the collection's retention decides.
+  std::optional<absl::Time> expires = std::nullopt;
 };
 
 struct StoredChunk {
@@ -335,6 +341,10 @@ class VectorStore {
                                                         const CallContext& call);
 
   virtual absl::StatusOr<StageInfo> Info(const CallContext& call) = 0;
+
+  // Snapshots and archives, when the store has its own; null: whoever runs it has other means.
+  // Lives as long as the store.
+  virtual StoreAdmin* admin() { return nullptr; }
 };
 
 // Sees every label; only for the gateway's own bookkeeping, never for a user's request.

@@ -91,6 +91,8 @@ enum class RecordKind : std::uint8_t {
   kAlias = 'A',
   kPageToken = 'P',
   kParts = 'G',
+  kArchiveHead = 'H',
+  kArchiveEntry = 'L',
 };
 
 // kind, version, payload, CRC-32 of all before it.

@@ -57,6 +57,15 @@ std::optional<T> CollectionCheck::Decode(Family family, absl::string_view key,
   return std::nullopt;
 }
 
+// Without its key a document that is to go would stay.
+absl::Status CollectionCheck::CheckExpiry(absl::Time expires, std::uint64_t document) {
+  const std::string key = ExpiryKey(number_, expires, document);
+  RAGMESH_ASSIGN_OR_RETURN(const auto there, mender_.database().Get(Family::kMeta, key));
+  if (there.has_value()) return absl::OkStatus();
+  return mender_.Put(name_, Family::kMeta, key, EncodeCounter(document),
+                     "the key by which a document is deleted in time is missing");
+}
+
 absl::Status CollectionCheck::CheckDocuments(const CallContext& call) {
   const auto at = mender_.database().Walk(Family::kDocuments, prefix_);
   for (std::size_t i = 0; at->Valid(); at->Next(), ++i) {
@@ -75,6 +84,7 @@ absl::Status CollectionCheck::CheckDocuments(const CallContext& call) {
       mender_.Report(name_, Family::kDocuments, at->key(),
                      "another document record has the same id", kWriteAnew);
     }
+    if (document.expires.has_value()) RAGMESH_RETURN_IF_ERROR(CheckExpiry(*document.expires, number));
   }
   return at->status();
 }

@@ -77,6 +77,7 @@ class CollectionCheck {
   };
 
   absl::Status CheckDocuments(const CallContext& call);
+  absl::Status CheckExpiry(absl::Time expires, std::uint64_t document);
   absl::Status CheckTexts(const CallContext& call);
   absl::Status CheckChunks(const CallContext& call);
   absl::Status CheckChunk(absl::string_view key, absl::string_view value);

@@ -56,6 +56,9 @@ absl::Status StoredCollection::PrepareDocument(PendingWrite* write, std::string*
                            stored->text_sha256 != write->text_sha256;
       version = stored->document.version + (changed ? 1 : 0);
     }
+    if (const absl::Duration retention = config().retention;
+        !record.document.expires.has_value() && retention > absl::ZeroDuration())
+      record.document.expires = record.document.updated + retention;
     if (upsert.copied) version = document.version;
     record.document.version = version;
     write->document_number = write->numbers.document();
@@ -65,6 +68,11 @@ absl::Status StoredCollection::PrepareDocument(PendingWrite* write, std::string*
     write->records.Put(Family::kDocuments, key, Encode(record));
     write->records.PutEncoded(Family::kTexts, key,
                               [&](std::string* out) { AppendText(document.text, out); });
+    if (record.document.expires.has_value()) {
+      write->records.Put(Family::kMeta,
+                         ExpiryKey(number_, *record.document.expires, write->document_number),
+                         EncodeCounter(write->document_number));
+    }
     write->document = std::move(record);
   } else {
     if (stored == nullptr) {

@@ -14,6 +14,7 @@
 #include "absl/synchronization/notification.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/vector_store/due_documents.h"
 #include "libs/vector_store/filter.h"
 #include "libs/vector_store/pending_write.h"
 #include "libs/vector_store/validation.h"
@@ -388,7 +389,10 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanDelete(const ImageV
     }
   } else if (const auto* ids = std::get_if<stages::DocumentIds>(write->selector)) {
     for (const std::string& id : ids->ids) {
-      if (const auto index = view.FindDocument(id); index.has_value()) documents.insert(*index);
+      const auto index = view.FindDocument(id);
+      if (index.has_value() && (write->only == nullptr ||
+                                write->only->contains(view.document_number(*index))))
+        documents.insert(*index);
     }
   } else {
     RAGMESH_ASSIGN_OR_RETURN(
@@ -420,6 +424,33 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanDelete(const ImageV
   *state->chunks -= slots.size();
   write->deleted = {documents.size(), slots.size(), state->sequence};
   return plan;
+}
+
+// Here because it is a write like any other, which others may come before: a document that was
+// written anew meanwhile has another number, and stays.
+absl::StatusOr<std::uint64_t> StoredCollection::Expire(absl::Time now, const CallContext& call) {
+  std::uint64_t gone = 0;
+  while (true) {
+    RAGMESH_RETURN_IF_ERROR(call.Check());
+    RAGMESH_ASSIGN_OR_RETURN(const DueDocuments due, FindDue(*resources_->database, number_, now));
+    if (due.keys.empty()) return gone;
+    if (!due.ids.ids.empty()) {
+      const stages::DeleteSelector what = due.ids;
+      PendingWrite write;
+      write.alone = true;
+      write.selector = &what;
+      write.only = &due.numbers;
+      write.call = &call;
+      write.names = resources_->names;
+      const absl::Status deleted = Submit(&write);
+      if (IsNamesMoved(deleted)) continue;
+      RAGMESH_RETURN_IF_ERROR(deleted);
+      gone += write.deleted.documents;
+    }
+    WriteSet done;
+    for (const std::string& key : due.keys) done.Delete(Family::kMeta, key);
+    RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(done));
+  }
 }
 
 void StoredCollection::AfterCommit() {

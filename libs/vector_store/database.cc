@@ -9,6 +9,7 @@
 #include <rocksdb/listener.h>
 #include <rocksdb/rate_limiter.h>
 #include <rocksdb/table.h>
+#include <rocksdb/transaction_log.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/version.h>
 #include <rocksdb/write_batch.h>
@@ -21,8 +22,11 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
+#include "libs/base/clock.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/vector_store/aliases.h"
@@ -139,6 +143,42 @@ rocksdb::DBOptions GlobalOptions(const DatabaseOptions& options) {
   return db;
 }
 
+// The time of a batch as its note in the log, which no reader of the database sees.
+class BatchTime {
+ public:
+  explicit BatchTime(absl::Time time) : bytes_(absl::StrCat(kMark, absl::ToUnixNanos(time))) {}
+  const std::string& bytes() const { return bytes_; }
+
+  // The latest of a batch, which may be several that were written together: none of them was
+  // acknowledged before that.
+  class Finder final : public rocksdb::WriteBatch::Handler {
+   public:
+    rocksdb::Status PutCF(std::uint32_t, const rocksdb::Slice&, const rocksdb::Slice&) override {
+      return rocksdb::Status::OK();
+    }
+    rocksdb::Status DeleteCF(std::uint32_t, const rocksdb::Slice&) override {
+      return rocksdb::Status::OK();
+    }
+    void LogData(const rocksdb::Slice& blob) override {
+      absl::string_view note = ToView(blob);
+      std::int64_t nanoseconds = 0;
+      if (absl::ConsumePrefix(&note, kMark) && absl::SimpleAtoi(note, &nanoseconds))
+        time_ = std::max(time_, absl::FromUnixNanos(nanoseconds));
+    }
+    absl::Time time() const { return time_; }
+
+   private:
+    absl::Time time_ = absl::UnixEpoch();
+  };
+
+ private:
+  static constexpr absl::string_view kMark = "time ";
+  const std::string bytes_;
+};
+
+// Logs that are kept for LoggedSince: what an archive that cannot be written may fall behind.
+constexpr std::uint64_t kKeptLogMegabytes = 1024;
+
 absl::Status WriteFormat(Database& database) {
   WriteSet writes;
   writes.Put(Family::kMeta, kFormatKey, EncodeFormat(kFormatVersion));
@@ -176,6 +216,7 @@ struct Database::Handles {
   std::uint64_t high_free_bytes = 0;
   std::shared_ptr<LogFailure> log_failure = std::make_shared<LogFailure>();
   rocksdb::FileLock* lock = nullptr;
+  const Clock* log_clock = nullptr;
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> owned;  // all, also families of a later release
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families{};
@@ -191,6 +232,12 @@ struct Database::Handles {
   }
   rocksdb::ColumnFamilyHandle* of(Family family) const {
     return families[static_cast<std::size_t>(family)];
+  }
+  void PlaceFamilies() {
+    for (auto* family : owned) {
+      const auto name = std::find(kNames.begin(), kNames.end(), family->GetName());
+      if (name != kNames.end()) families[static_cast<std::size_t>(name - kNames.begin())] = family;
+    }
   }
   // The free space, and with it whether the disk counts as full: what lies between the watermarks
   // leaves that as it was. nullopt when the file system cannot tell.
@@ -219,8 +266,10 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   handles->path = path;
   handles->files = options.file_system;
   handles->low_free_bytes = options.low_free_bytes;
+  handles->log_clock = options.log_clock;
   handles->high_free_bytes = std::max(options.low_free_bytes, options.high_free_bytes);
   rocksdb::DBOptions db_options = GlobalOptions(options);
+  if (options.log_clock != nullptr) db_options.WAL_size_limit_MB = kKeptLogMegabytes;
   db_options.listeners.push_back(handles->log_failure);
   if (handles->files == nullptr) {
     handles->files = rocksdb::FileSystem::Default();
@@ -260,11 +309,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   RAGMESH_RETURN_IF_ERROR(
       FromRocks(rocksdb::DB::Open(db_options, path, descriptors, &handles->owned, &db), what));
   handles->db.reset(db);
-  for (auto* family : handles->owned) {
-    const auto name = std::find(kNames.begin(), kNames.end(), family->GetName());
-    if (name != kNames.end())
-      handles->families[static_cast<std::size_t>(name - kNames.begin())] = family;
-  }
+  handles->PlaceFamilies();
   auto database = std::unique_ptr<Database>(new Database(std::move(handles)));
   RAGMESH_ASSIGN_OR_RETURN(const auto format, database->Get(Family::kMeta, kFormatKey));
   if (options.for_check) {
@@ -293,6 +338,33 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   // writes may have keys, and there may be segments.
   if (version < kFormatVersion) RAGMESH_RETURN_IF_ERROR(WriteFormat(*database));
   return database;
+}
+
+absl::StatusOr<std::unique_ptr<Database>> Database::OpenForReading(const std::string& path) {
+  const std::string what = absl::StrCat("vector store ", path);
+  rocksdb::DBOptions db_options = GlobalOptions({});
+  db_options.create_if_missing = false;
+  db_options.create_missing_column_families = false;
+  std::vector<std::string> names;
+  RAGMESH_RETURN_IF_ERROR(
+      FromRocks(rocksdb::DB::ListColumnFamilies(db_options, path, &names), what));
+  const auto cache = rocksdb::NewLRUCache(1 << 20);
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (const std::string& name : names) descriptors.emplace_back(name, FamilyOptions(name, cache));
+  auto handles = std::make_unique<Handles>();
+  handles->path = path;
+  handles->files = rocksdb::FileSystem::Default();
+  rocksdb::DB* db = nullptr;
+  RAGMESH_RETURN_IF_ERROR(FromRocks(
+      rocksdb::DB::OpenForReadOnly(db_options, path, descriptors, &handles->owned, &db), what));
+  handles->db.reset(db);
+  handles->PlaceFamilies();
+  for (const Family family : {Family::kMeta, Family::kCollections, Family::kStates}) {
+    if (handles->of(family) == nullptr)
+      return Corrupt(what, absl::StrCat("has no family '", FamilyName(family), "'"),
+                     "Restore the store from a snapshot.");
+  }
+  return std::unique_ptr<Database>(new Database(std::move(handles)));
 }
 
 absl::Status Database::CheckSpace(const WriteSet& writes) const {
@@ -355,6 +427,10 @@ absl::Status Database::Commit(const WriteSet& writes) {
         note(batch.Delete(handles_->of(family), ToSlice(key)));
       });
   RAGMESH_RETURN_IF_ERROR(FromRocks(put, "write batch"));
+  if (handles_->log_clock != nullptr) {
+    const BatchTime time(handles_->log_clock->Now());
+    RAGMESH_RETURN_IF_ERROR(FromRocks(batch.PutLogData(time.bytes()), "write batch"));
+  }
   rocksdb::WriteOptions options;
   options.sync = true;
   const rocksdb::Status status = handles_->db->Write(options, &batch);
@@ -426,16 +502,82 @@ absl::Status Database::Cursor::status() const {
   return FromRocks(position_->it->status(), "scan of the vector store");
 }
 
+Database::Moment::Moment(const Handles& handles)
+    : handles_(handles), snapshot_(handles.db->GetSnapshot()) {}
+Database::Moment::~Moment() {
+  handles_.db->ReleaseSnapshot(static_cast<const rocksdb::Snapshot*>(snapshot_));
+}
+
+std::unique_ptr<Database::Moment> Database::Hold() const {
+  return std::unique_ptr<Moment>(new Moment(*handles_));
+}
+
+std::uint64_t Database::LatestSequence() const { return handles_->db->GetLatestSequenceNumber(); }
+
+absl::StatusOr<std::string> Database::Identity() const {
+  std::string identity;
+  RAGMESH_RETURN_IF_ERROR(FromRocks(handles_->db->GetDbIdentity(identity), "vector store"));
+  return identity;
+}
+
+absl::StatusOr<bool> Database::LoggedSince(
+    std::uint64_t sequence, absl::FunctionRef<absl::Status(ArchiveEntry)> take) const {
+  // Nothing that comes after this moment, so that it ends.
+  const std::uint64_t latest = LatestSequence();
+  if (latest < sequence) return true;
+  std::unique_ptr<rocksdb::TransactionLogIterator> it;
+  const rocksdb::Status found = handles_->db->GetUpdatesSince(sequence, &it);
+  // RocksDB says corruption of a log that begins later than what is asked for.
+  if (found.IsNotFound() || found.IsCorruption() || (found.ok() && !it->Valid())) return false;
+  RAGMESH_RETURN_IF_ERROR(FromRocks(found, "log of the vector store"));
+  std::uint64_t next = sequence;
+  for (; it->Valid() && next <= latest; it->Next()) {
+    const rocksdb::BatchResult logged = it->GetBatch();
+    const auto count = static_cast<std::uint64_t>(logged.writeBatchPtr->Count());
+    // A batch may hold notes alone, and then takes no number.
+    if (count == 0) continue;
+    if (logged.sequence != next) return false;
+    BatchTime::Finder finder;
+    RAGMESH_RETURN_IF_ERROR(
+        FromRocks(logged.writeBatchPtr->Iterate(&finder), "log of the vector store"));
+    RAGMESH_RETURN_IF_ERROR(
+        take({next, count, finder.time(), std::string(logged.writeBatchPtr->Data())}));
+    next += count;
+  }
+  // What a crash cut off, or what is just being written, ends a look; what is damaged does not.
+  if (next > latest) return true;
+  const rocksdb::Status status = it->status();
+  return status.ok() || status.IsTryAgain() || status.IsIncomplete();
+}
+
+absl::Status Database::ApplyLogged(absl::string_view batch) {
+  rocksdb::WriteBatch writes{std::string(batch)};
+  return FromRocks(handles_->db->Write({}, &writes), "write of an archived batch");
+}
+
+absl::Status Database::SyncLog() {
+  return FromRocks(handles_->db->FlushWAL(/*sync=*/true), "sync of the vector store");
+}
+
 std::unique_ptr<Database::Cursor> Database::Walk(Family family, absl::string_view prefix,
-                                                 absl::string_view first) const {
+                                                 const Moment* moment) const {
   rocksdb::ReadOptions options;
+  if (moment != nullptr)
+    options.snapshot = static_cast<const rocksdb::Snapshot*>(moment->snapshot_);
   options.fill_cache = false;
   options.readahead_size = 2u << 20;
   auto position = std::make_unique<Cursor::Position>();
   position->prefix = std::string(prefix);
   position->it.reset(handles_->db->NewIterator(options, handles_->of(family)));
-  position->it->Seek(ToSlice(first));
+  position->it->Seek(position->prefix);
   return std::unique_ptr<Cursor>(new Cursor(std::move(position)));
+}
+
+std::unique_ptr<Database::Cursor> Database::WalkFrom(Family family, absl::string_view prefix,
+                                                     absl::string_view first) const {
+  auto cursor = Walk(family, prefix);
+  cursor->position_->it->Seek(ToSlice(first));
+  return cursor;
 }
 
 absl::Status Database::Checkpoint(const std::string& path) {
@@ -448,18 +590,23 @@ absl::Status Database::Checkpoint(const std::string& path) {
   return FromRocks(checkpoint->CreateCheckpoint(path), absl::StrCat("snapshot ", path));
 }
 
+absl::Status Database::DropFamily(Family family) {
+  return FromRocks(handles_->db->DropColumnFamily(handles_->of(family)), FamilyName(family));
+}
+
 absl::Status Database::VerifyFiles() const {
   return FromRocks(handles_->db->VerifyChecksum(), "files of the vector store");
 }
 
 std::uint64_t Database::disk_bytes() const {
   std::uint64_t bytes = 0;
-  std::error_code error;
-  for (fs::directory_iterator it(handles_->path, error), end; !error && it != end;
-       it.increment(error)) {
-    std::error_code gone;  // files come and go while we look
-    const std::uint64_t size = it->is_regular_file(gone) ? it->file_size(gone) : 0;
-    if (!gone) bytes += size;
+  for (const fs::path& folder : {fs::path(handles_->path), handles_->path / fs::path("segments")}) {
+    std::error_code error;
+    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+      std::error_code gone;  // files come and go while we look
+      const std::uint64_t size = it->is_regular_file(gone) ? it->file_size(gone) : 0;
+      if (!gone) bytes += size;
+    }
   }
   return bytes;
 }

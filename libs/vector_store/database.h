@@ -9,14 +9,20 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "libs/vector_store/archive_files.h"
 #include "libs/vector_store/write_set.h"
 
 namespace rocksdb {
 class FileSystem;
+}
+
+namespace ragmesh {
+class Clock;
 }
 
 namespace ragmesh::vector_store {
@@ -34,6 +40,9 @@ struct DatabaseOptions {
   // What all files are read and written through; null: the operating system's. For tests that fail
   // it.
   std::shared_ptr<rocksdb::FileSystem> file_system;
+  // Notes in the log when each batch was about to be written, by this clock, and keeps logs that
+  // are no longer needed a while, for LoggedSince; null: neither. Borrowed.
+  const Clock* log_clock = nullptr;
   // Opens also a store whose format record is missing or damaged, and raises no format.
   bool for_check = false;
 };
@@ -47,6 +56,9 @@ struct DatabaseHealth {
 
 // Thread-safe. One process at a time may have a directory open.
 class Database {
+ private:
+  struct Handles;
+
  public:
   // Opens the store in `path`, creating it when there is none and raising an older format to this
   // build's. FAILED_PRECONDITION / STORE_LOCKED
@@ -54,6 +66,10 @@ class Database {
   // CORRUPT_DATA when it does not check out.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path,
                                                         const DatabaseOptions& options);
+  // Opens it to look at it alone, without its lock and without changing a byte of it: a store that
+  // nothing else has open, or a snapshot. Only its collections and their states are sure to be
+  // there.
+  static absl::StatusOr<std::unique_ptr<Database>> OpenForReading(const std::string& path);
   ~Database();
 
   // Durable when it returns OK: in the write-ahead log, and the log on disk. RESOURCE_EXHAUSTED /
@@ -87,16 +103,45 @@ class Database {
     explicit Cursor(std::unique_ptr<Position> position);
     std::unique_ptr<Position> position_;
   };
-  std::unique_ptr<Cursor> Walk(Family family, absl::string_view prefix) const {
-    return Walk(family, prefix, prefix);
-  }
-  // The same from `first` on, which begins with the prefix.
+  // The keys from `first` on, which begins with the prefix.
+  std::unique_ptr<Cursor> WalkFrom(Family family, absl::string_view prefix,
+                                   absl::string_view first) const;
+  // A moment that walks of several families can be held to, while it lives.
+  class Moment {
+   public:
+    ~Moment();
+
+   private:
+    friend class Database;
+    Moment(const Handles& handles);
+    const Handles& handles_;
+    const void* const snapshot_;  // RocksDB's
+  };
+  std::unique_ptr<Moment> Hold() const;
+  // `moment` null: the state of now.
   std::unique_ptr<Cursor> Walk(Family family, absl::string_view prefix,
-                               absl::string_view first) const;
+                               const Moment* moment = nullptr) const;
+
+  // Number of the last write, counted over everything.
+  std::uint64_t LatestSequence() const;
+  // A name that no other database has; a restored one gets a new one.
+  absl::StatusOr<std::string> Identity() const;
+  // Gives every batch that was committed from the write `sequence` on to `take`, in order, with its
+  // time when it has one. False when the first of them is no longer in the log.
+  absl::StatusOr<bool> LoggedSince(std::uint64_t sequence,
+                                   absl::FunctionRef<absl::Status(ArchiveEntry)> take) const;
+  // Writes the bytes of such a batch, not yet synced. Only to a database that holds exactly what
+  // the batch came after.
+  absl::Status ApplyLogged(absl::string_view batch);
+  // What was written so far is on disk.
+  absl::Status SyncLog();
 
   // A consistent copy in the new directory `path`, by hard links where the file system has them.
   // ALREADY_EXISTS when there is something at `path`.
   absl::Status Checkpoint(const std::string& path);
+
+  // Takes a family out, with all that is in it; nothing may be done with it afterwards.
+  absl::Status DropFamily(Family family);
 
   // Reads every block of every file and checks it. DATA_LOSS / CORRUPT_DATA at the first that
   // fails.
@@ -106,7 +151,6 @@ class Database {
   static std::string Version();  // of RocksDB
 
  private:
-  struct Handles;
   explicit Database(std::unique_ptr<Handles> handles);
   absl::Status CheckSpace(const WriteSet& writes) const;
   absl::Status CheckWritable() const;

@@ -35,7 +35,8 @@ inline constexpr std::uint32_t kMaxDimension = 4096;
 inline constexpr std::uint32_t kMaxPageSize = 1000;
 inline constexpr std::size_t kMaxCollections = 10'000;
 inline constexpr std::size_t kMaxIdempotencyKeyBytes = 128;
-inline constexpr std::size_t kMaxReplays = 10'000;              // idempotency keys of a collection
+inline constexpr std::size_t kMaxReplays = 10'000;  // idempotency keys of a collection
+inline constexpr std::uint64_t kMaxRetentionSeconds = std::uint64_t{100} * 366 * 24 * 3600;
 inline constexpr absl::Duration kReplayTime = absl::Hours(24);  // for which each is kept
 
 }  // namespace ragmesh::vector_store

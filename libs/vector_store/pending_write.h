@@ -22,6 +22,8 @@ struct StoredCollection::PendingWrite : WriteQueue::Entry {
   // One of the two. The upsert is the write's own; what the store sets in it is set.
   stages::Upsert* upsert = nullptr;
   const stages::DeleteSelector* selector = nullptr;
+  // With a selector of documents by id: those of these numbers, and none that took their ids since.
+  const absl::flat_hash_set<std::uint64_t>* only = nullptr;
 
   const CallContext* call = nullptr;
   std::string idempotency_key;  // empty: the write may be done again

@@ -5,16 +5,21 @@
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/vector_store/binary_codec.h"
+#include "libs/vector_store/limits.h"
 
 namespace ragmesh::vector_store {
 namespace {
 
 // Layouts that are not named below are at their first version.
 constexpr std::uint8_t kVersion = 1;
-constexpr std::uint8_t kCollectionVersion = 3;  // 2 added the weights of fields, 3 the recall
+constexpr std::uint8_t kCollectionVersion = 3;  // 2 added the weights of fields, 3 recall and retention
+constexpr std::uint8_t kDocumentVersion = 2;    // 2 added when it goes
 constexpr std::uint8_t kIndexEntryVersion = 2;  // 2 added fields and positions of terms
 constexpr std::uint8_t kStateVersion =
     3;  // 2 added counts of documents and chunks, 3 bytes of text
+
+constexpr std::uint64_t kSignBit = std::uint64_t{1}
+                                   << 63;  // turned, so that years before 1970 sort
 
 // Seconds since 1970 rounded down, then nanoseconds: every year a calendar can name, to the
 // nanosecond.
@@ -204,7 +209,12 @@ std::string Encode(const CollectionRecord& record) {
   Put(record.created, &out);
   out.Bytes(record.analyzer_version);
   for (const double weight : config.lexical_weights) out.F64(weight);
+  // What has the defaults is written as releases before recall and retention did.
+  if (config.dense_recall == stages::CollectionConfig().dense_recall &&
+      config.retention <= absl::ZeroDuration())
+    return Seal(RecordKind::kCollection, 2, out.bytes());
   out.F64(config.dense_recall);
+  out.U64(static_cast<std::uint64_t>(absl::ToInt64Seconds(config.retention)));
   return Seal(RecordKind::kCollection, kCollectionVersion, out.bytes());
 }
 
@@ -236,7 +246,12 @@ absl::StatusOr<CollectionRecord> DecodeCollection(absl::string_view value) {
   if (VersionOf(value) >= 2) {
     for (double& weight : config.lexical_weights) weight = in.F64();
   }
-  if (VersionOf(value) >= 3) config.dense_recall = in.F64();
+  if (VersionOf(value) >= 3) {
+    config.dense_recall = in.F64();
+    const std::uint64_t seconds = in.U64();
+    if (seconds > kMaxRetentionSeconds) in.Fail();
+    config.retention = absl::Seconds(static_cast<std::int64_t>(seconds));
+  }
   return Finish(in, "collection record", std::move(record));
 }
 
@@ -281,12 +296,14 @@ std::string Encode(const DocumentRecord& record) {
   Put(document.updated, &out);
   out.Varint(record.text_bytes);
   out.Bytes(record.text_sha256);
-  return Seal(RecordKind::kDocument, kVersion, out.bytes());
+  if (document.expires.has_value()) Put(*document.expires, &out);
+  return Seal(RecordKind::kDocument, document.expires.has_value() ? kDocumentVersion : kVersion,
+              out.bytes());
 }
 
 absl::StatusOr<DocumentRecord> DecodeDocument(absl::string_view value) {
   RAGMESH_ASSIGN_OR_RETURN(const absl::string_view payload,
-                           Unseal(RecordKind::kDocument, kVersion, value));
+                           Unseal(RecordKind::kDocument, kDocumentVersion, value));
   BinaryReader in(payload);
   DocumentRecord record;
   stages::StoredDocument& document = record.document;
@@ -304,6 +321,7 @@ absl::StatusOr<DocumentRecord> DecodeDocument(absl::string_view value) {
   document.updated = TakeTime(&in);
   record.text_bytes = in.Varint();
   record.text_sha256 = in.String();
+  if (VersionOf(value) >= 2) document.expires = TakeTime(&in);
   return Finish(in, "document record", std::move(record));
 }
 
@@ -585,6 +603,27 @@ std::string ItemKey(std::uint32_t collection, std::uint64_t number) {
 
 std::string DroppedKey(std::uint32_t collection) {
   return kDroppedPrefix + CollectionKey(collection);
+}
+
+std::string ExpiryPrefix(std::uint32_t collection) {
+  return kExpiresPrefix + CollectionKey(collection);
+}
+
+std::string ExpiryKey(std::uint32_t collection, absl::Time expires, std::uint64_t document) {
+  std::string key = ExpiryPrefix(collection);
+  const std::int64_t seconds =
+      absl::ToUnixSeconds(expires + absl::Seconds(1) - absl::Nanoseconds(1));
+  PutBigEndian(static_cast<std::uint64_t>(seconds) ^ kSignBit, 8, &key);
+  PutBigEndian(document, 8, &key);
+  return key;
+}
+
+absl::StatusOr<Expiry> ParseExpiryKey(absl::string_view key) {
+  constexpr std::size_t kPrefixBytes = sizeof(kExpiresPrefix) - 1 + 4;
+  if (key.size() != kPrefixBytes + 16) return Corrupt("expiry key", "is not 28 bytes long");
+  key.remove_prefix(kPrefixBytes);
+  const auto seconds = static_cast<std::int64_t>(TakeBigEndian(key.substr(0, 8)) ^ kSignBit);
+  return Expiry{absl::FromUnixSeconds(seconds), TakeBigEndian(key.substr(8))};
 }
 
 std::string ReplayKey(std::uint32_t collection, absl::string_view key) {

@@ -14,13 +14,13 @@
 #include "libs/vector_store/part_records.h"
 #include "libs/vector_store/records.h"
 #include "libs/vector_store/sealer.h"
+#include "libs/vector_store/store_observer.h"
 #include "libs/vector_store/stored_collection.h"
 #include "libs/vector_store/validation.h"
 
 namespace ragmesh::vector_store {
 namespace {
 
-constexpr char kNextCollectionKey[] = "next_collection";
 constexpr std::size_t kMaxQueuedParts = 64;  // of writes; what does not fit is done by its caller
 
 }  // namespace
@@ -46,6 +46,8 @@ Store::Store(const StoreOptions& options)
 Store::~Store() {
   resources_->sealer = nullptr;
   sealer_.reset();
+  stop_sweeping_.Notify();
+  if (sweeper_.joinable()) sweeper_.join();
   absl::MutexLock lock(&mutex_);
   numbered_.clear();
   collections_.clear();  // before what they borrow
@@ -56,11 +58,18 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) 
   const absl::Time begin = absl::Now();
   RAGMESH_ASSIGN_OR_RETURN(
       store->database_,
-      Database::Open(options.path, {.write_buffer_bytes = options.write_buffer_bytes,
-                                    .block_cache_bytes = options.block_cache_bytes,
-                                    .low_free_bytes = options.low_free_bytes,
-                                    .high_free_bytes = options.high_free_bytes,
-                                    .file_system = options.file_system}));
+      Database::Open(options.path,
+                     {.write_buffer_bytes = options.write_buffer_bytes,
+                      .block_cache_bytes = options.block_cache_bytes,
+                      .low_free_bytes = options.low_free_bytes,
+                      .high_free_bytes = options.high_free_bytes,
+                      .file_system = options.file_system,
+                      .log_clock = options.archive.folder.empty() ? nullptr : options.clock}));
+  if (!options.archive.folder.empty()) {
+    LogArchiveOptions archive = options.archive;
+    archive.release = options.version;
+    store->archive_ = LogArchive::Open(store->database_.get(), archive, options.clock);
+  }
   store->resources_->database = store->database_.get();
   const absl::Time opened = absl::Now();
   RAGMESH_RETURN_IF_ERROR(store->LoadCollections());
@@ -69,13 +78,21 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) 
   store->sealer_ = std::make_unique<Sealer>();
   store->resources_->sealer = store->sealer_.get();
   for (const auto& [name, collection] : store->collections_) store->sealer_->Wake(collection);
+  if (options.sweep_interval > absl::ZeroDuration()) store->StartSweeping();
   return store;
 }
 
 StoreHealth Store::Health() const {
   const DatabaseHealth health = database_->Health();
-  return {resources_->memory_bytes.load(), health.free_bytes, health.disk_full,
-          health.read_only_reason.has_value()};
+  StoreHealth all{resources_->memory_bytes.load(), health.free_bytes, health.disk_full,
+                  health.read_only_reason.has_value()};
+  if (archive_ != nullptr) {
+    const LogArchive::Health archive = archive_->health();
+    const std::uint64_t latest = database_->LatestSequence();
+    all.archive_behind = latest > archive.sequence ? latest - archive.sequence : 0;
+    all.archive_failing = !archive.status.ok();
+  }
+  return all;
 }
 
 // Files of segments that no collection has, of a writing that was cut short.
@@ -165,6 +182,13 @@ absl::Status Store::Snapshot(const std::string& path, const CallContext& call) {
   return database_->Checkpoint(path);
 }
 
+absl::Status Store::CheckFree(const stages::CollectionId& id) const {
+  if (collections_.contains(Name(id.tenant, id.name))) return AlreadyExists("collection", id.name);
+  if (collections_.size() < kMaxCollections) return absl::OkStatus();
+  return LimitExceeded("collections", static_cast<long long>(collections_.size() + 1),
+                       kMaxCollections, "collections");
+}
+
 absl::StatusOr<stages::Collection> Store::CreateCollection(const stages::CollectionConfig& config,
                                                            const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(call.Check());
@@ -173,12 +197,7 @@ absl::StatusOr<stages::Collection> Store::CreateCollection(const stages::Collect
   // Held across the commit: creations are rare, and two of one name must not pass each other.
   absl::MutexLock lock(&mutex_);
   const Name name(config.id.tenant, config.id.name);
-  if (collections_.contains(name) || aliases_.Find(name) != nullptr)
-    return AlreadyExists("collection", config.id.name);
-  if (collections_.size() >= kMaxCollections) {
-    return LimitExceeded("collections", static_cast<long long>(collections_.size() + 1),
-                         kMaxCollections, "collections");
-  }
+  RAGMESH_RETURN_IF_ERROR(CheckFree(config.id));
   const CollectionRecord record{config, options_.clock->Now(), lexical::Analyzer::Version()};
   const std::uint32_t number = next_collection_;
   WriteSet writes;
@@ -281,6 +300,42 @@ absl::StatusOr<stages::ChunkPage> Store::ListChunks(
   return collection->ListChunks(document_id, principal_labels, parts, page, call);
 }
 
+absl::StatusOr<std::uint64_t> Store::SweepExpired(const CallContext& call) {
+  std::vector<std::shared_ptr<StoredCollection>> collections;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [name, collection] : collections_) collections.push_back(collection);
+  }
+  const absl::Time now = options_.clock->Now();
+  std::uint64_t gone = 0;
+  absl::Status first;
+  for (const auto& collection : collections) {
+    const auto expired = collection->Expire(now, call);
+    if (expired.ok()) gone += *expired;
+    // A collection that was deleted meanwhile has nothing to expire.
+    else if (first.ok() && !absl::IsNotFound(expired.status()))
+      first = expired.status();
+  }
+  if (gone > 0 && resources_->observer != nullptr) resources_->observer->Expired(gone);
+  if (!first.ok()) return first;
+  return gone;
+}
+
+absl::Status Store::ShipArchive() {
+  if (archive_ == nullptr) return WrongState("NO_ARCHIVE", "the store has no archive");
+  return archive_->Ship();
+}
+
+// What a sweep could not do, a full disk or a store that is read-only, the next one tries again.
+void Store::StartSweeping() {
+  sweeper_ = std::thread([this] {
+    const CallContext call(absl::InfiniteFuture());
+    do {
+      SweepExpired(call).IgnoreError();
+    } while (!stop_sweeping_.WaitForNotificationWithTimeout(options_.sweep_interval));
+  });
+}
+
 absl::StatusOr<std::uint64_t> Store::CountChunks(const stages::CollectionId& id,
                                                  const std::optional<stages::Filter>& filter,
                                                  const std::vector<std::string>& principal_labels,
@@ -334,6 +389,7 @@ absl::StatusOr<stages::StageInfo> Store::Info(const CallContext& call) {
                                                 " chunks, then lists of sign codes")}};
   const DatabaseHealth health = database_->Health();
   info.limits["free_bytes"] = static_cast<std::int64_t>(health.free_bytes);
+  info.limits["sequence"] = static_cast<std::int64_t>(database_->LatestSequence());
   info.limits["low_free_bytes"] = static_cast<std::int64_t>(options_.low_free_bytes);
   info.limits["high_free_bytes"] = static_cast<std::int64_t>(options_.high_free_bytes);
   if (health.disk_full) info.features["disk_full"] = "deletes only";

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,13 +17,16 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "libs/base/clock.h"
 #include "libs/concurrency/executor.h"
 #include "libs/concurrency/thread_pool.h"
 #include "libs/linalg/kernels.h"
+#include "libs/stages/store_admin.h"
 #include "libs/stages/vector_store.h"
 #include "libs/vector_store/aliases.h"
+#include "libs/vector_store/log_archive.h"
 #include "libs/vector_store/segment_folder.h"
 
 namespace rocksdb {
@@ -61,15 +65,23 @@ struct StoreOptions {
   const linalg::Kernels* kernels = nullptr;  // null: the fastest this processor runs
   const Clock* clock = &Clock::Real();
   std::shared_ptr<StoreObserver> observer;  // may be null
-  std::string version;                      // of the build, reported by Info
+  std::string snapshot_folder;              // empty: "snapshots" in `path`
+  // Between two looks for documents whose time has come; 0: only SweepExpired looks.
+  absl::Duration sweep_interval = absl::ZeroDuration();
+  // Where every write is archived, with base snapshots, so that the store of any moment can be made
+  // again (log_archive.h); no folder: nowhere.
+  LogArchiveOptions archive;
+  std::string version;  // of the build, reported by Info
   std::string commit;
 };
 
 struct StoreHealth {
-  std::uint64_t image_bytes = 0;  // memory of all search images together
-  std::uint64_t free_bytes = 0;   // on the store's disk
-  bool disk_full = false;         // only deletes are taken, until there is space again
-  bool read_only = false;         // a write failed; nothing is taken until a restart
+  std::uint64_t image_bytes = 0;     // memory of all search images together
+  std::uint64_t free_bytes = 0;      // on the store's disk
+  bool disk_full = false;            // only deletes are taken, until there is space again
+  bool read_only = false;            // a write failed; nothing is taken until a restart
+  std::uint64_t archive_behind = 0;  // writes that are not in the archive yet
+  bool archive_failing = false;      // its last try did not come to its end
 };
 
 // What opening took, for the start-up log and the benchmarks.
@@ -90,7 +102,7 @@ struct OpenReport {
 // answers UNAVAILABLE / STORAGE_FAILED and the store turns read-only: reads and searches go on,
 // later writes answer FAILED_PRECONDITION / STORE_READ_ONLY, and Info says why under
 // features["read_only"]. A restart on a healthy disk makes it writable again.
-class Store final : public stages::VectorStore {
+class Store final : public stages::VectorStore, public stages::StoreAdmin {
  public:
   // FAILED_PRECONDITION / STORE_LOCKED while another process has the directory open, / NEWER_FORMAT
   // when a later release wrote it; DATA_LOSS / CORRUPT_DATA when a record does not check out;
@@ -109,6 +121,25 @@ class Store final : public stages::VectorStore {
   // Waits until no segment is being made or due; false when `deadline` comes first. For tests and
   // benchmarks.
   bool AwaitSealed(absl::Time deadline) const;
+
+  // Deletes the documents of all collections whose time has come by the store's clock, a hundred a
+  // commit, as any delete does; how many went.
+  absl::StatusOr<std::uint64_t> SweepExpired(const CallContext& call);
+
+  // Brings all that was acknowledged before the call into the archive.
+  absl::Status ShipArchive();
+
+  stages::StoreAdmin* admin() override { return this; }
+  absl::StatusOr<stages::StoreSnapshot> CreateSnapshot(const std::string& name,
+                                                       const CallContext& call) override;
+  absl::StatusOr<std::vector<stages::StoreSnapshot>> ListSnapshots(
+      const CallContext& call) override;
+  absl::Status ExportCollection(const stages::CollectionId& id, stages::ArchiveSink sink,
+                                const CallContext& call) override;
+  absl::StatusOr<stages::Collection> ImportCollection(const stages::CollectionId& id,
+                                                      const std::string& manifest_sha256,
+                                                      stages::ArchiveSource source,
+                                                      const CallContext& call) override;
 
   absl::StatusOr<stages::Collection> CreateCollection(const stages::CollectionConfig& config,
                                                       const CallContext& call) override;
@@ -191,6 +222,17 @@ class Store final : public stages::VectorStore {
   };
   absl::StatusOr<Found> Resolve(const stages::CollectionId& id, const CallContext& call) const
       ABSL_LOCKS_EXCLUDED(mutex_);
+  void StartSweeping();
+  std::string snapshot_folder() const;
+  // That a collection of this name may be made: there is none, nor are there too many.
+  absl::Status CheckFree(const stages::CollectionId& id) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::uint32_t> ReserveNumber(const stages::CollectionId& id)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<stages::Collection> ImportAs(std::uint32_t number, const stages::CollectionId& id,
+                                              const std::string& manifest_sha256,
+                                              stages::ArchiveSource source, const CallContext& call)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<std::shared_ptr<StoredCollection>> Find(const stages::CollectionId& id,
                                                          const CallContext& call) const
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -219,6 +261,7 @@ class Store final : public stages::VectorStore {
   const SegmentFolder segments_;
   OpenReport report_;
   std::unique_ptr<Database> database_;
+  std::unique_ptr<LogArchive> archive_;    // may be null
   std::unique_ptr<ThreadPool> preparers_;  // help with the preparation of large writes
   std::unique_ptr<StoreResources> resources_;
   // Held over the commit of whatever changes names: collections and aliases come and go one at a
@@ -232,6 +275,8 @@ class Store final : public stages::VectorStore {
   std::map<std::uint32_t, absl::Time> held_ ABSL_GUARDED_BY(mutex_);  // until when, by number
   std::unique_ptr<Sealer> sealer_;
   std::uint32_t next_collection_ ABSL_GUARDED_BY(mutex_) = 1;
+  absl::Notification stop_sweeping_;
+  std::thread sweeper_;
 };
 
 }  // namespace ragmesh::vector_store

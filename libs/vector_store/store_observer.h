@@ -3,6 +3,7 @@
 #define RAGMESH_LIBS_VECTOR_STORE_STORE_OBSERVER_H_
 
 #include <cstddef>
+#include <cstdint>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -16,6 +17,8 @@ class StoreObserver {
   virtual ~StoreObserver() = default;
   // A commit to disk of this many writes that shared it has ended.
   virtual void Committed(std::size_t writes, absl::Duration took, const absl::Status& status) = 0;
+  // So many documents went because their time had come.
+  virtual void Expired(std::uint64_t documents) { (void)documents; }
   virtual void Searched(stages::SearchMode mode, absl::Duration took,
                         const absl::Status& status) = 0;
   // So many parts of a collection's image have become one segment, or it failed and will be tried

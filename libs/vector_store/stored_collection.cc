@@ -38,6 +38,10 @@ absl::Status PurgeCollection(Database* database, std::uint32_t number) {
     if (!writes.empty()) RAGMESH_RETURN_IF_ERROR(database->Commit(writes));
   }
   WriteSet done;
+  const auto expiries = database->Walk(Family::kMeta, ExpiryPrefix(number));
+  for (; expiries->Valid(); expiries->Next()) done.Delete(Family::kMeta, expiries->key());
+  RAGMESH_RETURN_IF_ERROR(expiries->status());
+  done.Delete(Family::kStates, CollectionKey(number));  // of an import that did not come to its end
   done.Delete(Family::kMeta, DroppedKey(number));
   return database->Commit(done);
 }
@@ -121,7 +125,7 @@ absl::Status StoredCollection::LoadTail() {
   const ImageView segments = image_->View({});
   const absl::flat_hash_set<std::uint64_t> sealed = SealedChunks();
   const auto documents =
-      database.Walk(Family::kDocuments, prefix, ItemKey(number_, parts_.first_document));
+      database.WalkFrom(Family::kDocuments, prefix, ItemKey(number_, parts_.first_document));
   ImageChange change;
   for (; documents->Valid(); documents->Next()) {
     RAGMESH_ASSIGN_OR_RETURN(change.document_number, ParseItemNumber(documents->key()));
@@ -149,8 +153,8 @@ absl::Status StoredCollection::LoadTail() {
     vectors.clear();
   };
   const std::string first = ItemKey(number_, parts_.first_chunk);
-  const auto index = database.Walk(Family::kIndex, prefix, first);
-  const auto vector = database.Walk(Family::kVectors, prefix, first);
+  const auto index = database.WalkFrom(Family::kIndex, prefix, first);
+  const auto vector = database.WalkFrom(Family::kVectors, prefix, first);
   for (; index->Valid(); index->Next()) {
     RAGMESH_ASSIGN_OR_RETURN(const std::uint64_t number, ParseItemNumber(index->key()));
     if (sealed.contains(number)) {

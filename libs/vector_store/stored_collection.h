@@ -107,6 +107,9 @@ class StoredCollection : public Sealable, public std::enable_shared_from_this<St
                                               const std::string& idempotency_key,
                                               std::uint64_t names, const CallContext& call);
 
+  // Deletes the documents whose time has come, some at a time, as any delete does; how many went.
+  absl::StatusOr<std::uint64_t> Expire(absl::Time now, const CallContext& call);
+
   absl::StatusOr<stages::StoredDocument> GetDocument(
       const std::string& document_id, const std::vector<std::string>& principal_labels,
       const CallContext& call) const;

@@ -13,6 +13,8 @@
 namespace ragmesh::vector_store {
 namespace {
 
+constexpr std::int64_t kFirstSecond = -62'135'596'800, kLastSecond = 253'402'300'799;
+
 // Well-formed UTF-8 as Unicode defines it: no overlong forms, no surrogates, nothing above
 // U+10FFFF.
 bool IsUtf8(absl::string_view text) {
@@ -134,6 +136,9 @@ absl::Status CheckDocument(const stages::StoredDocument& document) {
   RAGMESH_RETURN_IF_ERROR(CheckText("document.uri", document.uri, kMaxNameBytes));
   RAGMESH_RETURN_IF_ERROR(CheckText("document.text", document.text, kMaxTextBytes));
   RAGMESH_RETURN_IF_ERROR(CheckInfo(document.info));
+  if (document.expires.has_value() && (*document.expires < absl::FromUnixSeconds(kFirstSecond) ||
+                                       *document.expires > absl::FromUnixSeconds(kLastSecond)))
+    return InvalidField("document.expires_at", "must be in the years 1 to 9999");
   RAGMESH_RETURN_IF_ERROR(CheckMetadata(document.metadata));
   RAGMESH_RETURN_IF_ERROR(
       CheckCount("document.acl_labels", document.acl_labels.size(), kMaxLabels, "labels"));
@@ -243,6 +248,12 @@ absl::Status ValidateConfig(const stages::CollectionConfig& config) {
   RAGMESH_RETURN_IF_ERROR(CheckWeight("bm25_k1", config.bm25_k1, 0, 100));
   RAGMESH_RETURN_IF_ERROR(CheckWeight("bm25_b", config.bm25_b, 0, 1));
   RAGMESH_RETURN_IF_ERROR(CheckWeight("dense_recall", config.dense_recall, 0.8, 1));
+  if (config.retention < absl::ZeroDuration() ||
+      config.retention > absl::Seconds(static_cast<std::int64_t>(kMaxRetentionSeconds)) ||
+      config.retention != absl::Trunc(config.retention, absl::Seconds(1))) {
+    return InvalidField("retention", "must be whole seconds, at most 100 years",
+                        "Give 0 to keep documents for ever.");
+  }
   return CheckFieldWeights(config.lexical_weights);
 }
 

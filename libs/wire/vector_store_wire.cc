@@ -21,6 +21,7 @@ constexpr std::size_t kMaxDocumentLabels = 64;
 constexpr std::size_t kMaxPrincipalLabels = 1000;
 constexpr std::size_t kMaxDeleteIds = 10'000;
 constexpr std::size_t kMaxQueryBytes = 4096;
+constexpr double kMaxRetentionSeconds = 100.0 * 366 * 24 * 3600;
 
 void StatsTo(const stages::CollectionStats& stats, store::CollectionStats* out) {
   out->set_documents(stats.documents);
@@ -69,6 +70,14 @@ absl::StatusOr<stages::Page> PageFrom(std::uint32_t size, const std::string& tok
   RAGMESH_RETURN_IF_ERROR(CheckRange(size, 0, 1000, Field(field, "page_size")));
   RAGMESH_RETURN_IF_ERROR(CheckBytes(token, 0, 4096, Field(field, "page_token")));
   return stages::Page{.size = size == 0 ? 100 : size, .token = token};
+}
+
+absl::StatusOr<absl::Duration> RetentionFrom(const google::protobuf::Duration& retention,
+                                             const Field& field) {
+  RAGMESH_RETURN_IF_ERROR(
+      CheckRange(static_cast<double>(retention.seconds()), 0, kMaxRetentionSeconds, field));
+  if (retention.nanos() != 0) return field.Invalid("is not whole seconds", "Give seconds only.");
+  return absl::Seconds(retention.seconds());
 }
 
 void ToProto(const stages::CollectionId& id, store::CollectionRef* out) {
@@ -137,6 +146,8 @@ void ToProto(const stages::CollectionConfig& config, store::CollectionConfig* ou
   out->set_bm25_b(config.bm25_b);
   ToProto(config.lexical_weights, out->mutable_lexical_weights());
   out->set_dense_recall(config.dense_recall);
+  if (config.retention > absl::ZeroDuration())
+    out->mutable_retention()->set_seconds(absl::ToInt64Seconds(config.retention));
 }
 
 absl::StatusOr<stages::CollectionConfig> FromProto(const store::CollectionConfig& in,
@@ -183,6 +194,10 @@ absl::StatusOr<stages::CollectionConfig> FromProto(const store::CollectionConfig
     RAGMESH_RETURN_IF_ERROR(CheckRange(in.dense_recall(), 0.8, 1, Field(field, "dense_recall")));
     config.dense_recall = in.dense_recall();
   }
+  if (in.has_retention()) {
+    RAGMESH_ASSIGN_OR_RETURN(config.retention,
+                             RetentionFrom(in.retention(), Field(field, "retention")));
+  }
   return config;
 }
 
@@ -202,6 +217,26 @@ absl::StatusOr<stages::Collection> FromProto(const store::Collection& in, const 
   return collection;
 }
 
+void ToProto(const stages::StoreSnapshot& snapshot, store::Snapshot* out) {
+  out->set_name(snapshot.name);
+  ToProto(snapshot.created, out->mutable_created());
+  out->set_size_bytes(snapshot.size_bytes);
+  out->set_sequence(snapshot.sequence);
+  out->set_path(snapshot.path);
+  out->set_collections(snapshot.collections);
+  out->set_manifest_sha256(snapshot.sha256);
+}
+
+stages::StoreSnapshot FromProto(const store::Snapshot& in) {
+  return {.name = in.name(),
+          .path = in.path(),
+          .created = FromProto(in.created()),
+          .size_bytes = in.size_bytes(),
+          .sequence = in.sequence(),
+          .collections = in.collections(),
+          .sha256 = in.manifest_sha256()};
+}
+
 void ToProto(const stages::StoredDocument& document, store::Document* out) {
   out->set_id(document.id);
   out->set_version(document.version);
@@ -212,6 +247,7 @@ void ToProto(const stages::StoredDocument& document, store::Document* out) {
   ToProto(document.metadata, out->mutable_metadata());
   *out->mutable_acl_labels() = {document.acl_labels.begin(), document.acl_labels.end()};
   ToProto(document.updated, out->mutable_updated());
+  if (document.expires.has_value()) ToProto(*document.expires, out->mutable_expires_at());
 }
 
 absl::StatusOr<stages::StoredDocument> FromProto(const store::Document& in, const Field& field) {
@@ -231,6 +267,7 @@ absl::StatusOr<stages::StoredDocument> FromProto(const store::Document& in, cons
   document.text = in.text();
   document.acl_labels = Strings(in.acl_labels());
   document.updated = FromProto(in.updated());
+  if (in.has_expires_at()) document.expires = FromProto(in.expires_at());
   return document;
 }
 

@@ -29,6 +29,9 @@ void ToProto(const stages::Collection& collection, store::Collection* out);
 absl::StatusOr<stages::Collection> FromProto(const store::Collection& collection,
                                              const Field& field);
 
+void ToProto(const stages::StoreSnapshot& snapshot, store::Snapshot* out);
+stages::StoreSnapshot FromProto(const store::Snapshot& snapshot);
+
 void ToProto(const stages::StoredDocument& document, store::Document* out);
 absl::StatusOr<stages::StoredDocument> FromProto(const store::Document& document,
                                                  const Field& field);
@@ -83,6 +86,10 @@ absl::StatusOr<stages::SearchHit> FromProto(const store::SearchHit& hit, const F
 void ToProto(const stages::SearchResult& result, store::SearchResponse* out);
 absl::StatusOr<stages::SearchResult> FromProto(const store::SearchResponse& response,
                                                const Field& field);
+
+// A retention: whole seconds, at most 100 years; 0: for ever.
+absl::StatusOr<absl::Duration> RetentionFrom(const google::protobuf::Duration& retention,
+                                             const Field& field);
 
 absl::StatusOr<stages::Page> PageFrom(std::uint32_t size, const std::string& token,
                                       const Field& field);

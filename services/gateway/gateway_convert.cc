@@ -13,6 +13,7 @@
 #include "libs/wire/sampling_wire.h"
 #include "libs/wire/search_wire.h"
 #include "libs/wire/tools_wire.h"
+#include "libs/wire/vector_store_wire.h"
 
 namespace ragmesh::services {
 namespace {
@@ -205,6 +206,8 @@ void ToProto(const stages::Collection& collection, gateway_v1::Collection* out) 
   out->set_documents(collection.stats.documents);
   out->set_chunks(collection.stats.chunks);
   out->set_text_bytes(collection.stats.text_bytes);
+  if (collection.config.retention > absl::ZeroDuration())
+    out->mutable_retention()->set_seconds(absl::ToInt64Seconds(collection.config.retention));
 }
 
 absl::StatusOr<pipeline::NewCollection> FromProto(
@@ -220,6 +223,11 @@ absl::StatusOr<pipeline::NewCollection> FromProto(
   RAGMESH_RETURN_IF_ERROR(TakeFusion(request, &collection.fusion));
   RAGMESH_RETURN_IF_ERROR(TakeRerank(request, &collection.rerank));
   collection.lexical_only = request.lexical_only();
+  if (request.has_retention()) {
+    const Field root;
+    RAGMESH_ASSIGN_OR_RETURN(collection.retention,
+                             wire::RetentionFrom(request.retention(), Field(root, "retention")));
+  }
   return collection;
 }
 
@@ -231,6 +239,11 @@ absl::StatusOr<pipeline::CollectionChange> FromProto(
   RAGMESH_RETURN_IF_ERROR(TakeFusion(request, &change.fusion));
   RAGMESH_RETURN_IF_ERROR(TakeRerank(request, &change.rerank));
   RAGMESH_RETURN_IF_ERROR(TakeBm25(request, &change.bm25));
+  if (request.has_retention()) {
+    const Field root;
+    RAGMESH_ASSIGN_OR_RETURN(change.retention,
+                             wire::RetentionFrom(request.retention(), Field(root, "retention")));
+  }
   return change;
 }
 

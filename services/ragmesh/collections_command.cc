@@ -1,7 +1,8 @@
-// ragmesh collections list|create|show|delete|tune|change-model|rollback|finish.
+// ragmesh collections list|create|show|delete|tune|change-model|rollback|finish|export|import|keygen.
 #include <cstdio>
 #include <string>
 
+#include "services/ragmesh/collection_transfer.h"
 #include "services/ragmesh/collection_tuning.h"
 #include "services/ragmesh/command.h"
 #include "services/ragmesh/exit_status.h"
@@ -20,8 +21,8 @@ class CollectionsCommand final : public Command {
   std::string Name() const override { return "collections"; }
 
   void Declare(flags::FlagSet& root) override {
-    flags::FlagSet& flags =
-        root.Subcommand("collections", "Lists, makes, shows, tunes and deletes collections.");
+    flags::FlagSet& flags = root.Subcommand(
+        "collections", "Lists, makes, shows, tunes, moves and deletes collections.");
     flags::FlagSet& list = flags.Subcommand("list", "All collections.", "ragmesh collections list");
     connection_.Declare(list);
     flags::FlagSet& create = flags.Subcommand("create", "Makes a collection.",
@@ -29,6 +30,9 @@ class CollectionsCommand final : public Command {
     create.Positional("name", &name_, true, "Lower-case letters, digits, '-' and '_'.");
     create.String("description", &description_, "For people.");
     create.String("language", &language_, "Language of the documents, for stemming: en, de, ...");
+    create.Duration(
+        "retention", &retention_, {absl::ZeroDuration(), absl::Hours(24 * 36500)},
+        "For how long documents are kept, from their last write on: 720h. 0: for ever.");
     create.Bool("lexical_only", &lexical_only_, "Search words only, without an embedder.");
     connection_.Declare(create);
     flags::FlagSet& show =
@@ -43,9 +47,11 @@ class CollectionsCommand final : public Command {
     connection_.Declare(remove);
     tuning_.Declare(flags, &name_, &connection_);
     changes_.Declare(flags, &name_, &connection_);
+    transfer_.Declare(flags);
   }
 
   int Run(const std::string& chosen) override {
+    if (CollectionTransfer::Has(chosen)) return transfer_.Run(chosen);
     auto gateway = GatewayConnection::Open(connection_);
     if (!gateway.ok()) return Fail(gateway.status(), connection_.json);
     absl::Status status;
@@ -91,6 +97,8 @@ class CollectionsCommand final : public Command {
     request.set_description(description_);
     request.set_language(language_);
     request.set_lexical_only(lexical_only_);
+    if (retention_ > absl::ZeroDuration())
+      request.mutable_retention()->set_seconds(absl::ToInt64Seconds(retention_));
     v1::CreateCollectionResponse response;
     const auto context = gateway.NewContext();
     const absl::Status status =
@@ -144,9 +152,11 @@ class CollectionsCommand final : public Command {
   }
 
   std::string name_, description_, language_ = "en";
+  absl::Duration retention_ = absl::ZeroDuration();
   bool lexical_only_ = false, yes_ = false;
   CollectionTuning tuning_;
   ModelChanges changes_;
+  CollectionTransfer transfer_;
   ConnectionOptions connection_;
 };
 

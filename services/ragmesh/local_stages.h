@@ -61,6 +61,8 @@ class LocalStages {
             config_.next_embedder_model.empty() ? nullptr : &next_embedder_};
   }
 
+  std::shared_ptr<stages::VectorStore> vector_store() const { return vector_store_; }
+
  private:
   explicit LocalStages(const LocalStagesConfig& config);
 

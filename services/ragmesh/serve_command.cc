@@ -1,30 +1,19 @@
 // ragmesh serve: the whole mesh in one process. Calls between stages are C++ calls through the
 // interfaces of libs/stages; no sockets.
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 
-#include "absl/strings/str_cat.h"
 #include "services/common/server_flags.h"
 #include "services/common/stage_host.h"
 #include "services/gateway/gateway_process.h"
 #include "services/ragmesh/command.h"
+#include "services/ragmesh/data_folder.h"
 #include "services/ragmesh/exit_status.h"
 #include "services/ragmesh/local_stages.h"
+#include "services/ragmesh/store_door.h"
 
 namespace ragmesh::cli {
 namespace {
-
-// $XDG_DATA_HOME/ragmesh, else ~/.local/share/ragmesh, else a folder here.
-std::string DefaultDataFolder() {
-  if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data != '\0') {
-    return absl::StrCat(data, "/ragmesh");
-  }
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') {
-    return absl::StrCat(home, "/.local/share/ragmesh");
-  }
-  return "ragmesh-data";
-}
 
 class ServeCommand final : public Command {
  public:
@@ -54,6 +43,8 @@ class ServeCommand final : public Command {
     local_.loader.allowed_roots = gateway_.allowed_roots;
     auto local = LocalStages::Open(local_, &host.metrics());
     if (!local.ok()) return Fail(local.status(), /*json=*/false);
+    const auto door = StoreDoor::Open(data_dir_, (*local)->vector_store(), host);
+    if (!door.ok()) return Fail(door.status(), /*json=*/false);
     const services::GatewayStages stages{(*local)->stages(), {}};
     return services::RunGateway(gateway_, server_, stages, host, [&](const CallContext& call) {
       const absl::Status loaded = (*local)->Load(host.metrics(), call);

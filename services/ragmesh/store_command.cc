@@ -1,34 +1,23 @@
-// ragmesh store check: looks at the files of a vector store that nothing has open.
+// ragmesh store check|snapshot|snapshots|verify|restore: looks after the files of a vector store.
 #include <cstdio>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "absl/strings/str_cat.h"
 #include "libs/base/call_context.h"
+#include "libs/vector_store/migrate.h"
+#include "libs/vector_store/records.h"
 #include "libs/vector_store/store_check.h"
 #include "services/ragmesh/command.h"
+#include "services/ragmesh/data_folder.h"
 #include "services/ragmesh/exit_status.h"
+#include "services/ragmesh/json_output.h"
+#include "services/ragmesh/store_backups.h"
 #include "services/ragmesh/terminal.h"
 
 namespace ragmesh::cli {
 namespace {
 
-namespace fs = std::filesystem;
 namespace store = ragmesh::vector_store;
-
-// The folder of `ragmesh serve` has the store in a folder of its own.
-std::string StoreFolder(const std::string& data_dir) {
-  const std::string inner = absl::StrCat(data_dir, "/vector-store");
-  std::error_code error;
-  return !fs::exists(data_dir + "/CURRENT", error) && fs::exists(inner, error) ? inner : data_dir;
-}
-
-void PrintLine(const nlohmann::json& object) {
-  std::printf("%s\n",
-              object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
-  std::fflush(stdout);
-}
 
 class StoreCommand final : public Command {
  public:
@@ -47,13 +36,25 @@ class StoreCommand final : public Command {
                "Make anew what follows from other records, and take out what belongs to nothing; "
                "what is taken out is kept in a file.");
     check.Bool("json", &json_, "One JSON object a line: each finding, then the report.");
+    backups_.Declare(flags);
+    flags::FlagSet& migrate = flags.Subcommand(
+        "migrate",
+        "Brings a store that is stopped to another format: up for this release, down for an older "
+        "one, when nothing would be lost.",
+        "ragmesh store migrate --data_dir=/var/lib/ragmesh/vector-store --to=2");
+    migrate.String("data_dir", &data_dir_, "Folder of the store, or of `ragmesh serve`.");
+    migrate.Int("to", &to_, {1, store::kFormatVersion}, "", "The format.");
+    migrate.Bool("discard", &discard_, "Lose what the older format has no place for.");
+    migrate.Bool("json", &json_, "Print one JSON object, and errors as JSON on stderr.");
   }
 
-  int Run(const std::string&) override {
+  int Run(const std::string& chosen) override {
+    if (StoreBackups::Has(chosen)) return backups_.Run(chosen);
     if (data_dir_.empty()) {
-      std::fprintf(stderr, "ragmesh store check: --data_dir is missing\n");
+      std::fprintf(stderr, "ragmesh %s: --data_dir is missing\n", chosen.c_str());
       return kUsage;
     }
+    if (chosen == "store migrate") return Migrate();
     const CallContext call(absl::InfiniteFuture());
     const auto report = store::CheckStore(
         {.path = StoreFolder(data_dir_), .repair = repair_},
@@ -64,6 +65,23 @@ class StoreCommand final : public Command {
   }
 
  private:
+  int Migrate() const {
+    const auto report = store::MigrateStore(StoreFolder(data_dir_), static_cast<std::uint32_t>(to_),
+                                            discard_, CallContext(absl::InfiniteFuture()));
+    if (!report.ok()) return Fail(report.status(), json_);
+    if (json_) {
+      PrintLine({{"migrated",
+                  {{"from", report->from},
+                   {"to", report->to},
+                   {"values", report->values},
+                   {"lost", report->lost}}}});
+      return kOk;
+    }
+    std::printf("The store was of format %u and is of format %u.\n", report->from, report->to);
+    for (const std::string& lost : report->lost) std::printf("Lost: %s\n", lost.c_str());
+    return kOk;
+  }
+
   void Print(const store::Finding& finding) const {
     if (json_) {
       PrintLine({{"finding",
@@ -108,8 +126,10 @@ class StoreCommand final : public Command {
       std::printf("What was taken out is in %s\n", report.removed_file.c_str());
   }
 
+  StoreBackups backups_;
   std::string data_dir_;
-  bool repair_ = false, json_ = false;
+  std::int64_t to_ = store::kFormatVersion;
+  bool repair_ = false, json_ = false, discard_ = false;
 };
 
 }  // namespace

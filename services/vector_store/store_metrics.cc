@@ -22,6 +22,8 @@ class StoreMetrics final : public vector_store::StoreObserver {
         commit_seconds_(registry.AddHistogram("ragmesh_vector_store_commit_seconds",
                                               "Time of one commit, synced to disk.",
                                               metrics::SecondsBuckets())),
+        expired_(registry.AddCounter("ragmesh_vector_store_expired_documents_total",
+                                     "Documents deleted because their time had come.")),
         search_seconds_(registry.Histograms(
             "ragmesh_vector_store_search_seconds", "Time of a search in the store.",
             {{"mode", {"dense", "lexical", "hybrid"}}}, metrics::SecondsBuckets())) {}
@@ -31,6 +33,9 @@ class StoreMetrics final : public vector_store::StoreObserver {
     commit_writes_.Observe(static_cast<double>(writes));
     commit_seconds_.Observe(absl::ToDoubleSeconds(took));
   }
+  void Expired(std::uint64_t documents) override {
+    expired_.Increment(static_cast<double>(documents));
+  }
   void Searched(stages::SearchMode mode, absl::Duration took, const absl::Status&) override {
     search_seconds_.With({NameOf(mode)}).Observe(absl::ToDoubleSeconds(took));
   }
@@ -39,6 +44,7 @@ class StoreMetrics final : public vector_store::StoreObserver {
   metrics::Family<metrics::Counter>& writes_;
   metrics::Histogram& commit_writes_;
   metrics::Histogram& commit_seconds_;
+  metrics::Counter& expired_;
   metrics::Family<metrics::Histogram>& search_seconds_;
 };
 
@@ -58,15 +64,22 @@ void ShowHealth(std::weak_ptr<const vector_store::Store> store, metrics::Registr
       "1 while free space is below the low watermark and only deletes are taken.");
   auto& read_only = registry.AddGauge("ragmesh_vector_store_read_only",
                                       "1 once a write failed and none are taken until a restart.");
-  registry.OnScrape([store = std::move(store), &image, &free, &disk_full, &read_only] {
-    const auto alive = store.lock();
-    if (alive == nullptr) return;
-    const vector_store::StoreHealth health = alive->Health();
-    image.Set(static_cast<double>(health.image_bytes));
-    free.Set(static_cast<double>(health.free_bytes));
-    disk_full.Set(health.disk_full ? 1 : 0);
-    read_only.Set(health.read_only ? 1 : 0);
-  });
+  auto& behind = registry.AddGauge("ragmesh_vector_store_archive_behind_writes",
+                                   "Writes that are not in the archive yet.");
+  auto& failing = registry.AddGauge("ragmesh_vector_store_archive_failing",
+                                    "1 while the archive cannot be written.");
+  registry.OnScrape(
+      [store = std::move(store), &image, &free, &disk_full, &read_only, &behind, &failing] {
+        const auto alive = store.lock();
+        if (alive == nullptr) return;
+        const vector_store::StoreHealth health = alive->Health();
+        image.Set(static_cast<double>(health.image_bytes));
+        free.Set(static_cast<double>(health.free_bytes));
+        disk_full.Set(health.disk_full ? 1 : 0);
+        read_only.Set(health.read_only ? 1 : 0);
+        behind.Set(static_cast<double>(health.archive_behind));
+        failing.Set(health.archive_failing ? 1 : 0);
+      });
 }
 
 }  // namespace ragmesh::services

@@ -19,7 +19,8 @@ std::unique_ptr<vector_store::StoreObserver> ObserveStore(metrics::Registry& reg
 
 // And at each scrape, as long as the store lives: ragmesh_vector_store_image_bytes,
 // ragmesh_vector_store_free_bytes, ragmesh_vector_store_disk_full (1: only deletes are taken, an
-// alarm), ragmesh_vector_store_read_only (1: a write failed, a restart is needed).
+// alarm), ragmesh_vector_store_read_only (1: a write failed, a restart is needed),
+// ragmesh_vector_store_archive_behind_writes and _archive_failing (1: its disk refuses, an alarm).
 void ShowHealth(std::weak_ptr<const vector_store::Store> store, metrics::Registry& registry);
 
 }  // namespace ragmesh::services

@@ -69,6 +69,22 @@ class VectorStoreService final : public vector_store::v1::VectorStoreService::Ca
   grpc::ServerUnaryReactor* ListChanges(grpc::CallbackServerContext* context,
                                         const vector_store::v1::ListChangesRequest* request,
                                         vector_store::v1::ListChangesResponse* response) override;
+  // For whoever runs the store: store_admin_calls.cc.
+  grpc::ServerUnaryReactor* CreateSnapshot(
+      grpc::CallbackServerContext* context, const vector_store::v1::CreateSnapshotRequest* request,
+      vector_store::v1::CreateSnapshotResponse* response) override;
+  grpc::ServerUnaryReactor* ListSnapshots(
+      grpc::CallbackServerContext* context, const vector_store::v1::ListSnapshotsRequest* request,
+      vector_store::v1::ListSnapshotsResponse* response) override;
+  grpc::ServerUnaryReactor* RestoreSnapshot(
+      grpc::CallbackServerContext* context, const vector_store::v1::RestoreSnapshotRequest* request,
+      vector_store::v1::RestoreSnapshotResponse* response) override;
+  grpc::ServerWriteReactor<vector_store::v1::ExportCollectionResponse>* ExportCollection(
+      grpc::CallbackServerContext* context,
+      const vector_store::v1::ExportCollectionRequest* request) override;
+  grpc::ServerReadReactor<vector_store::v1::ImportCollectionRequest>* ImportCollection(
+      grpc::CallbackServerContext* context,
+      vector_store::v1::ImportCollectionResponse* response) override;
   grpc::ServerUnaryReactor* Info(grpc::CallbackServerContext* context,
                                  const vector_store::v1::InfoRequest* request,
                                  vector_store::v1::InfoResponse* response) override;

@@ -65,6 +65,25 @@ void VectorStoreConfig::DeclareTuning(flags::FlagSet& flags) {
                "deletes are refused: 64MiB, 2%.");
   flags.String("store_high_free", &high_free,
                "Free space from which on writes are taken again; at least store_low_free.");
+  flags.String("store_snapshots", &snapshots,
+               "Folder of the snapshots; on the disk of the store they share its files. Empty: "
+               "snapshots in the store's folder.");
+  flags.Duration("store_sweep_interval", &sweep_interval, {absl::Seconds(1), absl::Hours(24)},
+                 "Between two looks for documents whose time has come: how long one may stay.");
+  flags.String(
+      "store_archive", &archive,
+      "Folder, best on another disk, of base snapshots and of every write after them, from "
+      "which the store of any moment is made again; empty: none.");
+  flags.Duration("store_archive_interval", &archive_interval,
+                 {absl::Milliseconds(10), absl::Hours(1)},
+                 "How far the archive may be behind: what a lost disk may take with it.");
+  flags.Duration("store_archive_base", &archive_base, {absl::Minutes(1), absl::Hours(24 * 365)},
+                 "Between two base snapshots; a restore replays the writes after one.");
+  flags.Duration("store_archive_keep", &archive_keep,
+                 {absl::ZeroDuration(), absl::Hours(24 * 3650)},
+                 "How far back every moment can be restored.");
+  flags.Bytes("store_archive_max", &archive_max_bytes, {0, std::int64_t{1} << 50},
+              "Space of the archive beyond which the oldest parts go all the same. 0: no bound.");
 }
 
 absl::StatusOr<std::shared_ptr<stages::VectorStore>> MakeVectorStore(
@@ -85,6 +104,13 @@ absl::StatusOr<std::shared_ptr<stages::VectorStore>> MakeVectorStore(
                         absl::StrCat("is ", options.high_free_bytes, " bytes, less than the ",
                                      options.low_free_bytes, " of store_low_free"));
   }
+  options.snapshot_folder = config.snapshots;
+  options.sweep_interval = config.sweep_interval;
+  options.archive.folder = config.archive;
+  options.archive.interval = config.archive_interval;
+  options.archive.base_every = config.archive_base;
+  options.archive.keep = config.archive_keep;
+  options.archive.max_bytes = static_cast<std::uint64_t>(config.archive_max_bytes);
   options.write_threads = AvailableCpus();
   if (registry != nullptr) options.observer = ObserveStore(*registry);
   options.version = Version();

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "libs/flags/flag_set.h"
 #include "libs/metrics/registry.h"
 #include "libs/stages/vector_store.h"
@@ -22,6 +23,13 @@ struct VectorStoreConfig {
   // Bytes, or percent of the disk: "64MiB", "2%".
   std::string low_free = "64MiB";
   std::string high_free = "128MiB";
+  std::string snapshots;  // folder; empty: "snapshots" in the store's
+  absl::Duration sweep_interval = absl::Minutes(1);
+  std::string archive;  // folder; empty: none
+  absl::Duration archive_interval = absl::Seconds(1);
+  absl::Duration archive_base = absl::Hours(24);
+  absl::Duration archive_keep = absl::Hours(7 * 24);
+  std::int64_t archive_max_bytes = 0;
 
   void Declare(flags::FlagSet& flags);
   // All but the folder.

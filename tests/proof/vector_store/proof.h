@@ -69,6 +69,8 @@ void ProveKill(Proof* proof);
 void ProveFaults(Proof* proof);
 void ProveFlips(Proof* proof);
 void ProveSnapshot(Proof* proof);
+void ProveMove(Proof* proof);
+void ProveMoments(Proof* proof);
 
 // A fresh folder in memory where there is such a disk: these tests end processes, not machines, and
 // what a power cut takes is simulated.

@@ -102,19 +102,21 @@ TEST(RecordsTest, CollectionsOfEarlierVersionsHaveTheDefaultsOfWhatTheyLack) {
   CollectionRecord record;
   record.config.lexical_weights = {3, 2, 1};
   record.config.dense_recall = 0.95;
+  record.config.retention = absl::Hours(1);
   const std::string value = Encode(record);
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto payload, Unseal(RecordKind::kCollection, 3, value));
   RAGMESH_ASSERT_OK_AND_ASSIGN(const CollectionRecord third, DecodeCollection(value));
   EXPECT_EQ(third.config.lexical_weights, (stages::FieldWeights{3, 2, 1}));
   EXPECT_EQ(third.config.dense_recall, 0.95);
+  EXPECT_EQ(third.config.retention, absl::Hours(1));
   RAGMESH_ASSERT_OK_AND_ASSIGN(
       const CollectionRecord second,
-      DecodeCollection(Seal(RecordKind::kCollection, 2, payload.substr(0, payload.size() - 8))));
+      DecodeCollection(Seal(RecordKind::kCollection, 2, payload.substr(0, payload.size() - 16))));
   EXPECT_EQ(second.config.lexical_weights, (stages::FieldWeights{3, 2, 1}));
   EXPECT_EQ(second.config.dense_recall, 0.99);
   RAGMESH_ASSERT_OK_AND_ASSIGN(
       const CollectionRecord first,
-      DecodeCollection(Seal(RecordKind::kCollection, 1, payload.substr(0, payload.size() - 32))));
+      DecodeCollection(Seal(RecordKind::kCollection, 1, payload.substr(0, payload.size() - 40))));
   EXPECT_EQ(first.config.lexical_weights, (stages::FieldWeights{1, 1, 1}));
 }
 

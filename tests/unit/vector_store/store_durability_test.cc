@@ -216,7 +216,7 @@ TEST_F(StoreDurabilityTest, CollectionOfTheFirstVersionIsAnalysedAnewIntoFieldsA
     entry.Varint(1);
     WriteSet writes;
     writes.Put(Family::kCollections, CollectionKey(1),
-               Seal(RecordKind::kCollection, 1, payload.substr(0, payload.size() - 32)));
+               Seal(RecordKind::kCollection, 1, payload.substr(0, payload.size() - 24)));
     writes.Put(Family::kIndex, ItemKey(1, 1), Seal(RecordKind::kIndexEntry, 1, entry.bytes()));
     RAGMESH_ASSERT_OK(database->Commit(writes));
   }
