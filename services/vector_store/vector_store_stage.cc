@@ -1,6 +1,7 @@
 #include "services/vector_store/vector_store_stage.h"
 
 #include <filesystem>
+#include <fstream>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -10,6 +11,7 @@
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/concurrency/thread_pool.h"
+#include "libs/postgres_store/postgres_store.h"
 #include "libs/vector_store/store.h"
 #include "libs/version/version.h"
 #include "services/vector_store/store_metrics.h"
@@ -40,6 +42,32 @@ absl::StatusOr<std::uint64_t> FreeSpace(const char* flag, const std::string& tex
   return static_cast<std::uint64_t>(static_cast<double>(space.capacity) * percent / 100);
 }
 
+// The first line of `path`, without its end.
+absl::StatusOr<std::string> ReadPassword(const std::string& path) {
+  constexpr std::size_t kMaxPasswordBytes = 4096;
+  if (path.empty()) return std::string();
+  std::ifstream file(path, std::ios::binary);
+  std::string line;
+  if (!file || !std::getline(file, line) || line.size() > kMaxPasswordBytes) {
+    return InvalidField("store_password_file", absl::StrCat("cannot be read: ", path),
+                        "Name a file whose first line is the password, readable by this process.");
+  }
+  return std::string(absl::StripSuffix(line, "\r"));
+}
+
+absl::StatusOr<std::shared_ptr<stages::VectorStore>> MakePostgresStore(
+    const VectorStoreConfig& config) {
+  postgres_store::PostgresOptions options;
+  RAGMESH_ASSIGN_OR_RETURN(options.server.password, ReadPassword(config.password_file));
+  options.server.url = config.url;
+  options.schema = config.schema;
+  options.connections = static_cast<int>(config.connections);
+  options.graph_index = config.dense_index == "graph";
+  options.version = Version();
+  options.commit = Commit();
+  return postgres_store::PostgresStore::Open(options);
+}
+
 }  // namespace
 
 void VectorStoreConfig::Declare(flags::FlagSet& flags) {
@@ -65,10 +93,45 @@ void VectorStoreConfig::DeclareTuning(flags::FlagSet& flags) {
                "deletes are refused: 64MiB, 2%.");
   flags.String("store_high_free", &high_free,
                "Free space from which on writes are taken again; at least store_low_free.");
+  flags.Choice("store_backend", &backend, {"builtin", "postgres"},
+               "Where documents are kept: in the folder of the store, or on a PostgreSQL server "
+               "with pgvector, which several processes may share.");
+  flags.String("store_url", &url,
+               "Server of the backend, without a password: "
+               "postgresql://ragmesh@db.example:5432/ragmesh?sslmode=verify-full.");
+  flags.String("store_password_file", &password_file,
+               "File whose first line is the password at the server.");
+  flags.String("store_schema", &schema, "Schema of the tables; made when absent.");
+  flags.Int("store_connections", &connections, {1, 256}, "connections",
+            "Connections to the server at most; calls beyond them wait.");
+  flags.Choice("store_dense_index", &dense_index, {"exact", "graph"},
+               "How collections made from now on find vectors on the server: by looking at all, or "
+               "by a graph (HNSW), which is faster and misses some.");
+  flags.Check([this] { return CheckBackend(); });
+}
+
+absl::Status VectorStoreConfig::CheckBackend() const {
+  if (backend == "builtin") return absl::OkStatus();
+  if (url.empty()) {
+    return InvalidField("store_url", absl::StrCat("is needed with --store_backend=", backend),
+                        "Write for example postgresql://ragmesh@db.example:5432/ragmesh.");
+  }
+  // Flags are logged at start and seen by everybody on the machine.
+  const std::size_t host = url.rfind('@');
+  const std::size_t user = url.find("://");
+  const bool in_user = host != std::string::npos && user != std::string::npos && user < host &&
+                       absl::StrContains(url.substr(user + 3, host - user - 3), ":");
+  if (in_user || absl::StrContains(url, "password=")) {
+    return InvalidField("store_url", "holds a password",
+                        "Put the password into a file, and name that by --store_password_file.");
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::shared_ptr<stages::VectorStore>> MakeVectorStore(
     const VectorStoreConfig& config, metrics::Registry* registry) {
+  RAGMESH_RETURN_IF_ERROR(config.CheckBackend());
+  if (config.backend == "postgres") return MakePostgresStore(config);
   vector_store::StoreOptions options;
   options.path = config.data_dir;
   options.write_buffer_bytes = static_cast<std::uint64_t>(config.write_buffer_bytes);
