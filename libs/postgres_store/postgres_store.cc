@@ -278,6 +278,9 @@ absl::StatusOr<stages::StageInfo> PostgresStore::Info(const CallContext& caller)
                    {"hybrid_search", "yes"},
                    {"neighbours", "yes"},
                    {"explain", "yes"},
+                   {"prefix_of_lists", "yes"},
+                   {"passage_tokens", "yes"},
+                   {"text_statistics", "yes"},
                    {"idempotency_keys", "no"},
                    {"query_operators", "no"},
                    {"snapshots", "no; use the server's own backups"}};

@@ -11,6 +11,7 @@
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/concurrency/thread_pool.h"
+#include "libs/milvus_store/milvus_store.h"
 #include "libs/postgres_store/postgres_store.h"
 #include "libs/vector_store/store.h"
 #include "libs/version/version.h"
@@ -55,6 +56,18 @@ absl::StatusOr<std::string> ReadPassword(const std::string& path) {
   return std::string(absl::StripSuffix(line, "\r"));
 }
 
+absl::StatusOr<std::shared_ptr<stages::VectorStore>> MakeMilvusStore(
+    const VectorStoreConfig& config) {
+  milvus_store::MilvusOptions options;
+  RAGMESH_ASSIGN_OR_RETURN(options.token, ReadPassword(config.password_file));
+  options.url = config.url;
+  options.prefix = config.schema;
+  options.graph_index = config.dense_index == "graph";
+  options.version = Version();
+  options.commit = Commit();
+  return milvus_store::MilvusStore::Open(options);
+}
+
 absl::StatusOr<std::shared_ptr<stages::VectorStore>> MakePostgresStore(
     const VectorStoreConfig& config) {
   postgres_store::PostgresOptions options;
@@ -93,17 +106,21 @@ void VectorStoreConfig::DeclareTuning(flags::FlagSet& flags) {
                "deletes are refused: 64MiB, 2%.");
   flags.String("store_high_free", &high_free,
                "Free space from which on writes are taken again; at least store_low_free.");
-  flags.Choice("store_backend", &backend, {"builtin", "postgres"},
-               "Where documents are kept: in the folder of the store, or on a PostgreSQL server "
-               "with pgvector, which several processes may share.");
+  flags.Choice(
+      "store_backend", &backend, {"builtin", "postgres", "milvus"},
+      "Where documents are kept: in the folder of the store, or on a server: PostgreSQL "
+      "with pgvector, which several processes may share, or Milvus, for dense search only.");
   flags.String("store_url", &url,
                "Server of the backend, without a password: "
-               "postgresql://ragmesh@db.example:5432/ragmesh?sslmode=verify-full.");
+               "postgresql://ragmesh@db.example:5432/ragmesh?sslmode=verify-full, "
+               "http://milvus.example:19530.");
   flags.String("store_password_file", &password_file,
-               "File whose first line is the password at the server.");
-  flags.String("store_schema", &schema, "Schema of the tables; made when absent.");
+               "File whose first line is the password at the server; for Milvus user:password.");
+  flags.String("store_schema", &schema,
+               "Schema of the tables, made when absent; for Milvus what names of collections begin "
+               "with.");
   flags.Int("store_connections", &connections, {1, 256}, "connections",
-            "Connections to the server at most; calls beyond them wait.");
+            "Connections to PostgreSQL at most; calls beyond them wait.");
   flags.Choice("store_dense_index", &dense_index, {"exact", "graph"},
                "How collections made from now on find vectors on the server: by looking at all, or "
                "by a graph (HNSW), which is faster and misses some.");
@@ -132,6 +149,7 @@ absl::StatusOr<std::shared_ptr<stages::VectorStore>> MakeVectorStore(
     const VectorStoreConfig& config, metrics::Registry* registry) {
   RAGMESH_RETURN_IF_ERROR(config.CheckBackend());
   if (config.backend == "postgres") return MakePostgresStore(config);
+  if (config.backend == "milvus") return MakeMilvusStore(config);
   vector_store::StoreOptions options;
   options.path = config.data_dir;
   options.write_buffer_bytes = static_cast<std::uint64_t>(config.write_buffer_bytes);

@@ -23,7 +23,7 @@ struct VectorStoreConfig {
   std::string low_free = "64MiB";
   std::string high_free = "128MiB";
   // Where the data is: here, or on a database server; then nothing above matters.
-  std::string backend = "builtin";  // "postgres"
+  std::string backend = "builtin";  // "postgres", "milvus"
   std::string url;                  // of the server, without a password
   std::string password_file;        // empty: the server asks for none
   std::string schema = "ragmesh";

@@ -10,8 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
+#include <map>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -47,6 +51,46 @@ constexpr int kNobody = 65534;
   ::_exit(127);
 }
 
+// State and parent of a process; a blank state when there is none.
+std::pair<char, pid_t> StateOf(pid_t pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
+  std::string line;
+  std::getline(file, line);
+  const std::size_t name_end = line.rfind(')');  // a name may hold anything
+  if (name_end == std::string::npos || name_end + 4 > line.size()) return {' ', 0};
+  return {line[name_end + 2], static_cast<pid_t>(std::atoi(line.c_str() + name_end + 4))};
+}
+
+bool Lives(pid_t pid) {
+  const char state = StateOf(pid).first;
+  return state != ' ' && state != 'Z' && state != 'X';
+}
+
+// PostgreSQL's processes leave the group of the one that started them, so groups do not do.
+std::vector<pid_t> WithDescendants(pid_t root) {
+  std::multimap<pid_t, pid_t> children;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator("/proc", error)) {
+    const pid_t pid = std::atoi(entry.path().filename().c_str());
+    if (pid > 0) children.emplace(StateOf(pid).second, pid);
+  }
+  std::vector<pid_t> all = {root};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto [first, last] = children.equal_range(all[i]);
+    for (auto it = first; it != last; ++it) all.push_back(it->second);
+  }
+  return all;
+}
+
+bool Answers(int port) {
+  const ScopedFd probe(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return ::connect(probe.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+}
+
 }  // namespace
 
 int FreePort() {
@@ -74,15 +118,25 @@ void ProcessGroup::Start(const std::vector<std::string>& command, const fs::path
 
 void ProcessGroup::Kill() {
   if (pid_ <= 0) return;
-  ::kill(-pid_, SIGKILL);
+  Freeze();  // so that none is born meanwhile
+  const std::vector<pid_t> all = WithDescendants(pid_);
+  for (const pid_t pid : all) ::kill(pid, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
-  // Its children are init's now; their sockets and locks are gone once they are.
-  for (int i = 0; i < 500 && ::kill(-pid_, 0) == 0; ++i) absl::SleepFor(absl::Milliseconds(10));
+  // The others are init's now; their sockets and locks are gone once they are.
+  for (int i = 0; i < 500; ++i) {
+    const bool gone = std::none_of(all.begin(), all.end(), [](pid_t pid) { return Lives(pid); });
+    if (gone) break;
+    absl::SleepFor(absl::Milliseconds(10));
+  }
   pid_ = -1;
 }
 
-void ProcessGroup::Freeze() const { ::kill(-pid_, SIGSTOP); }
-void ProcessGroup::Thaw() const { ::kill(-pid_, SIGCONT); }
+void ProcessGroup::Freeze() const {
+  for (const pid_t pid : WithDescendants(pid_)) ::kill(pid, SIGSTOP);
+}
+void ProcessGroup::Thaw() const {
+  for (const pid_t pid : WithDescendants(pid_)) ::kill(pid, SIGCONT);
+}
 bool ProcessGroup::running() const { return pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) == 0; }
 
 bool RunProgram(const std::vector<std::string>& command, const fs::path& log, int user) {
@@ -153,6 +207,33 @@ void PostgresServer::Start() {
   }
   missing_ =
       absl::StrCat("the server does not start: ", ReadFileOrDie(folder_.path() / "server.log"));
+}
+
+// ---- Milvus ----
+
+MilvusServer::MilvusServer() {
+  if (const char* build = std::getenv("RAGMESH_BINARY_DIR"); build != nullptr)
+    program_ = fs::path(build) / "../peers/stores/milvus/bin/milvus-server";
+  if (program_.empty() || !fs::exists(program_)) {
+    missing_ = "Milvus is absent; tests/integration/vector_store/install-servers gets it";
+    return;
+  }
+  port_ = FreePort();
+  Start();
+}
+
+std::string MilvusServer::url() const { return absl::StrCat("http://127.0.0.1:", port_); }
+
+void MilvusServer::Start() {
+  // Its other ports are the first free ones from their usual numbers on.
+  process_.Start({program_.string(), "--data", (folder_.path() / "data").string(), "--proxy-port",
+                  absl::StrCat(port_)},
+                 folder_.path() / "server.log", -1);
+  for (int i = 0; i < 1200 && process_.running(); ++i) {
+    if (Answers(port_)) return;
+    absl::SleepFor(absl::Milliseconds(100));
+  }
+  missing_ = absl::StrCat("Milvus does not start: ", ReadFileOrDie(folder_.path() / "server.log"));
 }
 
 }  // namespace ragmesh::testing

@@ -1,5 +1,5 @@
-// A database server of the tests: a child process group on free loopback ports, which ends with the
-// test program.
+// A database server of the tests: a child with its own children on free loopback ports, which ends
+// with the test program.
 #ifndef RAGMESH_TESTS_INTEGRATION_VECTOR_STORE_SERVER_PROCESS_H_
 #define RAGMESH_TESTS_INTEGRATION_VECTOR_STORE_SERVER_PROCESS_H_
 
@@ -65,6 +65,27 @@ class PostgresServer {
   TempDir folder_;
   const std::string password_ = "s3cret, with 'quotes'";
   int user_ = -1;
+  int port_ = 0;
+  ProcessGroup process_;
+};
+
+// Milvus, on data of its own. It takes some ten seconds to start and 350 MB of memory. As
+// PostgresServer.
+class MilvusServer {
+ public:
+  MilvusServer();
+  const std::string& missing() const { return missing_; }
+
+  std::string url() const;
+  void Start();  // waits until its port answers; also after Kill
+  void Kill() { process_.Kill(); }
+  void Freeze() { process_.Freeze(); }
+  void Thaw() { process_.Thaw(); }
+
+ private:
+  std::string missing_;
+  std::filesystem::path program_;
+  TempDir folder_;
   int port_ = 0;
   ProcessGroup process_;
 };
