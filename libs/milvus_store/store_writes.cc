@@ -65,12 +65,18 @@ absl::StatusOr<stages::UpsertResult> MilvusStore::Write(const stages::Collection
       client_->Query(
           listed.name,
           absl::StrCat(LiveOf(listed.tenant()), " && document == \"", Hex(document_id), "\""),
-          {"key", "kind", "chunk", "record"}, 0, seen, call));
+          {"key", "kind", "chunk"}, 0, seen, call));
   std::optional<vector_store::DocumentRecord> existing;
-  for (const Row& row : old) {
-    if (row.kind != kDocumentRow) continue;
-    RAGMESH_ASSIGN_OR_RETURN(const std::string bytes, DecodeRecord(row));
-    RAGMESH_ASSIGN_OR_RETURN(existing, vector_store::DecodeDocument(bytes));
+  if (!old.empty()) {
+    RAGMESH_ASSIGN_OR_RETURN(const std::vector<Row> heads,
+                             client_->Query(listed.name,
+                                            absl::StrCat(LiveOf(listed.tenant()), " && key == \"",
+                                                         DocumentKey(document_id), "\""),
+                                            {"key", "record"}, 1, seen, call));
+    if (!heads.empty()) {
+      RAGMESH_ASSIGN_OR_RETURN(const std::string head, DecodeRecord(heads[0]));
+      RAGMESH_ASSIGN_OR_RETURN(existing, vector_store::DecodeDocument(head));
+    }
   }
   stages::UpsertResult result;
   std::vector<Row> rows;
