@@ -96,6 +96,9 @@ class Scorer {
     return plain_ ? PlainNorm(of.total) : NormOf(Weighted(of.total, of.title, of.heading));
   }
 
+  // What lengths are divided by, in the weights of the settings; at least 1.
+  double average_length() const { return average_length_; }
+
   // What a term of this weight adds to the score. `frequency` is above 0.
   static double Contribution(double weight, double frequency, double norm) {
     return weight * frequency / (frequency + norm);

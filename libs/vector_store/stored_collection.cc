@@ -246,18 +246,7 @@ absl::StatusOr<stages::Collection> StoredCollection::Update(
     // Held across the commit: updates are rare, and two of them must not pass each other.
     absl::MutexLock lock(&mutex_);
     if (removed_) return NotFound("collection", config.id.name);
-    const stages::CollectionConfig& old = record_.config;
-    const char* changed = config.embedder_digest != old.embedder_digest ? "embedder_digest"
-                          : config.dimension != old.dimension           ? "dimension"
-                          : config.language != old.language             ? "language"
-                                                                        : nullptr;
-    if (changed != nullptr) {
-      return MakeError(absl::StatusCode::kFailedPrecondition,
-                       absl::StrCat(changed, " of a collection never changes"),
-                       {.reason = "IMMUTABLE_SETTING",
-                        .field = changed,
-                        .next_step = "Ingest into a new collection with the new setting."});
-    }
+    RAGMESH_RETURN_IF_ERROR(ValidateUpdate(record_.config, config));
     CollectionRecord record = record_;
     record.config = config;
     record.config.id = old.id;  // `config` may name an alias

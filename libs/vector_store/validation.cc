@@ -257,6 +257,20 @@ absl::Status ValidateConfig(const stages::CollectionConfig& config) {
   return CheckFieldWeights(config.lexical_weights);
 }
 
+absl::Status ValidateUpdate(const stages::CollectionConfig& old,
+                            const stages::CollectionConfig& config) {
+  const char* changed = config.embedder_digest != old.embedder_digest ? "embedder_digest"
+                        : config.dimension != old.dimension           ? "dimension"
+                        : config.language != old.language             ? "language"
+                                                                      : nullptr;
+  if (changed == nullptr) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   absl::StrCat(changed, " of a collection never changes"),
+                   {.reason = "IMMUTABLE_SETTING",
+                    .field = changed,
+                    .next_step = "Ingest into a new collection with the new setting."});
+}
+
 absl::Status ValidateEmbedder(const stages::CollectionConfig& config, absl::string_view digest) {
   if (digest == config.embedder_digest) return absl::OkStatus();
   return MakeError(

@@ -16,6 +16,9 @@ absl::Status ValidateTenant(absl::string_view tenant);
 absl::Status ValidateId(const stages::CollectionId& id);
 absl::Status ValidateConfig(const stages::CollectionConfig& config);
 absl::Status ValidateFusion(const stages::Fusion& fusion);
+// FAILED_PRECONDITION / IMMUTABLE_SETTING where `config` changes what a collection keeps for good.
+absl::Status ValidateUpdate(const stages::CollectionConfig& old,
+                            const stages::CollectionConfig& config);
 
 // FAILED_PRECONDITION / EMBEDDER_MISMATCH unless `digest` is the collection's.
 absl::Status ValidateEmbedder(const stages::CollectionConfig& config, absl::string_view digest);

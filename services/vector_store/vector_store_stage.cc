@@ -1,6 +1,7 @@
 #include "services/vector_store/vector_store_stage.h"
 
 #include <filesystem>
+#include <fstream>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -10,6 +11,8 @@
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/concurrency/thread_pool.h"
+#include "libs/milvus_store/milvus_store.h"
+#include "libs/postgres_store/postgres_store.h"
 #include "libs/vector_store/store.h"
 #include "libs/version/version.h"
 #include "services/vector_store/store_metrics.h"
@@ -38,6 +41,44 @@ absl::StatusOr<std::uint64_t> FreeSpace(const char* flag, const std::string& tex
   const fs::space_info space = fs::space(at, error);
   if (error) return ErrnoError(absl::StrCat("size of the disk of ", folder), error.value());
   return static_cast<std::uint64_t>(static_cast<double>(space.capacity) * percent / 100);
+}
+
+// The first line of `path`, without its end.
+absl::StatusOr<std::string> ReadPassword(const std::string& path) {
+  constexpr std::size_t kMaxPasswordBytes = 4096;
+  if (path.empty()) return std::string();
+  std::ifstream file(path, std::ios::binary);
+  std::string line;
+  if (!file || !std::getline(file, line) || line.size() > kMaxPasswordBytes) {
+    return InvalidField("store_password_file", absl::StrCat("cannot be read: ", path),
+                        "Name a file whose first line is the password, readable by this process.");
+  }
+  return std::string(absl::StripSuffix(line, "\r"));
+}
+
+absl::StatusOr<std::shared_ptr<stages::VectorStore>> MakeMilvusStore(
+    const VectorStoreConfig& config) {
+  milvus_store::MilvusOptions options;
+  RAGMESH_ASSIGN_OR_RETURN(options.token, ReadPassword(config.password_file));
+  options.url = config.url;
+  options.prefix = config.schema;
+  options.graph_index = config.dense_index == "graph";
+  options.version = Version();
+  options.commit = Commit();
+  return milvus_store::MilvusStore::Open(options);
+}
+
+absl::StatusOr<std::shared_ptr<stages::VectorStore>> MakePostgresStore(
+    const VectorStoreConfig& config) {
+  postgres_store::PostgresOptions options;
+  RAGMESH_ASSIGN_OR_RETURN(options.server.password, ReadPassword(config.password_file));
+  options.server.url = config.url;
+  options.schema = config.schema;
+  options.connections = static_cast<int>(config.connections);
+  options.graph_index = config.dense_index == "graph";
+  options.version = Version();
+  options.commit = Commit();
+  return postgres_store::PostgresStore::Open(options);
 }
 
 }  // namespace
@@ -84,10 +125,50 @@ void VectorStoreConfig::DeclareTuning(flags::FlagSet& flags) {
                  "How far back every moment can be restored.");
   flags.Bytes("store_archive_max", &archive_max_bytes, {0, std::int64_t{1} << 50},
               "Space of the archive beyond which the oldest parts go all the same. 0: no bound.");
+  flags.Choice(
+      "store_backend", &backend, {"builtin", "postgres", "milvus"},
+      "Where documents are kept: in the folder of the store, or on a server: PostgreSQL "
+      "with pgvector, which several processes may share, or Milvus, for dense search only.");
+  flags.String("store_url", &url,
+               "Server of the backend, without a password: "
+               "postgresql://ragmesh@db.example:5432/ragmesh?sslmode=verify-full, "
+               "http://milvus.example:19530.");
+  flags.String("store_password_file", &password_file,
+               "File whose first line is the password at the server; for Milvus user:password.");
+  flags.String("store_schema", &schema,
+               "Schema of the tables, made when absent; for Milvus what names of collections begin "
+               "with.");
+  flags.Int("store_connections", &connections, {1, 256}, "connections",
+            "Connections to PostgreSQL at most; calls beyond them wait.");
+  flags.Choice("store_dense_index", &dense_index, {"exact", "graph"},
+               "How collections made from now on find vectors on the server: by looking at all, or "
+               "by a graph (HNSW), which is faster and misses some.");
+  flags.Check([this] { return CheckBackend(); });
+}
+
+absl::Status VectorStoreConfig::CheckBackend() const {
+  if (backend == "builtin") return absl::OkStatus();
+  if (url.empty()) {
+    return InvalidField("store_url", absl::StrCat("is needed with --store_backend=", backend),
+                        "Write for example postgresql://ragmesh@db.example:5432/ragmesh.");
+  }
+  // Flags are logged at start and seen by everybody on the machine.
+  const std::size_t host = url.rfind('@');
+  const std::size_t user = url.find("://");
+  const bool in_user = host != std::string::npos && user != std::string::npos && user < host &&
+                       absl::StrContains(url.substr(user + 3, host - user - 3), ":");
+  if (in_user || absl::StrContains(url, "password=")) {
+    return InvalidField("store_url", "holds a password",
+                        "Put the password into a file, and name that by --store_password_file.");
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::shared_ptr<stages::VectorStore>> MakeVectorStore(
     const VectorStoreConfig& config, metrics::Registry* registry) {
+  RAGMESH_RETURN_IF_ERROR(config.CheckBackend());
+  if (config.backend == "postgres") return MakePostgresStore(config);
+  if (config.backend == "milvus") return MakeMilvusStore(config);
   vector_store::StoreOptions options;
   options.path = config.data_dir;
   options.write_buffer_bytes = static_cast<std::uint64_t>(config.write_buffer_bytes);

@@ -30,10 +30,20 @@ struct VectorStoreConfig {
   absl::Duration archive_base = absl::Hours(24);
   absl::Duration archive_keep = absl::Hours(7 * 24);
   std::int64_t archive_max_bytes = 0;
+  // Where the data is: here, or on a database server; then nothing above matters.
+  std::string backend = "builtin";  // "postgres", "milvus"
+  std::string url;                  // of the server, without a password
+  std::string password_file;        // empty: the server asks for none
+  std::string schema = "ragmesh";
+  std::int64_t connections = 8;
+  std::string dense_index = "exact";  // "graph"
 
   void Declare(flags::FlagSet& flags);
   // All but the folder.
   void DeclareTuning(flags::FlagSet& flags);
+  // INVALID_ARGUMENT where the flags of the backend do not fit each other, or a password stands
+  // where everybody reads it.
+  absl::Status CheckBackend() const;
 };
 
 // Opens the store, which waits for the disk. Errors as vector_store::Store::Open, and
