@@ -1,6 +1,9 @@
 #include "libs/pipeline/model_change.h"
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -31,6 +34,12 @@ absl::StatusOr<std::optional<stages::Alias>> FindAlias(stages::VectorStore& stor
   }
   return std::nullopt;
 }
+
+namespace {
+
+constexpr std::size_t kDocumentsAtOnce = 32;  // that are taken off the list when they are copied
+
+}  // namespace
 
 // One run of one change.
 class ModelChanger::Running {
@@ -123,6 +132,7 @@ class ModelChanger::Running {
       RAGMESH_ASSIGN_OR_RETURN(const auto changes, store_.ListChanges(source_, std::nullopt,
                                                                       absl::ZeroDuration(), call));
       followed_ = changes.sequence;
+      pending_.clear();
       RAGMESH_ASSIGN_OR_RETURN(const auto source, store_.GetCollection(source_, call));
       progress_.documents = source.stats.documents;
       return absl::OkStatus();
@@ -140,22 +150,35 @@ class ModelChanger::Running {
       RAGMESH_ASSIGN_OR_RETURN(changes, store_.ListChanges(source_, followed_, hold, child));
       return absl::OkStatus();
     }));
-    *changed = changes.document_ids.size();
-    RAGMESH_RETURN_IF_ERROR(copy_.CopyDocuments(changes.document_ids, call));
     followed_ = changes.sequence;
+    pending_.insert(changes.document_ids.begin(), changes.document_ids.end());
+    *changed = pending_.size();
+    while (!pending_.empty()) {
+      const std::size_t count = std::min(pending_.size(), kDocumentsAtOnce);
+      const auto end = std::next(pending_.begin(), static_cast<std::ptrdiff_t>(count));
+      RAGMESH_RETURN_IF_ERROR(
+          copy_.CopyDocuments(std::vector<std::string>(pending_.begin(), end), call));
+      pending_.erase(pending_.begin(), end);
+    }
     return absl::OkStatus();
   }
 
   absl::Status FollowAndSwitch() {
     const Options& options = changer_.options_;
+    std::size_t last = std::numeric_limits<std::size_t>::max();
     for (int tries = 0;;) {
       RAGMESH_RETURN_IF_ERROR(Retry([&](const CallContext& call) { return CopySettings(call); }));
       std::size_t changed = 0;
       RAGMESH_RETURN_IF_ERROR(Follow(absl::ZeroDuration(), &changed, call_));
-      if (changed > options.few_documents) continue;
-      const absl::Status status = tries < options.free_tries ? Switch() : HoldAndSwitch();
-      RAGMESH_RETURN_IF_ERROR(call_.Check());
+      const bool few = changed <= options.few_documents;
+      const bool shrinks = changed <= last / 2;
+      last = changed;
+      if (!few && shrinks) continue;
+      // What is written faster than it can be followed never gets less by itself.
       ++tries;
+      if (!few && tries <= options.free_tries) continue;
+      const absl::Status status = tries <= options.free_tries ? Switch() : HoldAndSwitch();
+      RAGMESH_RETURN_IF_ERROR(call_.Check());
       if (!absl::IsAborted(status)) return status;
     }
   }
@@ -216,7 +239,9 @@ class ModelChanger::Running {
   const CallContext call_;
   Progress progress_;
   CollectionCopy copy_;
-  std::uint64_t followed_ = 0;  // every change up to this one is in the target
+  // Every change up to this one is in the target, but for these documents.
+  std::uint64_t followed_ = 0;
+  std::set<std::string> pending_;
   std::uint64_t switched_sequence_ = 0;
   bool target_was_switched_from_ = false;
 };

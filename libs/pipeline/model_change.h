@@ -26,8 +26,8 @@ class ModelChanger {
     // Documents that were written to meanwhile: with no more of them than this, the switch is
     // tried.
     std::size_t few_documents = 16;
-    // Tries in which a write came in between; from then on the store lets writes wait while it is
-    // tried, at most so long at a time.
+    // Tries in which a write came in between, or as much was written as was followed; from then on
+    // the store lets writes wait while it is tried, at most so long at a time.
     int free_tries = 3;
     absl::Duration longest_hold = absl::Seconds(2);
   };
