@@ -110,6 +110,7 @@ class Downgrade {
   static absl::StatusOr<std::string> OldCollection(absl::string_view value) {
     RAGMESH_ASSIGN_OR_RETURN(CollectionRecord record, DecodeCollection(value));
     record.config.retention = absl::ZeroDuration();
+    record.analyzer_version.clear();  // so that whoever opens it makes its index entries anew
     return FirstVersion(RecordKind::kCollection, Encode(record), 3 * sizeof(double));
   }
   static absl::StatusOr<std::string> OldState(absl::string_view value) {
