@@ -153,8 +153,7 @@ TEST_F(LogArchiveTest, WritesThatWereNotArchivedBeginANewChain) {
     options.path = Path("archived");
     options.write_buffer_bytes = 64 << 10;
     RAGMESH_ASSERT_OK_AND_ASSIGN(store, Store::Open(options));
-    for (int i = 0; i < 100; ++i)
-      RAGMESH_ASSERT_OK(Write(id, Large("b", 20'000), {}));
+    for (int i = 0; i < 100; ++i) RAGMESH_ASSERT_OK(Write(id, Large("b", 20'000), {}));
   }
   OpenArchived();
   const absl::Time reopened = clock.Now();
