@@ -119,8 +119,8 @@ absl::Status ArchiveWriter::Finish(ArchiveManifest manifest) {
       {"created", absl::FormatTime(absl::RFC3339_full, manifest.created, absl::UTCTimeZone())},
       {"release", manifest.release},
       {"sequence", manifest.sequence},
-      {"documents", manifest.documents},
-      {"chunks", manifest.chunks},
+      {"documents", state_->sections[1].frames},
+      {"chunks", state_->sections[2].frames},
       {"sections", std::move(sections)}};
   return Put(FrameKind::kManifest, object.dump(-1, ' ', true, json::error_handler_t::replace));
 }

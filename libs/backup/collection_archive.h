@@ -50,7 +50,7 @@ class ArchiveWriter {
 
   // One collection, then documents, then chunks.
   absl::Status Add(FrameKind kind, absl::string_view payload);
-  // The manifest, with counts and digests of what was added.
+  // The manifest; its counts and digests are those of what was added.
   absl::Status Finish(ArchiveManifest manifest);
 
  private:

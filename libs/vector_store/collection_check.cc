@@ -84,7 +84,8 @@ absl::Status CollectionCheck::CheckDocuments(const CallContext& call) {
       mender_.Report(name_, Family::kDocuments, at->key(),
                      "another document record has the same id", kWriteAnew);
     }
-    if (document.expires.has_value()) RAGMESH_RETURN_IF_ERROR(CheckExpiry(*document.expires, number));
+    if (document.expires.has_value())
+      RAGMESH_RETURN_IF_ERROR(CheckExpiry(*document.expires, number));
   }
   return at->status();
 }

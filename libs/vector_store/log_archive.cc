@@ -28,9 +28,8 @@ constexpr absl::Duration kMarkEvery = absl::Minutes(1);
 LogArchive::LogArchive(Database* database, const LogArchiveOptions& options, const Clock* clock)
     : database_(*database), options_(options), clock_(*clock) {}
 
-std::unique_ptr<LogArchive> LogArchive::Open(Database* database,
-                                                             const LogArchiveOptions& options,
-                                                             const Clock* clock) {
+std::unique_ptr<LogArchive> LogArchive::Open(Database* database, const LogArchiveOptions& options,
+                                             const Clock* clock) {
   auto archive = std::unique_ptr<LogArchive>(new LogArchive(database, options, clock));
   {
     absl::MutexLock lock(&archive->mutex_);

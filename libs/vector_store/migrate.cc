@@ -131,6 +131,7 @@ class Downgrade {
     record.config.retention = absl::ZeroDuration();
     record.config.dense_recall = stages::CollectionConfig().dense_recall;
     if (to_ == 3) return Encode(record);
+    record.analyzer_version.clear();  // so that whoever opens it makes its index entries anew
     return Earlier(RecordKind::kCollection, 1, Encode(record), 3 * sizeof(double));
   }
   absl::StatusOr<std::string> OldState(absl::string_view value) const {

@@ -1,5 +1,5 @@
-// Manifests and archives as a stranger could hand them in. The first byte chooses the reader. To get
-// past the digest, a manifest is also tried as a first line under a digest that fits.
+// Manifests and archives as a stranger could hand them in. The first byte chooses the reader. To
+// get past the digest, a manifest is also tried as a first line under a digest that fits.
 #include <cstdint>
 #include <string>
 

@@ -24,7 +24,8 @@ class StoreAdminOverGrpcTest : public SearchMesh {
     if (!status.ok()) return status;
     return bytes + backup::SignatureFrame("", nullptr);
   }
-  absl::StatusOr<stages::Collection> Import(const std::string& bytes, const std::string& sha256 = "") {
+  absl::StatusOr<stages::Collection> Import(const std::string& bytes,
+                                            const std::string& sha256 = "") {
     std::size_t at = 0;
     return store_->admin()->ImportCollection(
         {"default", "copy"}, sha256,
@@ -46,7 +47,8 @@ TEST_F(StoreAdminOverGrpcTest, ASnapshotIsTakenNamedAndListed) {
   EXPECT_GT(taken.size_bytes, 0u);
   EXPECT_GT(taken.sequence, 0u);
   EXPECT_EQ(taken.collections, 1u);
-  RAGMESH_EXPECT_OK(backup::VerifySnapshot(taken.path, [](std::uint64_t) {}, call_));
+  RAGMESH_EXPECT_OK(backup::VerifySnapshot(
+      taken.path, [](std::uint64_t) {}, call_));
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto found, store_->admin()->ListSnapshots(call_));
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0].path, taken.path);

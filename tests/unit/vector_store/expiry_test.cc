@@ -139,9 +139,9 @@ TEST_F(ExpiryTest, AKeyThatIsMissingIsMadeAnewByTheCheck) {
     writes.Delete(Family::kMeta, ExpiryKey(1, *document.expires, 1));
     RAGMESH_ASSERT_OK(database->Commit(writes));
   }
-  RAGMESH_ASSERT_OK_AND_ASSIGN(
-      const auto report,
-      CheckStore({.path = path, .repair = true}, [](const Finding&) {}, call));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto report,
+                               CheckStore(
+                                   {.path = path, .repair = true}, [](const Finding&) {}, call));
   EXPECT_EQ(report.findings, 1u);
   EXPECT_EQ(report.repaired, 1u);
   Reopen();

@@ -36,10 +36,14 @@ class LogArchiveTest : public StoreFixture {
   }
   std::string Path(const std::string& name) const { return (dir.path() / name).string(); }
 
+  static stages::StoredDocument Large(const std::string& name, std::size_t bytes) {
+    stages::StoredDocument document = Document(name, std::string(bytes, 'x'));
+    document.info.sha256 = name;
+    return document;
+  }
   // Writes a document and moves the clock, so that every write has a moment of its own.
   void Put(const std::string& name) {
-    const auto written =
-        Write(id, Document(name, std::string(2000, 'x')), {Chunk(name, 0, name, {1, 0})});
+    const auto written = Write(id, Large(name, 2000), {Chunk(name, 0, name, {1, 0})});
     ASSERT_TRUE(written.ok()) << written.status();
     clock.Advance(absl::Seconds(1));
   }
@@ -149,8 +153,7 @@ TEST_F(LogArchiveTest, WritesThatWereNotArchivedBeginANewChain) {
     options.path = Path("archived");
     options.write_buffer_bytes = 64 << 10;
     RAGMESH_ASSERT_OK_AND_ASSIGN(store, Store::Open(options));
-    for (int i = 0; i < 100; ++i)
-      RAGMESH_ASSERT_OK(Write(id, Document("b", std::string(20'000, 'x')), {}));
+    for (int i = 0; i < 100; ++i) RAGMESH_ASSERT_OK(Write(id, Large("b", 20'000), {}));
   }
   OpenArchived();
   const absl::Time reopened = clock.Now();
