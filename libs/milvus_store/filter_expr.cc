@@ -208,15 +208,20 @@ std::string MetaJson(const stages::StoredDocument& document) {
   for (const auto& [field, text] : reserved) {
     if (!text->empty()) add('r', field, Quoted(Hex(*text)));
   }
+  std::vector<std::string> fields, lists;
   for (const auto& [field, value] : document.metadata) {
+    fields.push_back(Hex(field));
     if (const auto* list = std::get_if<std::vector<std::string>>(&value)) {
       std::vector<std::string> texts;
       for (const std::string& text : *list) texts.push_back(Hex(text));
       add('l', field, QuotedList(texts));
+      lists.push_back(Hex(field));
     } else {
       add(KindOf(value), field, Quoted(TextOf(value)));
     }
   }
+  parts.push_back(absl::StrCat("\"fields\":", QuotedList(fields)));
+  parts.push_back(absl::StrCat("\"lists\":", QuotedList(lists)));
   return absl::StrCat("{", absl::StrJoin(parts, ","), "}");
 }
 
@@ -237,15 +242,13 @@ std::string FilterExpression(const stages::Filter& filter) {
   return std::visit(Writer{}, filter.node);
 }
 
+// Milvus 2.3 takes no "exists" inside other expressions, so meta lists the names of its fields.
 std::string HasField(absl::string_view field) {
-  std::vector<std::string> parts;
-  for (const char kind : {'s', 'n', 'b', 't', 'l'})
-    parts.push_back(absl::StrCat("exists ", Place(kind, field)));
-  return absl::StrCat("(", absl::StrJoin(parts, " || "), ")");
+  return absl::StrCat("json_contains(meta[\"fields\"], ", Quoted(Hex(field)), ")");
 }
 
 std::string HasListField(absl::string_view field) {
-  return absl::StrCat("exists ", Place('l', field));
+  return absl::StrCat("json_contains(meta[\"lists\"], ", Quoted(Hex(field)), ")");
 }
 
 std::set<std::string> PrefixFields(const stages::Filter& filter) {

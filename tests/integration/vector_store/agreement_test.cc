@@ -22,7 +22,7 @@ class AgreementTest : public ContractTest {
  protected:
   void SetUp() override {
     ContractTest::SetUp();
-    if (store == nullptr) return;
+    if (store == nullptr || HasFatalFailure()) return;
     oracle_backend_ = MakeBackend("builtin");
     oracle = oracle_backend_->Open();
     stages::CollectionConfig config = Config("random", kDimension);

@@ -84,8 +84,8 @@ class MilvusBackend final : public Backend {
     options.prefix = prefix_;
     auto store = milvus_store::MilvusStore::Open(options);
     RAGMESH_CHECK(store.ok(), store.status().ToString().c_str());
-    // Its port answers before it does.
-    for (int i = 0; i < 600; ++i) {
+    // Its port answers long before it does.
+    for (int i = 0; i < 1800; ++i) {
       const CallContext call(absl::Now() + absl::Seconds(10));
       if ((*store)->ListCollections("default", call).ok()) break;
       absl::SleepFor(absl::Milliseconds(100));
