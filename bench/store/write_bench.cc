@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -65,12 +66,34 @@ absl::StatusOr<std::unique_ptr<Store>> NewStore(const std::string& path) {
   return store;
 }
 
+// RocksDB alone, with a family for each kind of record, which makes it faster than one for all:
+// keys of a family come in their order.
+struct RawDatabase {
+  std::unique_ptr<rocksdb::DB> db;
+  std::map<char, rocksdb::ColumnFamilyHandle*> families;
+
+  ~RawDatabase() {
+    for (const auto& [name, family] : families) db->DestroyColumnFamilyHandle(family);
+  }
+  rocksdb::Status Open(const std::string& path) {
+    rocksdb::Options options;
+    options.create_if_missing = true;
+    rocksdb::DB* opened = nullptr;
+    rocksdb::Status status = rocksdb::DB::Open(options, path, &opened);
+    db.reset(opened);
+    for (const char name : {'d', 't', 'k', 'i', 'v', 's'}) {
+      if (status.ok()) status = db->CreateColumnFamily(options, {name}, &families[name]);
+    }
+    return status;
+  }
+};
+
 // The records of one upsert, as the store writes them.
-void Append(const stages::Upsert& upsert, std::uint64_t document, const lexical::Analyzer& analyzer,
-            rocksdb::WriteBatch* batch) {
+void Append(const RawDatabase& raw, const stages::Upsert& upsert, std::uint64_t document,
+            const lexical::Analyzer& analyzer, rocksdb::WriteBatch* batch) {
   using namespace vector_store;  // NOLINT
-  const auto put = [batch](char family, const std::string& key, const std::string& value) {
-    batch->Put(std::string(1, family) + key, value);
+  const auto put = [&](char family, const std::string& key, const std::string& value) {
+    batch->Put(raw.families.at(family), key, value);
   };
   const std::string key = ItemKey(1, document);
   put('d', key, Encode(DocumentRecord{*upsert.document, 0, Sha256Hex("")}));
@@ -108,13 +131,9 @@ absl::StatusOr<json> AnswerUpserts(const json& request) {
 // The same of the same bytes written to RocksDB alone, in the same batches, synced.
 absl::StatusOr<json> AnswerRaw(const json& request) {
   const testing::TempDir folder;
-  rocksdb::Options options;
-  options.create_if_missing = true;
-  rocksdb::DB* opened = nullptr;
-  const rocksdb::Status status =
-      rocksdb::DB::Open(options, folder.path().string() + "/raw", &opened);
+  RawDatabase raw;
+  const rocksdb::Status status = raw.Open(folder.path().string() + "/raw");
   if (!status.ok()) return absl::UnavailableError(status.ToString());
-  const std::unique_ptr<rocksdb::DB> database(opened);
   const lexical::Analyzer analyzer("en");
   std::mt19937 random(request.value("seed", 1u));
   absl::Duration took;
@@ -124,11 +143,11 @@ absl::StatusOr<json> AnswerRaw(const json& request) {
   synced.sync = true;
   for (int i = 0; i < batches; ++i) {
     rocksdb::WriteBatch batch;
-    Append(RandomUpsert(&random, absl::StrCat("d", i), kChunksPerBatch),
+    Append(raw, RandomUpsert(&random, absl::StrCat("d", i), kChunksPerBatch),
            static_cast<std::uint64_t>(i + 1), analyzer, &batch);
     bytes += batch.GetDataSize();
     const absl::Time begun = absl::Now();
-    const rocksdb::Status written = database->Write(synced, &batch);
+    const rocksdb::Status written = raw.db->Write(synced, &batch);
     took += absl::Now() - begun;
     if (!written.ok()) return absl::UnavailableError(written.ToString());
   }

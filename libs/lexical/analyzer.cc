@@ -164,7 +164,7 @@ class Analyzer::Session {
 
  private:
   static constexpr std::uint32_t kDropped = 0xFFFFFFFF;
-  static constexpr std::size_t kMostStems = 16'384;  // some 3 MB
+  static constexpr std::size_t kMostStems = 32'768;  // some 6 MB
 
   static std::unique_ptr<icu::BreakIterator> WordsOf(const std::string& language) {
     UErrorCode error = U_ZERO_ERROR;

@@ -73,6 +73,9 @@ InvertedIndex::Document InvertedIndex::Intern(const ChunkTerms& terms) {
   document.lengths = Lengths::Of(terms.lengths);
   document.positions = terms.positions;
   document.terms.reserve(terms.terms.size());
+  // The terms of a chunk lie anywhere in the table, so all of them are sent for before the first is
+  // needed; the same below.
+  for (const ChunkTerms::Term& term : terms.terms) ids_.prefetch(term.term);
   for (const ChunkTerms::Term& term : terms.terms)
     document.terms.push_back({Intern(term.term), Occurrences::Of(term.counts),
                               static_cast<std::uint32_t>(term.count())});
@@ -104,6 +107,17 @@ std::uint32_t InvertedIndex::DocumentFrequency(absl::string_view term) const {
 void InvertedIndex::Append(std::uint32_t slot, const Document& document) {
   if (lengths_.size() <= slot) lengths_.resize(slot + 1);
   lengths_[slot] = document.lengths;
+  for (const Document::Term& term : document.terms) {
+    const auto* const at = reinterpret_cast<const char*>(&postings_[term.id]);
+    for (std::size_t line = 0; line < sizeof(Postings); line += 64)
+      __builtin_prefetch(at + line, 1);
+  }
+  for (const Document::Term& term : document.terms) {
+    const Postings& postings = postings_[term.id];
+    __builtin_prefetch(postings.slots.data() + postings.slots.size(), 1);
+    __builtin_prefetch(postings.counts.data() + postings.counts.size(), 1);
+    __builtin_prefetch(postings.positions.data() + postings.positions.size(), 1);
+  }
   absl::Span<const std::uint32_t> positions = document.positions;
   for (const Document::Term& term : document.terms) {
     Postings& postings = postings_[term.id];

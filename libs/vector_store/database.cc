@@ -7,6 +7,7 @@
 #include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
+#include <rocksdb/perf_level.h>
 #include <rocksdb/rate_limiter.h>
 #include <rocksdb/table.h>
 #include <rocksdb/transaction_log.h>
@@ -431,6 +432,8 @@ absl::Status Database::Commit(const WriteSet& writes) {
     const BatchTime time(handles_->log_clock->Now());
     RAGMESH_RETURN_IF_ERROR(FromRocks(batch.PutLogData(time.bytes()), "write batch"));
   }
+  // It counts every comparison of keys otherwise; per thread.
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
   rocksdb::WriteOptions options;
   options.sync = true;
   const rocksdb::Status status = handles_->db->Write(options, &batch);

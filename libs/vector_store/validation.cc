@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <string>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
@@ -40,6 +42,13 @@ bool IsUtf8(absl::string_view text) {
   return true;
 }
 
+// The name of a chunk's field, made when it is needed: most chunks are good.
+struct ChunkField {
+  std::size_t index;
+  absl::string_view name;
+  std::string Name() const { return absl::StrCat("chunks[", index, "].", name); }
+};
+
 absl::Status CheckText(absl::string_view field, absl::string_view text, std::size_t limit) {
   if (text.size() > limit) {
     return LimitExceeded(field, static_cast<long long>(text.size()), static_cast<long long>(limit),
@@ -48,15 +57,38 @@ absl::Status CheckText(absl::string_view field, absl::string_view text, std::siz
   return IsUtf8(text) ? absl::OkStatus() : InvalidField(field, "is not valid UTF-8");
 }
 
+// Of its length. Several sums, so that no addition waits for the one before.
+double SquareOf(absl::Span<const float> vector) {
+  constexpr std::size_t kSums = 8;
+  double sums[kSums] = {};
+  std::size_t i = 0;
+  for (; i + kSums <= vector.size(); i += kSums) {
+    for (std::size_t k = 0; k < kSums; ++k)
+      sums[k] += static_cast<double>(vector[i + k]) * vector[i + k];
+  }
+  for (; i < vector.size(); ++i) sums[0] += static_cast<double>(vector[i]) * vector[i];
+  return std::accumulate(sums, sums + kSums, 0.0);
+}
+
 absl::Status CheckCount(absl::string_view field, std::size_t count, std::size_t limit,
                         absl::string_view unit) {
   if (count <= limit) return absl::OkStatus();
   return LimitExceeded(field, static_cast<long long>(count), static_cast<long long>(limit), unit);
 }
 
+absl::Status CheckText(const ChunkField& field, absl::string_view text, std::size_t limit) {
+  if (text.size() <= limit && IsUtf8(text)) return absl::OkStatus();
+  return CheckText(field.Name(), text, limit);
+}
+
 absl::Status CheckItemId(absl::string_view field, absl::string_view id) {
   if (id.empty()) return InvalidField(field, "must not be empty");
   return CheckText(field, id, kMaxIdBytes);
+}
+
+absl::Status CheckItemId(const ChunkField& field, absl::string_view id) {
+  if (!id.empty() && id.size() <= kMaxIdBytes && IsUtf8(id)) return absl::OkStatus();
+  return CheckItemId(field.Name(), id);
 }
 
 bool IsName(absl::string_view text, bool underscore) {
@@ -152,42 +184,45 @@ absl::Status CheckDocument(const stages::StoredDocument& document) {
   return absl::OkStatus();
 }
 
-absl::Status CheckTokens(const std::string& field, const stages::PassageTokens& tokens) {
+absl::Status CheckTokens(std::size_t index, const stages::PassageTokens& tokens) {
+  if (tokens.empty()) return absl::OkStatus();
+  const std::string field = absl::StrCat("chunks[", index, "]");
   RAGMESH_RETURN_IF_ERROR(
-      CheckText(absl::StrCat(field, ".tokenizer"), tokens.tokenizer, kMaxIdBytes));
-  RAGMESH_RETURN_IF_ERROR(CheckText(absl::StrCat(field, ".encoder"), tokens.encoder, kMaxIdBytes));
+      CheckText(absl::StrCat(field, ".tokens.tokenizer"), tokens.tokenizer, kMaxIdBytes));
   RAGMESH_RETURN_IF_ERROR(
-      CheckCount(absl::StrCat(field, ".ids"), tokens.ids.size(), stages::kMaxPassageIds, "ids"));
-  return CheckCount(absl::StrCat(field, ".vectors"), tokens.vectors.size(),
+      CheckText(absl::StrCat(field, ".tokens.encoder"), tokens.encoder, kMaxIdBytes));
+  RAGMESH_RETURN_IF_ERROR(CheckCount(absl::StrCat(field, ".tokens.ids"), tokens.ids.size(),
+                                     stages::kMaxPassageIds, "ids"));
+  return CheckCount(absl::StrCat(field, ".tokens.vectors"), tokens.vectors.size(),
                     stages::kMaxPassageVectorBytes, "bytes");
 }
 
-absl::Status CheckChunk(const stages::CollectionConfig& config, const std::string& field,
+// Within 0.001 of 1; false for NaN and infinity.
+bool IsUnit(absl::Span<const float> vector) { return std::abs(SquareOf(vector) - 1) <= 2e-3; }
+
+absl::Status CheckChunk(const stages::CollectionConfig& config, std::size_t index,
                         const stages::StoredChunk& stored) {
   const stages::Chunk& chunk = stored.chunk;
-  RAGMESH_RETURN_IF_ERROR(CheckItemId(absl::StrCat(field, ".id"), stored.id));
-  RAGMESH_RETURN_IF_ERROR(CheckText(absl::StrCat(field, ".text"), chunk.text, kMaxChunkBytes));
-  RAGMESH_RETURN_IF_ERROR(
-      CheckText(absl::StrCat(field, ".context"), chunk.context, kMaxChunkBytes));
+  const ChunkField range{index, "range"}, headings{index, "heading_path"}, vector{index, "vector"};
+  RAGMESH_RETURN_IF_ERROR(CheckItemId(ChunkField{index, "id"}, stored.id));
+  RAGMESH_RETURN_IF_ERROR(CheckText(ChunkField{index, "text"}, chunk.text, kMaxChunkBytes));
+  RAGMESH_RETURN_IF_ERROR(CheckText(ChunkField{index, "context"}, chunk.context, kMaxChunkBytes));
   std::size_t heading_bytes = 0;
   for (const std::string& heading : chunk.heading_path) {
-    RAGMESH_RETURN_IF_ERROR(
-        CheckText(absl::StrCat(field, ".heading_path"), heading, kMaxChunkBytes));
+    RAGMESH_RETURN_IF_ERROR(CheckText(headings, heading, kMaxChunkBytes));
     heading_bytes += heading.size() + 1;
   }
-  RAGMESH_RETURN_IF_ERROR(
-      CheckCount(absl::StrCat(field, ".heading_path"), heading_bytes, kMaxChunkBytes, "bytes"));
-  RAGMESH_RETURN_IF_ERROR(CheckTokens(absl::StrCat(field, ".tokens"), stored.tokens));
-  if (chunk.overlap_begin > chunk.range.begin || chunk.range.begin > chunk.range.end) {
-    return InvalidField(absl::StrCat(field, ".range"), "must have overlap_begin <= begin <= end");
+  if (heading_bytes > kMaxChunkBytes)
+    return CheckCount(headings.Name(), heading_bytes, kMaxChunkBytes, "bytes");
+  RAGMESH_RETURN_IF_ERROR(CheckTokens(index, stored.tokens));
+  if (chunk.overlap_begin > chunk.range.begin || chunk.range.begin > chunk.range.end)
+    return InvalidField(range.Name(), "must have overlap_begin <= begin <= end");
+  if (config.dimension == 0) {
+    if (stored.vector.empty()) return absl::OkStatus();
+    return InvalidField(vector.Name(), "must be empty in a lexical-only collection");
   }
-  if (config.dimension == 0 && !stored.vector.empty()) {
-    return InvalidField(absl::StrCat(field, ".vector"),
-                        "must be empty in a lexical-only collection");
-  }
-  return config.dimension == 0
-             ? absl::OkStatus()
-             : ValidateVector(config, absl::StrCat(field, ".vector"), stored.vector);
+  if (stored.vector.size() == config.dimension && IsUnit(stored.vector)) return absl::OkStatus();
+  return ValidateVector(config, vector.Name(), stored.vector);
 }
 
 }  // namespace
@@ -293,9 +328,8 @@ absl::Status ValidateVector(const stages::CollectionConfig& config, absl::string
                       .field = std::string(field),
                       .next_step = "Embed with the collection's model."});
   }
-  double square = 0;
-  for (const float value : vector) square += static_cast<double>(value) * value;
-  if (std::abs(square - 1) <= 2e-3) return absl::OkStatus();  // false for NaN and infinity
+  if (IsUnit(vector)) return absl::OkStatus();
+  const double square = SquareOf(vector);
   return MakeError(absl::StatusCode::kInvalidArgument,
                    absl::StrCat(field, std::isfinite(square) ? " is not of unit length"
                                                              : " holds NaN or infinity"),
@@ -326,20 +360,19 @@ absl::Status ValidateUpsert(const stages::CollectionConfig& config,
   absl::flat_hash_set<absl::string_view> ids;
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < upsert.chunks.size(); ++i) {
-    const std::string field = absl::StrCat("chunks[", i, "]");
     const stages::StoredChunk& chunk = upsert.chunks[i];
-    RAGMESH_RETURN_IF_ERROR(CheckChunk(config, field, chunk));
+    RAGMESH_RETURN_IF_ERROR(CheckChunk(config, i, chunk));
     if (!ids.insert(chunk.id).second)
-      return InvalidField(absl::StrCat(field, ".id"), "is given twice");
+      return InvalidField(ChunkField{i, "id"}.Name(), "is given twice");
     const bool inherits = upsert.document.has_value() && chunk.document_id.empty();
     if (!inherits)
-      RAGMESH_RETURN_IF_ERROR(CheckItemId(absl::StrCat(field, ".document_id"), chunk.document_id));
+      RAGMESH_RETURN_IF_ERROR(CheckItemId(ChunkField{i, "document_id"}, chunk.document_id));
     if (!inherits && chunk.document_id != owner) {
-      return InvalidField(absl::StrCat(field, ".document_id"),
+      return InvalidField(ChunkField{i, "document_id"}.Name(),
                           "must name the one document of this write");
     }
     if (upsert.document.has_value() && chunk.chunk.range.end > upsert.document->text.size()) {
-      return InvalidField(absl::StrCat(field, ".range"), "ends beyond the document's text");
+      return InvalidField(ChunkField{i, "range"}.Name(), "ends beyond the document's text");
     }
     bytes += chunk.chunk.text.size() + chunk.chunk.context.size() +
              chunk.vector.size() * sizeof(float) + chunk.tokens.size_bytes();
