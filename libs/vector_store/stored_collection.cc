@@ -249,7 +249,7 @@ absl::StatusOr<stages::Collection> StoredCollection::Update(
     RAGMESH_RETURN_IF_ERROR(ValidateUpdate(record_.config, config));
     CollectionRecord record = record_;
     record.config = config;
-    record.config.id = old.id;  // `config` may name an alias
+    record.config.id = record_.config.id;  // `config` may name an alias
     WriteSet writes;
     writes.Put(Family::kCollections, CollectionKey(number_), Encode(record));
     RAGMESH_RETURN_IF_ERROR(resources_->database->Commit(writes));

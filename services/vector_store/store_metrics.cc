@@ -24,6 +24,15 @@ class StoreMetrics final : public vector_store::StoreObserver {
                                               metrics::SecondsBuckets())),
         expired_(registry.AddCounter("ragmesh_vector_store_expired_documents_total",
                                      "Documents deleted because their time had come.")),
+        segments_(registry.Counters("ragmesh_vector_store_segments_total",
+                                    "Segments made of tails and of other segments.",
+                                    {{"result", {"made", "failed"}}})),
+        segment_seconds_(registry.AddHistogram("ragmesh_vector_store_segment_seconds",
+                                               "Time to make one segment.",
+                                               metrics::SecondsBuckets())),
+        segments_lost_(registry.AddCounter(
+            "ragmesh_vector_store_segments_lost_total",
+            "Collections whose segments were missing or damaged at an open, and made anew.")),
         search_seconds_(registry.Histograms(
             "ragmesh_vector_store_search_seconds", "Time of a search in the store.",
             {{"mode", {"dense", "lexical", "hybrid"}}}, metrics::SecondsBuckets())) {}
@@ -36,6 +45,11 @@ class StoreMetrics final : public vector_store::StoreObserver {
   void Expired(std::uint64_t documents) override {
     expired_.Increment(static_cast<double>(documents));
   }
+  void Sealed(std::size_t, absl::Duration took, const absl::Status& status) override {
+    segments_.With({status.ok() ? "made" : "failed"}).Increment();
+    segment_seconds_.Observe(absl::ToDoubleSeconds(took));
+  }
+  void SegmentsLost(const absl::Status&) override { segments_lost_.Increment(); }
   void Searched(stages::SearchMode mode, absl::Duration took, const absl::Status&) override {
     search_seconds_.With({NameOf(mode)}).Observe(absl::ToDoubleSeconds(took));
   }
@@ -45,6 +59,9 @@ class StoreMetrics final : public vector_store::StoreObserver {
   metrics::Histogram& commit_writes_;
   metrics::Histogram& commit_seconds_;
   metrics::Counter& expired_;
+  metrics::Family<metrics::Counter>& segments_;
+  metrics::Histogram& segment_seconds_;
+  metrics::Counter& segments_lost_;
   metrics::Family<metrics::Histogram>& search_seconds_;
 };
 

@@ -14,7 +14,10 @@ namespace ragmesh::services {
 // ragmesh_vector_store_writes_total{result}: stored, failed: writes, whatever their size;
 // ragmesh_vector_store_commit_writes: writes that shared one commit to disk;
 // ragmesh_vector_store_commit_seconds: of one commit, synced;
-// ragmesh_vector_store_search_seconds{mode}: in the store, without the way there and back.
+// ragmesh_vector_store_search_seconds{mode}: in the store, without the way there and back;
+// ragmesh_vector_store_segments_total{result}: made, failed and due again: segments;
+// ragmesh_vector_store_segment_seconds: of making one;
+// ragmesh_vector_store_segments_lost_total: collections that made theirs anew at an open.
 std::unique_ptr<vector_store::StoreObserver> ObserveStore(metrics::Registry& registry);
 
 // And at each scrape, as long as the store lives: ragmesh_vector_store_image_bytes,
