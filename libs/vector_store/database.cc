@@ -128,12 +128,14 @@ rocksdb::DBOptions GlobalOptions(const DatabaseOptions& options) {
   db.max_total_wal_size = 4 * options.write_buffer_bytes;
   db.max_background_jobs = 2;
   // Files are pushed to the disk as they are written, so that no sync of the log waits behind a
-  // whole file; and merges, which nobody waits for, take what reads and flushes leave.
+  // whole file; and flushes and merges, which nobody waits for, take what reads and writes leave.
   db.bytes_per_sync = 1u << 20;
   db.rate_limiter.reset(rocksdb::NewGenericRateLimiter(kBackgroundBytesPerSecond));
-  rocksdb::Env::Default()
-      ->LowerThreadPoolCPUPriority(rocksdb::Env::Priority::LOW, rocksdb::CpuPriority::kLow)
-      .PermitUncheckedError();
+  for (const auto pool : {rocksdb::Env::Priority::LOW, rocksdb::Env::Priority::HIGH}) {
+    rocksdb::Env::Default()
+        ->LowerThreadPoolCPUPriority(pool, rocksdb::CpuPriority::kLow)
+        .PermitUncheckedError();
+  }
   db.info_log = std::make_shared<SilentLogger>();
   // A torn last record is what kill -9 leaves; anything else wrong with the log is damage and must
   // show.

@@ -1,18 +1,17 @@
 #include "libs/vector_store/sealer.h"
 
 #include <pthread.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
+
+#include "libs/vector_store/give_way.h"
 
 namespace ragmesh::vector_store {
 namespace {
 
 constexpr absl::Duration kRetry = absl::Seconds(5);  // after a failure, such as a full disk
-constexpr int kLowestPriority = 19;
+constexpr int kNice = 19;
 
 }  // namespace
 
@@ -45,8 +44,7 @@ bool Sealer::AwaitIdle(absl::Time deadline) const {
 
 void Sealer::Run() {
   pthread_setname_np(pthread_self(), "sealer");
-  // Of this thread alone, as Linux has it; it can only fail by leaving things as they are.
-  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kLowestPriority);
+  GiveWay(kNice);
   const auto wanted = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
     return stopping_ || !waiting_.empty();
   };

@@ -10,6 +10,7 @@
 #include "libs/vector_store/database.h"
 #include "libs/vector_store/dense_search.h"
 #include "libs/vector_store/filter.h"
+#include "libs/vector_store/give_way.h"
 #include "libs/vector_store/limits.h"
 #include "libs/vector_store/part_records.h"
 #include "libs/vector_store/records.h"
@@ -21,6 +22,8 @@
 namespace ragmesh::vector_store {
 namespace {
 
+// Searches go before the preparation of large writes.
+constexpr int kPreparersNice = 10;
 constexpr std::size_t kMaxQueuedParts = 64;  // of writes; what does not fit is done by its caller
 
 }  // namespace
@@ -37,7 +40,8 @@ Store::Store(const StoreOptions& options)
   resources_->preparers = options.write_threads - 1;
   if (resources_->preparers > 0) {
     preparers_ = std::make_unique<ThreadPool>("prepare", resources_->preparers, kMaxQueuedParts);
-    resources_->prepare_executor = preparers_.get();
+    yielding_preparers_ = std::make_unique<YieldingExecutor>(preparers_.get(), kPreparersNice);
+    resources_->prepare_executor = yielding_preparers_.get();
   }
   resources_->max_memory_bytes = options.max_memory_bytes;
   resources_->max_collection_memory_bytes = options.max_collection_memory_bytes;

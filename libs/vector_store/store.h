@@ -37,6 +37,7 @@ namespace ragmesh::vector_store {
 
 class Database;
 class Sealer;
+class YieldingExecutor;
 class StoredCollection;
 class StoreObserver;
 struct StoreResources;
@@ -263,6 +264,7 @@ class Store final : public stages::VectorStore, public stages::StoreAdmin {
   std::unique_ptr<Database> database_;
   std::unique_ptr<LogArchive> archive_;    // may be null
   std::unique_ptr<ThreadPool> preparers_;  // help with the preparation of large writes
+  std::unique_ptr<YieldingExecutor> yielding_preparers_;  // the same threads
   std::unique_ptr<StoreResources> resources_;
   // Held over the commit of whatever changes names: collections and aliases come and go one at a
   // time. Taken before any other lock.
