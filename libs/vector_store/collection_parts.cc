@@ -33,6 +33,10 @@ constexpr std::uint64_t kMaxMergedRows = 8'000'000;
 constexpr std::uint64_t kRewriteShare = 4;
 constexpr std::uint64_t kFewGone = 256;  // too few to write anything anew
 
+// What a segment takes on disk besides vectors, for each row, roughly; and what is left to writes.
+constexpr std::uint64_t kTypicalRowBytes = 2000;
+constexpr std::uint64_t kLeftToWrites = 64u << 20;
+
 SharedSlots AllOf(std::uint32_t size) {
   auto slots = std::make_shared<SlotSet>(size);
   slots->Invert();
@@ -190,6 +194,17 @@ std::vector<FixedPart> StoredCollection::PartsToSeal() const {
   return {};
 }
 
+// A segment never takes the space that writes need.
+bool StoredCollection::HasSpaceFor(absl::Span<const FixedPart> parts) const {
+  const DatabaseHealth health = resources_->database->Health();
+  if (health.disk_full || health.read_only_reason.has_value()) return false;
+  std::uint64_t rows = 0;
+  for (const FixedPart& part : parts) rows += part.live->Count();
+  const std::uint64_t row_bytes = dimension_ * (sizeof(float) + 2) + kTypicalRowBytes;
+  // 0: the file system does not tell.
+  return health.free_bytes == 0 || health.free_bytes >= rows * row_bytes + kLeftToWrites;
+}
+
 absl::StatusOr<bool> StoredCollection::SealOnce(const CallContext& call) {
   std::vector<FixedPart> parts;
   std::uint64_t number = 0;
@@ -199,7 +214,7 @@ absl::StatusOr<bool> StoredCollection::SealOnce(const CallContext& call) {
     if (!CheckAlive().ok()) return false;
     if (TailIsFull()) image_->Freeze(numbers_.Lowest());
     parts = PartsToSeal();
-    if (parts.empty()) return false;
+    if (parts.empty() || !HasSpaceFor(parts)) return false;
     number = parts_.next_segment++;
     view = image_->View({});
   }

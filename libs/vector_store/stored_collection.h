@@ -151,6 +151,7 @@ class StoredCollection : public Sealable, public std::enable_shared_from_this<St
   absl::Status ForgetSegments();
   bool TailIsFull() const;
   std::vector<FixedPart> PartsToSeal() const;
+  bool HasSpaceFor(absl::Span<const FixedPart> parts) const;
   absl::Status WriteParts(absl::Span<const FixedPart> parts, const ImageView& view,
                           const std::string& stem, const CallContext& call) const;
   absl::Status TakeOut(absl::Span<const FixedPart> parts, absl::Span<const FixedPart> now,
