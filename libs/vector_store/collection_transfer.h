@@ -63,8 +63,7 @@ class CollectionImport {
   const std::uint64_t max_memory_bytes_;  // 0: no bound
   CollectionRecord record_;
   CollectionState state_;
-  std::uint64_t documents_ = 0, chunks_ = 0, last_document_ = 0, last_chunk_ = 0,
-                text_bytes_ = 0;
+  std::uint64_t documents_ = 0, chunks_ = 0, last_document_ = 0, last_chunk_ = 0, text_bytes_ = 0;
   absl::flat_hash_map<std::uint64_t, Owner> owners_;
   absl::flat_hash_set<std::string> document_ids_, chunk_ids_;
   WriteSet writes_;

@@ -390,8 +390,8 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanDelete(const ImageV
   } else if (const auto* ids = std::get_if<stages::DocumentIds>(write->selector)) {
     for (const std::string& id : ids->ids) {
       const auto index = view.FindDocument(id);
-      if (index.has_value() && (write->only == nullptr ||
-                                write->only->contains(view.document_number(*index))))
+      if (index.has_value() &&
+          (write->only == nullptr || write->only->contains(view.document_number(*index))))
         documents.insert(*index);
     }
   } else {

@@ -12,7 +12,8 @@ namespace {
 
 // Layouts that are not named below are at their first version.
 constexpr std::uint8_t kVersion = 1;
-constexpr std::uint8_t kCollectionVersion = 3;  // 2 added the weights of fields, 3 recall and retention
+constexpr std::uint8_t kCollectionVersion =
+    3;  // 2 added the weights of fields, 3 recall and retention
 constexpr std::uint8_t kDocumentVersion = 2;    // 2 added when it goes
 constexpr std::uint8_t kIndexEntryVersion = 2;  // 2 added fields and positions of terms
 constexpr std::uint8_t kStateVersion =

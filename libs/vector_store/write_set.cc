@@ -46,8 +46,9 @@ WriteSet& WriteSet::operator=(WriteSet&& other) noexcept {
 
 std::size_t WriteSet::BeginPut(Family family, absl::string_view key) {
   only_removes_ =
-      only_removes_ && (family == Family::kStates || family == Family::kReplays ||
-                        family == Family::kRemoved || absl::StartsWith(key, kDroppedPrefix) || absl::StartsWith(key, kAliasPrefix));
+      only_removes_ &&
+      (family == Family::kStates || family == Family::kReplays || family == Family::kRemoved ||
+       absl::StartsWith(key, kDroppedPrefix) || absl::StartsWith(key, kAliasPrefix));
   ++operations_;
   if (parts_.empty()) parts_.emplace_back();
   std::string& part = parts_.back();

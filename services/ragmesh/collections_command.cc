@@ -1,4 +1,5 @@
-// ragmesh collections list|create|show|delete|tune|change-model|rollback|finish|export|import|keygen.
+// ragmesh collections
+// list|create|show|delete|tune|change-model|rollback|finish|export|import|keygen.
 #include <cstdio>
 #include <string>
 

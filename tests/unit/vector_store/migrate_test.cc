@@ -109,8 +109,8 @@ TEST_F(MigrateTest, OneFormatBackAndUpAgain) {
     const std::string name = absl::StrCat("more-", i);
     RAGMESH_ASSERT_OK(Write(id, Document(name), {Chunk(name, 0, "gasket", {1, 0.5})}));
   }
-  RAGMESH_ASSERT_OK(store->Delete(id, stages::Filter{stages::FilterPrefix{"document_id", "more-"}},
-                                  call));
+  RAGMESH_ASSERT_OK(
+      store->Delete(id, stages::Filter{stages::FilterPrefix{"document_id", "more-"}}, call));
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto report, To(3));
   EXPECT_EQ(report.from, kFormatVersion);
   EXPECT_TRUE(report.lost.empty());
@@ -118,7 +118,8 @@ TEST_F(MigrateTest, OneFormatBackAndUpAgain) {
     RAGMESH_ASSERT_OK_AND_ASSIGN(const auto database, Database::OpenForReading(path));
     RAGMESH_ASSERT_OK_AND_ASSIGN(const auto format, database->Get(Family::kMeta, "format"));
     EXPECT_EQ(*DecodeFormat(*format), 3u);
-    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto state, database->Get(Family::kStates, CollectionKey(1)));
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto state,
+                                 database->Get(Family::kStates, CollectionKey(1)));
     RAGMESH_EXPECT_OK(Unseal(RecordKind::kState, 2, *state));
     RAGMESH_ASSERT_OK_AND_ASSIGN(const auto collection,
                                  database->Get(Family::kCollections, CollectionKey(1)));
