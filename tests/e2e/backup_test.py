@@ -64,7 +64,7 @@ class BackupTest(unittest.TestCase):
         run("store", "restore", copy, f"--data_dir={other}/data/vector-store")
         restored, _ = self.serve("other")
         self.assertEqual(restored.index("manuals"), expected)
-        self.assertTrue(restored.search("manuals", "seal")["hits"])
+        self.assertTrue(restored.search("manuals", "seal")["passages"])
         self.assertEqual(len(site.index("manuals")), 3)
 
     def test_a_damaged_or_mixed_snapshot_is_refused(self):
@@ -117,7 +117,7 @@ class BackupTest(unittest.TestCase):
 
         run("collections", "import", file, *into, "--as=moved")
         self.assertEqual(other.index("moved"), site.index("manuals"))
-        self.assertTrue(other.search("moved", "leaking valve")["hits"])
+        self.assertTrue(other.search("moved", "leaking valve")["passages"])
         self.assertEqual(run("collections", "import", file, *into, "--as=moved", status=5)[0]["error"]["reason"],
                          "COLLECTION_EXISTS")
         other.kill_all()
