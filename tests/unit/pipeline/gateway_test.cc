@@ -76,11 +76,12 @@ TEST_F(GatewayTest, AnUploadInPiecesBecomesOneDocument) {
 TEST_F(GatewayTest, EmbedSplitsBatchesAndKeepsTheOrder) {
   std::vector<std::string> texts;
   for (int i = 0; i < 40; ++i) texts.push_back("text number " + std::to_string(i));
-  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto result, gateway_->Embed(texts, false, call_));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto result,
+                               gateway_->Embed(caller_, "", texts, false, call_));
   ASSERT_EQ(result.embeddings.size(), 40u);
   EXPECT_EQ(result.embeddings[39].values, testing::FakeEmbedder::Vector("text number 39"));
-  EXPECT_THAT(gateway_->Embed({}, false, call_), HasReason("INVALID_FIELD"));
-  EXPECT_THAT(gateway_->Embed({std::string(9 << 20, 'x')}, false, call_),
+  EXPECT_THAT(gateway_->Embed(caller_, "", {}, false, call_), HasReason("INVALID_FIELD"));
+  EXPECT_THAT(gateway_->Embed(caller_, "", {std::string(9 << 20, 'x')}, false, call_),
               HasReason("LIMIT_EXCEEDED"));
 }
 
