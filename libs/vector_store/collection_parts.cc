@@ -224,7 +224,8 @@ absl::StatusOr<bool> StoredCollection::SealOnce(const CallContext& call) {
   absl::Status status = WriteParts(parts, *view, stem, call);
   if (status.ok()) status = Publish(parts, number);
   if (!status.ok()) resources_->segments->Remove(stem);
-  if (resources_->observer != nullptr)
+  // A store that closes is no failure.
+  if (resources_->observer != nullptr && !absl::IsCancelled(status))
     resources_->observer->Sealed(parts.size(), absl::Now() - begun, status);
   RAGMESH_RETURN_IF_ERROR(status);
   return true;

@@ -187,7 +187,9 @@ absl::Status Store::Snapshot(const std::string& path, const CallContext& call) {
 }
 
 absl::Status Store::CheckFree(const stages::CollectionId& id) const {
-  if (collections_.contains(Name(id.tenant, id.name))) return AlreadyExists("collection", id.name);
+  const Name name(id.tenant, id.name);
+  if (collections_.contains(name) || aliases_.Find(name) != nullptr)
+    return AlreadyExists("collection", id.name);
   if (collections_.size() < kMaxCollections) return absl::OkStatus();
   return LimitExceeded("collections", static_cast<long long>(collections_.size() + 1),
                        kMaxCollections, "collections");

@@ -103,6 +103,7 @@ absl::StatusOr<stages::Collection> Store::ImportAs(std::uint32_t number,
                      {.reason = "MEMORY_LIMIT",
                       .next_step = "Delete collections, or raise the store's memory limit."});
   }
+  absl::MutexLock names(&names_mutex_);
   absl::MutexLock lock(&mutex_);
   RAGMESH_RETURN_IF_ERROR(CheckFree(id));
   WriteSet shown;
@@ -110,6 +111,7 @@ absl::StatusOr<stages::Collection> Store::ImportAs(std::uint32_t number,
   shown.Delete(Family::kMeta, DroppedKey(number));
   RAGMESH_RETURN_IF_ERROR(database_->Commit(shown));
   collections_[Name(id.tenant, id.name)] = collection;
+  numbered_[number] = collection;
   return collection->Describe();
 }
 
