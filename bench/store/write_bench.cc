@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "bench/store/random_text.h"
+#include "bench/store/vector_files.h"
 #include "bench/worker/json_lines.h"
 #include "libs/base/sha256.h"
 #include "libs/base/status_macros.h"
@@ -188,8 +189,20 @@ absl::StatusOr<json> AnswerSingle(const json& request) {
 // {"p50", "p99", "chunks_per_second"} of {"chunks", "seconds", "ingest"}: seconds of hybrid
 // searches over a collection of `chunks`, one after the other, at rest or while another thread
 // writes batches as fast as it can.
+// Searches beside a writer that writes as fast as it can, over the vectors of a file: at random no
+// vector is near to any other, and no index has anything to find.
 absl::StatusOr<json> AnswerSearches(const json& request) {
   const testing::TempDir folder;
+  RAGMESH_ASSIGN_OR_RETURN(const Vectors vectors, OpenVectors(request.at("vectors"), kDimension));
+  std::size_t next = 0;
+  const auto take = [&] {
+    const float* const row = vectors.row(next++ % vectors.rows());
+    return std::vector<float>(row, row + kDimension);
+  };
+  const auto real = [&](stages::Upsert upsert) {
+    for (stages::StoredChunk& chunk : upsert.chunks) chunk.vector = take();
+    return upsert;
+  };
   RAGMESH_ASSIGN_OR_RETURN(const auto store, NewStore(folder.path().string() + "/store"));
   std::mt19937 random(7);
   const std::size_t chunks = request.value("chunks", 20'000u);
@@ -197,17 +210,17 @@ absl::StatusOr<json> AnswerSearches(const json& request) {
     RAGMESH_RETURN_IF_ERROR(
         store
             ->Write(kCollection, kDigest,
-                    RandomUpsert(&random, absl::StrCat("d", i), kChunksPerBatch), kCall)
+                    real(RandomUpsert(&random, absl::StrCat("d", i), kChunksPerBatch)), kCall)
             .status());
   }
   std::vector<stages::Upsert> upserts;
   for (int i = 0; i < 8; ++i)
-    upserts.push_back(RandomUpsert(&random, absl::StrCat("new", i), kChunksPerBatch));
+    upserts.push_back(real(RandomUpsert(&random, absl::StrCat("new", i), kChunksPerBatch)));
   std::vector<stages::SearchRequest> searches(64);
   for (stages::SearchRequest& search : searches) {
     search.collection = kCollection;
     search.query_text = RandomText(&random).substr(0, 40);
-    search.query_vector = RandomUnit(kDimension, &random);
+    search.query_vector = take();
     search.embedder_digest = kDigest;
     search.principal_labels = {stages::kAllLabels};
   }

@@ -5,13 +5,10 @@
 // them in the image in order. Group members never touch the same document or chunk, so each plan
 // holds whatever the others do.
 #include <algorithm>
-#include <atomic>
-#include <memory>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/vector_store/due_documents.h"
@@ -24,43 +21,10 @@ namespace ragmesh::vector_store {
 namespace {
 
 constexpr int kMaxAttempts = 16;
-// Chunks of a group from which on it pays to have another thread put them in place.
-constexpr std::size_t kWorthHelp = 8;
 
 // Memory a chunk takes besides its vector, estimated before it is there: terms of some hundred
 // words, ids, look-ups.
 constexpr std::uint64_t kTypicalChunkMemory = 1500;
-
-// Puts changes in place in an image, on a thread of an executor or, if none has begun, on the
-// caller's of Finish. Changes outlive Finish and Abandon.
-class Placing {
- public:
-  Placing(Image* image, std::vector<const ImageChange*> changes)
-      : image_(*image), changes_(std::move(changes)) {}
-
-  void Run() {
-    if (taken_.exchange(true)) return;
-    placed_ = image_.Place(changes_);
-    done_.Notify();
-  }
-  // What Show takes. Either this or Abandon is called, once.
-  std::vector<Image::Placed> Finish() {
-    Run();
-    done_.WaitForNotification();
-    return std::move(placed_);
-  }
-  // Nothing looks at the changes once it returns.
-  void Abandon() {
-    if (taken_.exchange(true)) done_.WaitForNotification();
-  }
-
- private:
-  Image& image_;
-  const std::vector<const ImageChange*> changes_;
-  std::atomic<bool> taken_{false};
-  std::vector<Image::Placed> placed_;
-  absl::Notification done_;
-};
 
 }  // namespace
 
@@ -172,27 +136,20 @@ void StoredCollection::Lead(absl::Span<WriteQueue::Entry* const> group) {
   state.next_document = next.document;
   state.next_chunk = next.chunk;
   writes.Put(Family::kStates, CollectionKey(number_), Encode(state));
-  // Put in place while the disk is waited for, and shown once the disk has it.
+  // Put in place before the disk is waited for: from the commit on, records of what goes are gone,
+  // and searches that hold to them wait until the change is shown.
   std::vector<const ImageChange*> changes;
-  std::size_t chunks = 0;
-  for (const Plan& plan : plans) {
-    changes.push_back(&plan.change);
-    chunks += plan.change.new_chunks.size();
-  }
-  const auto placing = std::make_shared<Placing>(image_.get(), std::move(changes));
-  if (resources_->prepare_executor != nullptr && chunks >= kWorthHelp)
-    resources_->prepare_executor->TrySubmit([placing] { placing->Run(); });
+  for (const Plan& plan : plans) changes.push_back(&plan.change);
+  std::vector<Image::Placed> placed = image_->Place(changes);
   const absl::Time begun = absl::Now();
   const absl::Status committed = resources_->database->Commit(writes);
   if (resources_->observer != nullptr)
     resources_->observer->Committed(plans.size(), absl::Now() - begun, committed);
   if (!committed.ok()) {
-    placing->Abandon();
     for (const Plan& plan : plans) plan.write->status = committed;
     return;
   }
   state_ = state;
-  std::vector<Image::Placed> placed = placing->Finish();
   for (std::size_t i = 0; i < plans.size(); ++i) {
     Plan& plan = plans[i];
     image_->Show(plan.change, std::move(placed[i]));

@@ -135,12 +135,6 @@ void Image::Show(const ImageChange& change, Placed placed) {
     const std::size_t i = part_of(removed.slot, &PartView::base);
     live[i].Remove(removed.slot - parts[i].view.base);
     ++gone[i];
-    if (i + 1 == parts.size()) {
-      tail->Deactivate(removed.terms);
-    } else {
-      absl::MutexLock lock(&terms_mutex_);
-      parts[i].removed->Add(removed.terms);
-    }
   }
   for (const std::uint32_t index : change.removed_documents) {
     const std::size_t i = part_of(index, &PartView::document_base);
@@ -150,19 +144,31 @@ void Image::Show(const ImageChange& change, Placed placed) {
   if (change.is_new) live_documents.back().Add(placed.first_document);
   tail->Activate(placed.arriving);
 
-  // Shown.
-  absl::MutexLock lock(&mutex_);
-  for (std::size_t i = 0; i < parts_.size(); ++i) {
-    PartView& view = parts_[i].view;
-    view.live = live[i].Take();
-    view.live_documents = live_documents[i].Take();
-    view.live_count -= gone[i];
+  // Shown. Who reads a record that has gone since their view waits for this.
+  {
+    absl::MutexLock lock(&mutex_);
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+      PartView& view = parts_[i].view;
+      view.live = live[i].Take();
+      view.live_documents = live_documents[i].Take();
+      view.live_count -= gone[i];
+    }
+    parts_.back().view.live_count += rows;
+    live_documents_ += (change.is_new ? 1 : 0);
+    live_documents_ -= change.removed_documents.size();
+    sequence_ = change.sequence;
+    text_bytes_ = change.text_bytes;
   }
-  parts_.back().view.live_count += rows;
-  live_documents_ += (change.is_new ? 1 : 0);
-  live_documents_ -= change.removed_documents.size();
-  sequence_ = change.sequence;
-  text_bytes_ = change.text_bytes;
+  // What has gone is found no more, and now it stops to count in frequencies.
+  for (const ImageChange::RemovedChunk& removed : change.removed_chunks) {
+    const std::size_t i = part_of(removed.slot, &PartView::base);
+    if (i + 1 == parts.size()) {
+      tail->Deactivate(removed.terms);
+    } else {
+      absl::MutexLock lock(&terms_mutex_);
+      parts[i].removed->Add(removed.terms);
+    }
+  }
 }
 
 ImageView Image::View(absl::Span<const std::string> principal_labels) const {

@@ -61,8 +61,8 @@ class Image {
  public:
   explicit Image(std::uint32_t dimension);  // 0: no vectors
 
-  // A change is made in two steps, so that the first, which takes longest, can go on while the disk
-  // is waited for. What is placed changes no answer until it is shown; it may stay unshown, and is
+  // A change is made in two steps, so that the second, which follows the commit, is short. What is
+  // placed changes no answer until it is shown; it may stay unshown, and is
   // no more than a waste of memory then. All changes of a Place are shown in their order, or none.
   struct Placed {
     std::uint32_t first_row = 0, first_document = 0;         // in the tail
