@@ -68,16 +68,16 @@ absl::Status Segment::Check() const {
   return vectors_file_ == nullptr ? absl::OkStatus() : vectors_file_->Check(vectors_);
 }
 
-absl::StatusOr<const float*> Segment::Vector(std::uint32_t row) const {
+absl::StatusOr<const float*> Segment::Vectors(std::uint32_t first, std::uint32_t count) const {
   const std::uint64_t size = dimension_ * sizeof(float);
-  const absl::string_view bytes = vectors_.substr(row * size, size);
+  const absl::string_view bytes = vectors_.substr(first * size, count * size);
   RAGMESH_RETURN_IF_ERROR(vectors_file_->Check(bytes));
   return reinterpret_cast<const float*>(bytes.data());
 }
 
 absl::Status Segment::ReadVectors(absl::Span<const std::uint32_t> rows, float* out) const {
   for (const std::uint32_t row : rows) {
-    RAGMESH_ASSIGN_OR_RETURN(const float* const vector, Vector(row));
+    RAGMESH_ASSIGN_OR_RETURN(const float* const vector, Vectors(row, 1));
     std::memcpy(out, vector, dimension_ * sizeof(float));
     out += dimension_;
   }

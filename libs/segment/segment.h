@@ -53,8 +53,10 @@ class Segment final : public SegmentSource {
   absl::Status ReadVectors(absl::Span<const std::uint32_t> rows, float* out) const override;
   lexical::PostingsSource postings() const override { return {.image = &*terms_}; }
 
-  // The vector of a row, of Open's dimension. DATA_LOSS / CORRUPT_DATA when it is damaged.
-  absl::StatusOr<const float*> Vector(std::uint32_t row) const;
+  std::uint32_t dimension() const { return dimension_; }  // Open's
+  // The vectors of `count` rows from `first` on, one behind the other. DATA_LOSS / CORRUPT_DATA
+  // when they are damaged.
+  absl::StatusOr<const float*> Vectors(std::uint32_t first, std::uint32_t count) const;
 
   // Reads what Open did not, to hold it against its digests.
   absl::Status Check() const;

@@ -51,7 +51,8 @@ class RowBlocks {
   const float* Row(std::uint32_t row) const;
 
   std::uint32_t dimension() const { return dimension_; }
-  std::uint32_t rows() const { return rows_; }  // the writer's
+  std::uint32_t stride() const { return stride_; }  // RowView's
+  std::uint32_t rows() const { return rows_; }      // the writer's
   std::uint64_t memory_bytes() const;
 
  private:

@@ -31,8 +31,7 @@ std::string Encode(const AliasRecord& record);
 // Errors as the decoders of records.h.
 absl::StatusOr<AliasRecord> DecodeAlias(absl::string_view value);
 
-// Among the meta records: "alias/", tenant, '/', name. Neither part has a '/'.
-inline constexpr char kAliasPrefix[] = "alias/";
+// kAliasPrefix, tenant, '/', name. Neither part has a '/'.
 std::string AliasKey(absl::string_view tenant, absl::string_view name);
 using AliasName = std::pair<std::string, std::string>;  // tenant, name
 absl::StatusOr<AliasName> ParseAliasKey(absl::string_view key);

@@ -38,7 +38,8 @@ segment::CatalogChunk ImageView::chunk(std::uint32_t slot) const {
 
 absl::StatusOr<const float*> ImageView::Vector(std::uint32_t slot) const {
   const PartView& part = PartOf(slot);
-  return part.part->Vector(slot - part.base);
+  RAGMESH_ASSIGN_OR_RETURN(const Part::VectorRun run, part.part->Vectors(slot - part.base, 1));
+  return run.first;
 }
 
 absl::string_view ImageView::document_id(std::uint32_t index) const {

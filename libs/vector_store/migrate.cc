@@ -7,7 +7,6 @@
 #include "absl/strings/str_join.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
-#include "libs/vector_store/aliases.h"
 #include "libs/vector_store/binary_codec.h"
 #include "libs/vector_store/database.h"
 #include "libs/vector_store/records.h"

@@ -112,6 +112,7 @@ std::string ReplayKey(std::uint32_t collection, absl::string_view key);
 // way out.
 std::string DroppedKey(std::uint32_t collection);
 inline constexpr char kDroppedPrefix[] = "dropped/";
+inline constexpr char kAliasPrefix[] = "alias/";  // aliases.h
 // Among the meta records, a counter: the number of the next collection.
 inline constexpr char kNextCollectionKey[] = "next_collection";
 // Under it, among the meta records, a document of a collection that goes at a time. It is written

@@ -61,6 +61,12 @@ absl::StatusOr<SlotSet> SealedPart::Matching(const Principal& principal,
   return matching;
 }
 
+absl::StatusOr<Part::VectorRun> SealedPart::Vectors(std::uint32_t first,
+                                                    std::uint32_t count) const {
+  RAGMESH_ASSIGN_OR_RETURN(const float* const vectors, segment_->Vectors(first, count));
+  return VectorRun{vectors, segment_->dimension()};
+}
+
 void SealedPart::SearchVectors(const linalg::Kernels& kernels, const float* query, float recall,
                                const SlotSet& allowed, std::uint64_t allowed_count,
                                std::uint32_t base, vector_index::Shortlist* shortlist) const {

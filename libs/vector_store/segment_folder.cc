@@ -1,14 +1,12 @@
 #include "libs/vector_store/segment_folder.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "libs/backup/files.h"
 #include "libs/base/error.h"
-#include "libs/base/scoped_fd.h"
 #include "libs/segment/segment.h"
 
 namespace ragmesh::vector_store {
@@ -42,11 +40,6 @@ void SegmentFolder::RemoveOthers(const std::set<std::string>& kept) const {
   }
 }
 
-absl::Status SegmentFolder::Sync() const {
-  const ScopedFd folder(open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.get() < 0 || fsync(folder.get()) != 0)
-    return ErrnoError(absl::StrCat("sync ", path_), errno);
-  return absl::OkStatus();
-}
+absl::Status SegmentFolder::Sync() const { return backup::SyncFolder(path_); }
 
 }  // namespace ragmesh::vector_store

@@ -314,7 +314,10 @@ bool Tail::HasField(absl::string_view field, const SlotSet& among) const {
   return false;
 }
 
-absl::StatusOr<const float*> Tail::Vector(std::uint32_t row) const { return rows_->Row(row); }
+static_assert(Part::kRowsPerRun == vector_index::kFirstRows);
+absl::StatusOr<Part::VectorRun> Tail::Vectors(std::uint32_t first, std::uint32_t /*count*/) const {
+  return VectorRun{rows_->Row(first), rows_->stride()};
+}
 
 void Tail::SearchVectors(const linalg::Kernels& kernels, const float* query, float recall,
                          const SlotSet& allowed, std::uint64_t /*allowed_count*/,

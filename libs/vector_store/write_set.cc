@@ -5,7 +5,6 @@
 
 #include "absl/strings/match.h"
 #include "libs/base/check.h"
-#include "libs/vector_store/aliases.h"
 #include "libs/vector_store/records.h"
 
 namespace ragmesh::vector_store {

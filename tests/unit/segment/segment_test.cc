@@ -126,7 +126,7 @@ class SegmentTest : public ::testing::Test {
       ASSERT_TRUE(row.has_value()) << id;
       EXPECT_EQ(segment.chunk(*row).number, chunk.number);
       EXPECT_EQ(segment.chunk(*row).document_number, chunk.document);
-      const auto vector = segment.Vector(*row);
+      const auto vector = segment.Vectors(*row, 1);
       ASSERT_TRUE(vector.ok());
       EXPECT_TRUE(std::equal(chunk.vector.begin(), chunk.vector.end(), *vector));
     }
@@ -266,7 +266,7 @@ TEST_F(SegmentTest, EveryFlippedBitIsFoundAtOpenOrWhenItIsRead) {
       status = segment.status();
       if (segment.ok()) {
         for (std::uint32_t row = 0; row < 400; ++row)
-          status.Update((*segment)->Vector(row).status());
+          status.Update((*segment)->Vectors(row, 1).status());
         for (std::uint32_t document = 0; document < 40; ++document)
           status.Update((*segment)->catalog().Record(document).status());
       }
