@@ -9,10 +9,10 @@
 #include "absl/strings/str_join.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
-#include "libs/engine_store/engine_search.h"
 #include "libs/milvus_store/filter_expr.h"
 #include "libs/milvus_store/milvus_store.h"
 #include "libs/milvus_store/rows.h"
+#include "libs/ranking/chunk_ranking.h"
 #include "libs/vector_store/filter.h"
 #include "libs/vector_store/limits.h"
 #include "libs/vector_store/page_token.h"
@@ -21,7 +21,7 @@
 namespace ragmesh::milvus_store {
 namespace {
 
-using engine_store::ListedChunk;
+using ranking::ListedChunk;
 using vector_store::Listing;
 using vector_store::PageToken;
 
@@ -37,7 +37,7 @@ absl::Status Lacks(const char* reason, absl::string_view what, const char* field
 }
 
 // The list of one search. Records of chunks come with it, so that all is of one moment.
-class DenseSource final : public engine_store::ListSource {
+class DenseSource final : public ranking::ListSource {
  public:
   using Ask = std::function<absl::StatusOr<std::vector<Row>>(std::size_t limit)>;
   explicit DenseSource(Ask ask) : ask_(std::move(ask)) {}
@@ -297,12 +297,12 @@ absl::StatusOr<stages::SearchResult> MilvusStore::Search(const stages::SearchReq
     return client_->Search(listed.name, expression, request.query_vector, limit, fields, seen,
                            call);
   });
-  RAGMESH_ASSIGN_OR_RETURN(const engine_store::RankedHits ranked,
-                           engine_store::RankChunks(request, source, call));
+  RAGMESH_ASSIGN_OR_RETURN(const ranking::RankedHits ranked,
+                           ranking::RankChunks(request, source, vector_store::kMaxTopK, call));
   stages::SearchResult result;
   result.sequence = seen;
-  for (const engine_store::RankedHit& hit : ranked.hits) {
-    result.hits.push_back(engine_store::HitOf(request, hit));
+  for (const ranking::RankedHit& hit : ranked.hits) {
+    result.hits.push_back(ranking::HitOf(request, hit));
     RAGMESH_ASSIGN_OR_RETURN(result.hits.back().chunk,
                              ReadChunk(source.RowOf(hit.candidate.item), request.parts.vector));
   }

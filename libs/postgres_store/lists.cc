@@ -11,7 +11,7 @@
 namespace ragmesh::postgres_store {
 namespace {
 
-using engine_store::ListedChunk;
+using ranking::ListedChunk;
 
 // How many more chunks than are wanted the server gives, so that those whose scores are equal but
 // for rounding are put in order here.

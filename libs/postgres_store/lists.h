@@ -11,12 +11,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "libs/engine_store/engine_search.h"
 #include "libs/lexical/bm25.h"
 #include "libs/lexical/query.h"
 #include "libs/lexical/query_terms.h"
 #include "libs/postgres_store/postgres_store.h"
 #include "libs/postgres_store/transaction.h"
+#include "libs/ranking/chunk_ranking.h"
 #include "libs/stages/vector_store.h"
 
 namespace ragmesh::postgres_store {
@@ -24,7 +24,7 @@ namespace ragmesh::postgres_store {
 // Tenant, labels and filter are in every statement that finds a chunk. BM25 is summed twice: by the
 // server, whose order chooses somewhat more chunks than are wanted, and of these here, term by term
 // as the built-in store does, so that scores are the same bits. Not thread-safe.
-class Lists final : public engine_store::ListSource {
+class Lists final : public ranking::ListSource {
  public:
   // All borrowed. `request` must be valid, its fusion, bm25 and lexical weights set.
   Lists(Transaction& transaction, const CollectionRow& collection,
@@ -33,10 +33,10 @@ class Lists final : public engine_store::ListSource {
   // Looks up the words of the query, and whether vectors have a graph. Before anything else.
   absl::Status Prepare(const lexical::Query& words);
 
-  absl::StatusOr<std::vector<engine_store::ListedChunk>> DenseList(
-      std::size_t limit, const CallContext& call) override;
-  absl::StatusOr<std::vector<engine_store::ListedChunk>> LexicalList(
-      std::size_t limit, const CallContext& call) override;
+  absl::StatusOr<std::vector<ranking::ListedChunk>> DenseList(std::size_t limit,
+                                                              const CallContext& call) override;
+  absl::StatusOr<std::vector<ranking::ListedChunk>> LexicalList(std::size_t limit,
+                                                                const CallContext& call) override;
   absl::Status FillScores(std::vector<ranking::Candidate>* candidates,
                           const CallContext& call) override;
   absl::Status PrepareCosines(const std::vector<std::uint32_t>& items,
@@ -70,8 +70,8 @@ class Lists final : public engine_store::ListSource {
   std::uint32_t ItemOf(std::int64_t number, std::int64_t document, std::string id);
   std::string Allowed(Statement* statement) const;
   absl::Status LookForGraph();
-  std::vector<engine_store::ListedChunk> Best(std::vector<engine_store::ListedChunk> list,
-                                              std::size_t limit) const;
+  std::vector<ranking::ListedChunk> Best(std::vector<ranking::ListedChunk> list,
+                                         std::size_t limit) const;
 
   Transaction& transaction_;
   const CollectionRow& collection_;

@@ -14,6 +14,7 @@
 #include "libs/postgres_store/lists.h"
 #include "libs/postgres_store/postgres_store.h"
 #include "libs/ranking/neighbours.h"
+#include "libs/vector_store/limits.h"
 #include "libs/vector_store/validation.h"
 
 namespace ragmesh::postgres_store {
@@ -94,15 +95,15 @@ absl::StatusOr<stages::SearchResult> PostgresStore::Search(const stages::SearchR
   }
   Lists lists(transaction, collection, request);
   RAGMESH_RETURN_IF_ERROR(lists.Prepare(words));
-  RAGMESH_ASSIGN_OR_RETURN(engine_store::RankedHits ranked,
-                           engine_store::RankChunks(request, lists, call));
+  RAGMESH_ASSIGN_OR_RETURN(ranking::RankedHits ranked,
+                           ranking::RankChunks(request, lists, vector_store::kMaxTopK, call));
   stages::SearchResult result;
   result.sequence = collection.sequence;
   std::vector<std::int64_t> numbers, documents;
-  for (const engine_store::RankedHit& hit : ranked.hits) {
+  for (const ranking::RankedHit& hit : ranked.hits) {
     numbers.push_back(lists.NumberOf(hit.candidate.item));
     documents.push_back(static_cast<std::int64_t>(lists.DocumentOf(hit.candidate.item)));
-    result.hits.push_back(engine_store::HitOf(request, hit));
+    result.hits.push_back(ranking::HitOf(request, hit));
   }
   RAGMESH_ASSIGN_OR_RETURN(auto chunks,
                            FetchChunks(transaction, collection, numbers, request.parts));

@@ -7,8 +7,9 @@
 #include "libs/lexical/query.h"
 #include "libs/ranking/neighbours.h"
 #include "libs/vector_store/filter_fields.h"
+#include "libs/vector_store/image_lists.h"
+#include "libs/vector_store/limits.h"
 #include "libs/vector_store/read_consistently.h"
-#include "libs/vector_store/search.h"
 #include "libs/vector_store/stored_collection.h"
 #include "libs/vector_store/validation.h"
 
@@ -78,29 +79,15 @@ absl::StatusOr<bool> StoredCollection::AddNeighbours(const ImageView& view,
 
 absl::StatusOr<bool> StoredCollection::FillHits(const ImageView& view,
                                                 const stages::SearchRequest& request,
-                                                const RankedHits& ranked,
+                                                const ranking::RankedHits& ranked,
                                                 stages::SearchResult* result) const {
   std::vector<std::uint32_t> slots;
-  for (const RankedHit& hit : ranked.hits) slots.push_back(hit.candidate.item);
+  for (const ranking::RankedHit& hit : ranked.hits) slots.push_back(hit.candidate.item);
   RAGMESH_ASSIGN_OR_RETURN(auto chunks, FetchChunks(view, slots, request.parts));
   if (!chunks.has_value()) return false;
   for (std::size_t i = 0; i < slots.size(); ++i) {
-    const ranking::Candidate& candidate = ranked.hits[i].candidate;
-    stages::SearchHit hit;
+    stages::SearchHit hit = ranking::HitOf(request, ranked.hits[i]);
     hit.chunk = std::move((*chunks)[i]);
-    hit.score = ranked.hits[i].score;
-    hit.dense_score = candidate.dense_score;
-    hit.lexical_score = candidate.lexical_score;
-    hit.dense_rank = candidate.dense_rank;
-    hit.lexical_rank = candidate.lexical_rank;
-    if (request.mode == stages::SearchMode::kHybrid) hit.fused_score = candidate.score;
-    if (request.explain) {
-      hit.explanation = stages::HitExplanation{.terms = {},
-                                               .dense_part = candidate.dense_part,
-                                               .lexical_part = candidate.lexical_part,
-                                               .relevance = ranked.hits[i].relevance,
-                                               .similarity = ranked.hits[i].similarity};
-    }
     result->hits.push_back(std::move(hit));
   }
   if (request.neighbours.before + request.neighbours.after == 0) return true;
@@ -149,18 +136,21 @@ absl::StatusOr<stages::SearchResult> StoredCollection::Find(const stages::Search
             {request.bm25->k1, request.bm25->b, *request.lexical_weights},
             {resources_->kernels, resources_->executor, resources_->search_threads,
              static_cast<float>(settings.dense_recall)}};
-        RAGMESH_ASSIGN_OR_RETURN(RankedHits ranked, RankChunks(scope, request, &timer, call));
+        ImageLists lists(scope, &timer);
+        RAGMESH_ASSIGN_OR_RETURN(ranking::RankedHits ranked,
+                                 ranking::RankChunks(request, lists, kMaxTopK, call));
         RAGMESH_ASSIGN_OR_RETURN(const bool filled, FillHits(view, request, ranked, &result));
-        result.prefix_cut = ranked.prefix_cut;
+        result.prefix_cut = lists.prefix_cut();
         if (!filled) return std::optional<stages::SearchResult>();
         timer.End("read");
         if (request.explain) {
           std::vector<std::uint32_t> slots;
-          for (const RankedHit& hit : ranked.hits) slots.push_back(hit.candidate.item);
+          for (const ranking::RankedHit& hit : ranked.hits) slots.push_back(hit.candidate.item);
           RAGMESH_ASSIGN_OR_RETURN(auto parts, ExplainTerms(scope, slots));
           for (std::size_t i = 0; i < slots.size(); ++i)
             result.hits[i].explanation->terms = std::move(parts[i]);
           timer.End("explain");
+          if (by_vector) ranked.explanation.dense_plan = std::string(lists.DensePlanName());
           ranked.explanation.chunks = view.live_chunks();
           ranked.explanation.allowed = result.candidates;
           ranked.explanation.steps = timer.steps();

@@ -1,4 +1,4 @@
-#include "libs/engine_store/engine_search.h"
+#include "libs/ranking/chunk_ranking.h"
 
 #include <algorithm>
 #include <utility>
@@ -8,14 +8,9 @@
 #include "libs/ranking/diversity.h"
 #include "libs/ranking/document_quota.h"
 #include "libs/ranking/fusion.h"
-#include "libs/vector_store/limits.h"
 
-namespace ragmesh::engine_store {
+namespace ragmesh::ranking {
 namespace {
-
-using ranking::Candidate;
-using ranking::DocumentQuota;
-using ranking::Pick;
 
 // How much longer a list gets when it has too few documents.
 constexpr std::size_t kLengthen = 4;
@@ -61,17 +56,21 @@ absl::StatusOr<std::vector<Candidate>> RankHybrid(const stages::SearchRequest& r
                                                   const CallContext& call) {
   const std::size_t limit = request.fusion->candidates;
   RAGMESH_ASSIGN_OR_RETURN(const auto dense, source.DenseList(limit, call));
+  source.Ended("dense");
   RAGMESH_ASSIGN_OR_RETURN(const auto lexical, source.LexicalList(limit, call));
+  source.Ended("lexical");
   explanation->dense_listed = static_cast<std::uint32_t>(dense.size());
   explanation->lexical_listed = static_cast<std::uint32_t>(lexical.size());
   std::vector<Candidate> candidates = Unite(dense, lexical);
   RAGMESH_RETURN_IF_ERROR(source.FillScores(&candidates, call));
-  const ranking::FusionScales scales = ranking::Fuse(
+  source.Ended("score");
+  const FusionScales scales = Fuse(
       *request.fusion,
       [&source](std::uint32_t a, std::uint32_t b) { return source.ChunkId(a) < source.ChunkId(b); },
       &candidates);
   explanation->dense_scale = scales.dense;
   explanation->lexical_scale = scales.lexical;
+  source.Ended("fuse");
   return candidates;
 }
 
@@ -86,7 +85,7 @@ bool ServesQuota(const ListSource& source, const std::vector<ListedChunk>& list,
 }
 
 absl::StatusOr<std::vector<Candidate>> RankOneList(const stages::SearchRequest& request,
-                                                   ListSource& source,
+                                                   ListSource& source, std::size_t longest_list,
                                                    stages::SearchExplanation* explanation,
                                                    const CallContext& call) {
   const bool dense = request.mode == stages::SearchMode::kDense;
@@ -96,11 +95,11 @@ absl::StatusOr<std::vector<Candidate>> RankOneList(const stages::SearchRequest& 
     RAGMESH_RETURN_IF_ERROR(call.Check());
     RAGMESH_ASSIGN_OR_RETURN(
         list, dense ? source.DenseList(limit, call) : source.LexicalList(limit, call));
-    if (list.size() < limit || limit >= vector_store::kMaxTopK ||
-        ServesQuota(source, list, QuotaOf(request)))
+    if (list.size() < limit || limit >= longest_list || ServesQuota(source, list, QuotaOf(request)))
       break;
-    limit = std::min<std::size_t>(vector_store::kMaxTopK, limit * kLengthen);
+    limit = std::min<std::size_t>(longest_list, limit * kLengthen);
   }
+  source.Ended(dense ? "dense" : "lexical");
   (dense ? explanation->dense_listed : explanation->lexical_listed) =
       static_cast<std::uint32_t>(list.size());
   std::vector<Candidate> candidates = dense ? Unite(list, {}) : Unite({}, list);
@@ -121,10 +120,10 @@ absl::StatusOr<std::vector<Pick>> PickHits(const stages::SearchRequest& request,
     items.push_back(candidates[i].item);
   }
   const auto document_of = [&](std::size_t place) { return source.DocumentOf(items[place]); };
-  const ranking::Ranked ranked{scores, document_of};
-  if (!request.diversity.has_value()) return ranking::PickBest(ranked, QuotaOf(request));
+  const Ranked ranked{scores, document_of};
+  if (!request.diversity.has_value()) return PickBest(ranked, QuotaOf(request));
   RAGMESH_RETURN_IF_ERROR(source.PrepareCosines(items, call));
-  return ranking::PickDiverse(
+  return PickDiverse(
       ranked, QuotaOf(request), request.diversity->lambda,
       [&](std::size_t a, std::size_t b) { return source.Cosine(items[a], items[b]); },
       [&call] { return call.Check(); });
@@ -133,14 +132,15 @@ absl::StatusOr<std::vector<Pick>> PickHits(const stages::SearchRequest& request,
 }  // namespace
 
 absl::StatusOr<RankedHits> RankChunks(const stages::SearchRequest& request, ListSource& source,
-                                      const CallContext& call) {
+                                      std::size_t longest_list, const CallContext& call) {
   RankedHits ranked;
   ranked.explanation.fusion = *request.fusion;
   ranked.explanation.bm25 = *request.bm25;
-  RAGMESH_ASSIGN_OR_RETURN(const std::vector<Candidate> candidates,
-                           request.mode == stages::SearchMode::kHybrid
-                               ? RankHybrid(request, source, &ranked.explanation, call)
-                               : RankOneList(request, source, &ranked.explanation, call));
+  RAGMESH_ASSIGN_OR_RETURN(
+      const std::vector<Candidate> candidates,
+      request.mode == stages::SearchMode::kHybrid
+          ? RankHybrid(request, source, &ranked.explanation, call)
+          : RankOneList(request, source, longest_list, &ranked.explanation, call));
   ranked.explanation.candidates = static_cast<std::uint32_t>(candidates.size());
   RAGMESH_ASSIGN_OR_RETURN(const auto picks, PickHits(request, candidates, source, call));
   for (const Pick& pick : picks) {
@@ -151,6 +151,7 @@ absl::StatusOr<RankedHits> RankChunks(const stages::SearchRequest& request, List
     }
     ranked.hits.push_back(std::move(hit));
   }
+  source.Ended("select");
   return ranked;
 }
 
@@ -172,4 +173,4 @@ stages::SearchHit HitOf(const stages::SearchRequest& request, const RankedHit& r
   return hit;
 }
 
-}  // namespace ragmesh::engine_store
+}  // namespace ragmesh::ranking

@@ -1,7 +1,6 @@
-// The ranking of a search whose lists come from a database server: lists -> candidates -> one order
-// -> hits. The same rules as the built-in store's, through the same libs/ranking.
-#ifndef RAGMESH_LIBS_ENGINE_STORE_ENGINE_SEARCH_H_
-#define RAGMESH_LIBS_ENGINE_STORE_ENGINE_SEARCH_H_
+// The ranking of a search, wherever its lists come from: lists -> candidates -> one order -> hits.
+#ifndef RAGMESH_LIBS_RANKING_CHUNK_RANKING_H_
+#define RAGMESH_LIBS_RANKING_CHUNK_RANKING_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +15,7 @@
 #include "libs/ranking/candidate.h"
 #include "libs/stages/vector_store.h"
 
-namespace ragmesh::engine_store {
+namespace ragmesh::ranking {
 
 // One chunk in a list, by an item number of the source's.
 struct ListedChunk {
@@ -24,7 +23,7 @@ struct ListedChunk {
   double score = 0;
 };
 
-// What the ranking asks of an engine, for one search. Only chunks that tenant, labels and filter of
+// What the ranking asks of a store, for one search. Only chunks that tenant, labels and filter of
 // the search allow may be in a list. Items are numbers the source gives out as it likes, each chunk
 // one. Not thread-safe.
 class ListSource {
@@ -37,8 +36,7 @@ class ListSource {
   virtual absl::StatusOr<std::vector<ListedChunk>> LexicalList(std::size_t limit,
                                                                const CallContext& call) = 0;
   // Gives each candidate the score that its list did not.
-  virtual absl::Status FillScores(std::vector<ranking::Candidate>* candidates,
-                                  const CallContext& call) = 0;
+  virtual absl::Status FillScores(std::vector<Candidate>* candidates, const CallContext& call) = 0;
   // Makes Cosine answer for these items.
   virtual absl::Status PrepareCosines(const std::vector<std::uint32_t>& items,
                                       const CallContext& call) = 0;
@@ -46,10 +44,12 @@ class ListSource {
   virtual absl::string_view ChunkId(std::uint32_t item) const = 0;
   // A number of the chunk's document.
   virtual std::uint64_t DocumentOf(std::uint32_t item) const = 0;
+  // A step has ended: "dense", "lexical", "score", "fuse" or "select".
+  virtual void Ended(const char* /*step*/) {}
 };
 
 struct RankedHit {
-  ranking::Candidate candidate;
+  Candidate candidate;
   double score = 0;  // what the order of hits is by
   std::optional<double> relevance;
   std::optional<double> similarity;
@@ -63,13 +63,13 @@ struct RankedHits {
 // `request` must be valid and its fusion and bm25 set. Hybrid: the best `fusion.candidates` of each
 // list are candidates, all get both scores, and the fused order decides. Otherwise the one list's
 // order does; it is as long as it must be to serve the quota of documents, at most
-// vector_store::kMaxTopK. With diversity, hits are picked from the best of that order.
+// `longest_list`. With diversity, hits are picked from the best of that order.
 absl::StatusOr<RankedHits> RankChunks(const stages::SearchRequest& request, ListSource& source,
-                                      const CallContext& call);
+                                      std::size_t longest_list, const CallContext& call);
 
 // A hit with the scores of its candidate, and without its chunk.
 stages::SearchHit HitOf(const stages::SearchRequest& request, const RankedHit& ranked);
 
-}  // namespace ragmesh::engine_store
+}  // namespace ragmesh::ranking
 
-#endif  // RAGMESH_LIBS_ENGINE_STORE_ENGINE_SEARCH_H_
+#endif  // RAGMESH_LIBS_RANKING_CHUNK_RANKING_H_

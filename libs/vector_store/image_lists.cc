@@ -1,0 +1,78 @@
+#include "libs/vector_store/image_lists.h"
+
+#include <algorithm>
+
+#include "libs/base/status_macros.h"
+
+namespace ragmesh::vector_store {
+
+using ranking::ListedChunk;
+
+absl::string_view ImageLists::DensePlanName() const {
+  return scope_.dense.PlanFor(scope_.allowed.count) == DensePlan::kExact ? "exact scan"
+                                                                         : "lists of sign codes";
+}
+
+absl::StatusOr<std::vector<ListedChunk>> ImageLists::DenseList(std::size_t limit,
+                                                               const CallContext& call) {
+  const auto comes_first = [this](std::uint32_t a, std::uint32_t b) {
+    return ChunkId(a) < ChunkId(b);
+  };
+  RAGMESH_ASSIGN_OR_RETURN(const auto found, SearchDense(scope_.view, scope_.query, scope_.allowed,
+                                                         limit, comes_first, scope_.dense, call));
+  std::vector<ListedChunk> list;
+  for (const vector_index::ScoredSlot& entry : found) list.push_back({entry.slot, entry.score});
+  return list;
+}
+
+absl::StatusOr<std::vector<ListedChunk>> ImageLists::LexicalList(std::size_t limit,
+                                                                 const CallContext& /*call*/) {
+  const auto comes_first = [this](std::uint32_t a, std::uint32_t b) {
+    return ChunkId(a) < ChunkId(b);
+  };
+  RAGMESH_ASSIGN_OR_RETURN(const lexical::FoundSlots found,
+                           scope_.image.SearchLexical(scope_.view, scope_.words, scope_.bm25,
+                                                      scope_.allowed, limit, comes_first));
+  prefix_cut_ = prefix_cut_ || found.prefix_cut;
+  std::vector<ListedChunk> list;
+  for (const lexical::ScoredSlot& entry : found.best) list.push_back({entry.slot, entry.score});
+  return list;
+}
+
+absl::Status ImageLists::FillScores(std::vector<ranking::Candidate>* candidates,
+                                    const CallContext& /*call*/) {
+  std::vector<std::uint32_t> unscored;
+  for (ranking::Candidate& candidate : *candidates) {
+    if (!candidate.dense_score.has_value()) {
+      RAGMESH_ASSIGN_OR_RETURN(const float* const vector, scope_.view.Vector(candidate.item));
+      candidate.dense_score =
+          scope_.dense.kernels->dot(scope_.query.data(), vector, scope_.query.size());
+    }
+    if (!candidate.lexical_score.has_value()) unscored.push_back(candidate.item);
+  }
+  if (unscored.empty()) return absl::OkStatus();
+  std::sort(unscored.begin(), unscored.end());
+  RAGMESH_ASSIGN_OR_RETURN(
+      const std::vector<double> scores,
+      scope_.image.ScoreLexical(scope_.view, scope_.words, scope_.bm25, unscored));
+  for (ranking::Candidate& candidate : *candidates) {
+    if (candidate.lexical_score.has_value()) continue;
+    const auto it = std::lower_bound(unscored.begin(), unscored.end(), candidate.item);
+    candidate.lexical_score = scores[static_cast<std::size_t>(it - unscored.begin())];
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ImageLists::PrepareCosines(const std::vector<std::uint32_t>& items,
+                                        const CallContext& /*call*/) {
+  for (const std::uint32_t item : items) {
+    RAGMESH_ASSIGN_OR_RETURN(vectors_[item], scope_.view.Vector(item));
+  }
+  return absl::OkStatus();
+}
+
+double ImageLists::Cosine(std::uint32_t a, std::uint32_t b) const {
+  return scope_.dense.kernels->dot(vectors_.at(a), vectors_.at(b), scope_.dimension);
+}
+
+}  // namespace ragmesh::vector_store
