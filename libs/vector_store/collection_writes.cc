@@ -49,12 +49,11 @@ bool IsNamesMoved(const absl::Status& status) {
 }
 
 absl::StatusOr<stages::UpsertResult> StoredCollection::Write(const std::string& embedder_digest,
+                                                             const std::string& content,
                                                              stages::Upsert& upsert,
                                                              std::uint64_t names,
                                                              const CallContext& call) {
   RAGMESH_RETURN_IF_ERROR(ValidateUpsert(config(), embedder_digest, upsert));
-  const std::string content =
-      upsert.idempotency_key.empty() ? "" : ContentOf(embedder_digest, upsert);
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     PendingWrite write;
     write.upsert = &upsert;

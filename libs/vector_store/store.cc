@@ -237,10 +237,11 @@ absl::StatusOr<std::vector<stages::Collection>> Store::ListCollections(const std
   RAGMESH_RETURN_IF_ERROR(ValidateTenant(tenant));
   std::vector<std::shared_ptr<StoredCollection>> found;
   {
+    std::set<std::uint32_t> listed;  // one that is being renamed has two names
     absl::MutexLock lock(&mutex_);
     for (auto it = collections_.lower_bound(Name(tenant, ""));
          it != collections_.end() && it->first.first == tenant; ++it) {
-      found.push_back(it->second);
+      if (listed.insert(it->second->number()).second) found.push_back(it->second);
     }
   }
   std::vector<stages::Collection> collections;
@@ -251,9 +252,12 @@ absl::StatusOr<std::vector<stages::Collection>> Store::ListCollections(const std
 absl::StatusOr<stages::UpsertResult> Store::Write(const stages::CollectionId& id,
                                                   const std::string& embedder_digest,
                                                   stages::Upsert upsert, const CallContext& call) {
+  // Of what the caller gave: a write sets versions and names in it, and may have to begin anew.
+  const std::string content =
+      upsert.idempotency_key.empty() ? "" : ContentOf(embedder_digest, upsert);
   while (true) {
     RAGMESH_ASSIGN_OR_RETURN(const Found found, ResolveToWrite(id, call));
-    auto result = found.collection->Write(embedder_digest, upsert, found.names, call);
+    auto result = found.collection->Write(embedder_digest, content, upsert, found.names, call);
     if (!IsNamesMoved(result.status())) return result;
   }
 }

@@ -149,13 +149,17 @@ absl::StatusOr<stages::Alias> Store::MakeAlias(const stages::AliasChange& change
     RAGMESH_RETURN_IF_ERROR(database_->Commit(writes));
     return Publish(name, record);
   }
-  RAGMESH_RETURN_IF_ERROR(has_name->Rename(change.rename_to, std::move(writes)));
   {
     absl::MutexLock lock(&mutex_);
-    collections_.erase(name);
-    collections_[renamed] = has_name;
-    aliases_.Put(name, record);  // in the same moment: the name is never without a collection
+    collections_[renamed] = has_name;  // before it says so: a name it gives always finds it
   }
+  const absl::Status done = has_name->Rename(change.rename_to, std::move(writes));
+  {
+    absl::MutexLock lock(&mutex_);
+    collections_.erase(done.ok() ? name : renamed);
+    if (done.ok()) aliases_.Put(name, record);  // the name is never without a collection
+  }
+  RAGMESH_RETURN_IF_ERROR(done);
   return Publish(name, record);
 }
 

@@ -20,6 +20,7 @@
 #include "libs/concurrency/executor.h"
 #include "libs/lexical/analyzer.h"
 #include "libs/linalg/kernels.h"
+#include "libs/ranking/chunk_ranking.h"
 #include "libs/stages/vector_store.h"
 #include "libs/vector_store/change_log.h"
 #include "libs/vector_store/database.h"
@@ -30,7 +31,6 @@
 #include "libs/vector_store/replays.h"
 #include "libs/vector_store/sealed_part.h"
 #include "libs/vector_store/sealer.h"
-#include "libs/vector_store/search.h"
 #include "libs/vector_store/segment_folder.h"
 #include "libs/vector_store/store_observer.h"
 #include "libs/vector_store/write_queue.h"
@@ -97,11 +97,12 @@ class StoredCollection : public Sealable, public std::enable_shared_from_this<St
   absl::StatusOr<stages::CollectionChanges> ListChanges(std::optional<std::uint64_t> after,
                                                         const CallContext& call);
 
-  // `names`: StoreResources::names when the collection was looked up. NamesMoved, and `upsert` is
-  // as it was, when that has risen.
+  // `content`: ContentOf the write as it came, when it has a key. `names`: StoreResources::names
+  // when the collection was looked up. NamesMoved when that has risen: write `upsert` again, with
+  // what was set in it, to what is found then.
   absl::StatusOr<stages::UpsertResult> Write(const std::string& embedder_digest,
-                                             stages::Upsert& upsert, std::uint64_t names,
-                                             const CallContext& call);
+                                             const std::string& content, stages::Upsert& upsert,
+                                             std::uint64_t names, const CallContext& call);
   // `idempotency_key` may be empty.
   absl::StatusOr<stages::DeleteResult> Delete(const stages::DeleteSelector& what,
                                               const std::string& idempotency_key,
@@ -205,7 +206,8 @@ class StoredCollection : public Sealable, public std::enable_shared_from_this<St
                                      const stages::NeighbourWindow& window,
                                      stages::SearchResult* result) const;
   absl::StatusOr<bool> FillHits(const ImageView& view, const stages::SearchRequest& request,
-                                const RankedHits& ranked, stages::SearchResult* result) const;
+                                const ranking::RankedHits& ranked,
+                                stages::SearchResult* result) const;
 
   const std::uint32_t number_;
   StoreResources* const resources_;

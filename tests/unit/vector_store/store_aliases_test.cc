@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "libs/vector_store/aliases.h"
@@ -82,6 +83,37 @@ TEST_F(StoreAliasesTest, ACollectionGivesItsNameToAnAliasOfItself) {
     ASSERT_THAT(collections, SizeIs(1));
     EXPECT_EQ(collections[0].config.id.name, "manuals_m1");
   }
+}
+
+TEST_F(StoreAliasesTest, ANameThatACollectionGivesOfItselfFindsIt) {
+  constexpr int kRenames = 400;
+  const auto name_of = [](int i) { return absl::StrCat("c", i); };
+  for (int i = 0; i < kRenames; ++i) Create(name_of(i));
+  std::atomic<int> at = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&] {
+      for (int i = at; i < kRenames; i = at) {
+        const auto found = store->GetCollection({"default", name_of(i)}, call);
+        ASSERT_TRUE(found.ok()) << found.status();
+        RAGMESH_EXPECT_OK(store->GetCollection(found->config.id, call));
+      }
+    });
+  }
+  threads.emplace_back([&] {
+    while (at < kRenames)
+      EXPECT_THAT(store->ListCollections("default", call).value(), SizeIs(kRenames));
+  });
+  for (; at < kRenames; ++at) {
+    const std::string own = absl::StrCat(name_of(at), "_m1");
+    RAGMESH_EXPECT_OK(store->SetAlias({.name = name_of(at),
+                                       .collection = own,
+                                       .expected_collection = "",
+                                       .expected_sequence = std::nullopt,
+                                       .rename_to = own},
+                                      call));
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 TEST_F(StoreAliasesTest, EveryCallFollowsTheSwitch) {

@@ -1,5 +1,7 @@
+#include <atomic>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "libs/vector_store/limits.h"
 #include "libs/vector_store/replays.h"
 #include "tests/unit/vector_store/store_fixture.h"
@@ -47,6 +49,34 @@ TEST_F(StoreIdempotencyTest, OtherContentUnderAKeyIsRefused) {
               HasReason("IDEMPOTENCY_KEY_REUSED"));
   EXPECT_THAT(store->DeleteOnce(id, stages::DocumentIds{{"d"}}, "k", call),
               HasReason("IDEMPOTENCY_KEY_REUSED"));
+}
+
+TEST_F(StoreIdempotencyTest, AWriteThatBeganAnewIsTheSameWrite) {
+  const auto id = Create();
+  Create("spare");
+  constexpr int kWrites = 200;
+  const auto write = [&](int i) {
+    return store->Write(id, kDigest, Keyed(absl::StrCat("k", i)), call);
+  };
+  std::atomic<bool> stop = false;
+  std::thread moves_names([&] {
+    while (!stop) {
+      RAGMESH_EXPECT_OK(store->SetAlias({.name = "alias",
+                                         .collection = "spare",
+                                         .expected_collection = "",
+                                         .expected_sequence = std::nullopt,
+                                         .rename_to = ""},
+                                        call));
+      RAGMESH_EXPECT_OK(store->DeleteAlias({"default", "alias"}, "spare", call));
+    }
+  });
+  for (int i = 0; i < kWrites; ++i) RAGMESH_EXPECT_OK(write(i));
+  stop = true;
+  moves_names.join();
+  for (int i = 0; i < kWrites; ++i) {
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto again, write(i));
+    EXPECT_TRUE(again.replayed);
+  }
 }
 
 TEST_F(StoreIdempotencyTest, ADeleteThatFoundNothingFindsNothingLater) {
