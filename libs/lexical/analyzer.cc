@@ -11,11 +11,11 @@
 #include <algorithm>
 #include <array>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "libs/lexical/term_map.h"
 #include "libs/text/scripts.h"
 
 namespace ragmesh::lexical {
@@ -101,14 +101,6 @@ class AsciiWords {
   std::array<Kind, 256> kinds_;
 };
 
-// The first eight bytes of a term as a number that sorts as they do.
-std::uint64_t PrefixOf(absl::string_view term) {
-  std::uint64_t prefix = 0;
-  for (std::size_t i = 0; i < 8; ++i)
-    prefix = prefix << 8 | (i < term.size() ? static_cast<unsigned char>(term[i]) : 0u);
-  return prefix;
-}
-
 // Snowball has one Norwegian for both written forms, under the tag of neither.
 std::string StemmerName(absl::string_view language) {
   if (language == "nb" || language == "nn") return "no";
@@ -142,29 +134,48 @@ class Analyzer::Session {
   // Returns the number after its last word. What is known is good until Trim.
   template <typename Emit>
   std::uint32_t Terms(absl::string_view text, std::uint32_t position, const Emit& emit) {
-    return Cut(text, position, [&](absl::string_view word, bool is_pair, std::uint32_t at) {
-      const Known term = is_pair ? Numbered(word) : StemOf(word);
-      if (term.number != kDropped) emit(term, at);
-    });
+    const std::uint32_t next = Cut(text, position);
+    // What is known lies anywhere in memory, so all of it is sent for before the first is needed.
+    for (const Found& found : found_) {
+      if (!found.is_pair) stems_.Prefetch(WordOf(found));
+    }
+    for (const Found& found : found_) {
+      const absl::string_view word = WordOf(found);
+      const Known term = found.is_pair ? Numbered(word) : StemOf(word);
+      if (term.number == kDropped) continue;
+      __builtin_prefetch(&terms_[term.number]);
+      emit(term, found.position);
+    }
+    return next;
   }
 
   // The same of words that are folded only: emit(word, position).
   template <typename Emit>
   void Words(absl::string_view text, const Emit& emit) {
-    Cut(text, 0, [&](absl::string_view word, bool, std::uint32_t at) { emit(word, at); });
+    Cut(text, 0);
+    for (const Found& found : found_) emit(WordOf(found), found.position);
   }
 
   // Forgets terms once they are many. Between calls only.
   void Trim() {
     if (stems_.size() <= kMostStems && terms_.size() <= kMostStems) return;
-    stems_.clear();
-    numbers_.clear();
+    stems_.Clear();
+    numbers_.Clear();
     terms_.clear();
   }
 
  private:
   static constexpr std::uint32_t kDropped = 0xFFFFFFFF;
-  static constexpr std::size_t kMostStems = 32'768;  // some 6 MB
+  static constexpr std::size_t kMostStems = 32'768;  // some 4 MB
+
+  struct Found {                // in the text that was cut
+    std::uint32_t begin, size;  // of the folded word, in folded_
+    std::uint32_t position;
+    bool is_pair;  // of characters
+  };
+  absl::string_view WordOf(const Found& found) const {
+    return absl::string_view(folded_).substr(found.begin, found.size);
+  }
 
   static std::unique_ptr<icu::BreakIterator> WordsOf(const std::string& language) {
     UErrorCode error = U_ZERO_ERROR;
@@ -179,12 +190,17 @@ class Analyzer::Session {
     return words_->following(0) == probe.length();
   }
 
-  // Calls found(folded word, whether it is a pair of characters, position).
-  template <typename Found>
-  std::uint32_t Cut(absl::string_view text, std::uint32_t position, const Found& found) {
+  // Leaves in found_ the words of `text`, the first of them at `position`, and returns the position
+  // after the last.
+  std::uint32_t Cut(absl::string_view text, std::uint32_t position) {
+    found_.clear();
+    folded_.clear();
     position_ = position;
     if (words_ == nullptr) return position_;
-    if (IsAscii(text)) return CutAscii(text, found);
+    if (IsAscii(text)) {
+      CutAscii(text);
+      return position_;
+    }
     const auto utf16 =
         icu::UnicodeString::fromUTF8(icu::StringPiece(text.data(), static_cast<int>(text.size())));
     words_->setText(utf16);
@@ -196,75 +212,74 @@ class Analyzer::Session {
       if (words_->getRuleStatus() < UBRK_WORD_NONE_LIMIT) continue;
       const icu::UnicodeString word = utf16.tempSubStringBetween(begin, end);
       if (text::IsIdeographic(word.char32At(0))) {
-        if (begin != run_end) FindPairs(found);
+        if (begin != run_end) FindPairs();
         run_.append(word);
         run_end = end;
         continue;
       }
-      FindPairs(found);
-      FindParts(word, found);
+      FindPairs();
+      FindParts(word);
     }
-    FindPairs(found);
+    FindPairs();
     return position_;
   }
 
   // The same words as the way through ICU gives, in a tenth of the time.
-  template <typename Found>
-  std::uint32_t CutAscii(absl::string_view text, const Found& found) {
+  void CutAscii(absl::string_view text) {
+    folded_.resize(text.size());  // no word is longer than it was
+    char* const folded = folded_.data();
+    std::uint32_t size = 0;
     for (std::size_t begin = 0; begin < text.size();) {
       if (!ascii_.BeginsAt(text[begin])) {
         ++begin;
         continue;
       }
       const std::size_t end = ascii_.End(text, begin);
-      if (word_.size() < end - begin) word_.resize(end - begin);
-      std::size_t size = 0;
+      std::uint32_t first = size;
       for (std::size_t i = begin; i < end; ++i) {
         // A '.' inside of a word stands between two letters or between two digits.
         const char c = text[i];
         if (c == '_' || (c == '.' && !absl::ascii_isdigit(text[i - 1]))) {
-          FindWord({word_.data(), size}, found);
-          size = 0;
+          FindWord(first, size);
+          first = size;
         } else {
-          word_[size++] = absl::ascii_tolower(c);
+          folded[size++] = absl::ascii_tolower(c);
         }
       }
-      FindWord({word_.data(), size}, found);
+      FindWord(first, size);
       begin = end;
     }
-    return position_;
   }
 
-  template <typename Found>
-  void FindParts(const icu::UnicodeString& word, const Found& found) {
+  void FindParts(const icu::UnicodeString& word) {
     std::int32_t part = 0;
     for (std::int32_t i = 0; i <= word.length(); ++i) {
       if (i < word.length() && !CutsAt(word, i)) continue;
       if (i > part) {
-        word_ = Folded(word.tempSubStringBetween(part, i));
-        if (word_.empty()) ++position_;
-        FindWord(word_, found);
+        const auto begin = static_cast<std::uint32_t>(folded_.size());
+        AppendFolded(word.tempSubStringBetween(part, i));
+        if (folded_.size() == begin) ++position_;
+        FindWord(begin, static_cast<std::uint32_t>(folded_.size()));
       }
       part = i + 1;
     }
   }
 
-  std::string Folded(const icu::UnicodeString& word) {
+  void AppendFolded(const icu::UnicodeString& word) {
     UErrorCode error = U_ZERO_ERROR;
-    std::string term;
-    fold_->normalize(word, error).toUTF8String(term);
-    return U_SUCCESS(error) ? term : std::string();
+    const icu::UnicodeString folded = fold_->normalize(word, error);
+    if (U_SUCCESS(error)) folded.toUTF8String(folded_);
   }
 
-  template <typename Found>
-  void FindWord(absl::string_view word, const Found& found) {
-    if (!word.empty()) found(CutToLimit(word), /*is_pair=*/false, position_++);
+  void FindWord(std::uint32_t begin, std::uint32_t end) {
+    if (begin == end) return;
+    const auto word = CutToLimit(absl::string_view(folded_).substr(begin, end - begin));
+    found_.push_back({begin, static_cast<std::uint32_t>(word.size()), position_++, false});
   }
 
   // Pairs over the folded run, so that half-width kana with their marks count as the characters
   // they mean.
-  template <typename Found>
-  void FindPairs(const Found& found) {
+  void FindPairs() {
     if (run_.isEmpty()) return;
     UErrorCode error = U_ZERO_ERROR;
     const icu::UnicodeString run = fold_->normalize(run_, error);
@@ -274,9 +289,10 @@ class Analyzer::Session {
     std::int32_t second = run.moveIndex32(0, 1);
     do {
       const std::int32_t end = second < run.length() ? run.moveIndex32(second, 1) : run.length();
-      std::string pair;
-      run.tempSubStringBetween(first, end).toUTF8String(pair);
-      if (!pair.empty()) found(pair, /*is_pair=*/true, position_);
+      const auto begin = static_cast<std::uint32_t>(folded_.size());
+      run.tempSubStringBetween(first, end).toUTF8String(folded_);
+      const auto size = static_cast<std::uint32_t>(folded_.size()) - begin;
+      if (size > 0) found_.push_back({begin, size, position_, true});
       ++position_;
       first = second;
       second = end;
@@ -284,17 +300,18 @@ class Analyzer::Session {
   }
 
   Known Numbered(absl::string_view term) {
-    const auto [it, is_new] = numbers_.try_emplace(term, static_cast<std::uint32_t>(terms_.size()));
+    const auto [number, is_new] =
+        numbers_.TryEmplace(term, static_cast<std::uint32_t>(terms_.size()));
     if (is_new) terms_.emplace_back(term);
-    return {PrefixOf(term), it->second};
+    return {PrefixOf(term), *number};
   }
 
   // Stemming takes longer than all else, and texts repeat their words.
   Known StemOf(absl::string_view word) {
-    const auto [it, is_new] = stems_.try_emplace(word, Known{0, kDropped});
+    const auto [known, is_new] = stems_.TryEmplace(word, Known{0, kDropped});
     if (is_new && !(english_ && EnglishStopWords().contains(word)))
-      it->second = Numbered(Stemmed(word));
-    return it->second;
+      *known = Numbered(Stemmed(word));
+    return *known;
   }
 
   absl::string_view Stemmed(absl::string_view word) {
@@ -311,11 +328,13 @@ class Analyzer::Session {
   const AsciiWords ascii_;
   const icu::Normalizer2* fold_ = nullptr;
   sb_stemmer* stemmer_ = nullptr;
-  absl::flat_hash_map<std::string, Known> stems_;            // by word
-  absl::flat_hash_map<std::string, std::uint32_t> numbers_;  // term -> its place in terms_
-  std::vector<std::string> terms_;                           // by number
+  TermMap<Known> stems_;            // by word
+  TermMap<std::uint32_t> numbers_;  // term -> its place in terms_
+  std::vector<std::string> terms_;  // by number
+  // Of the text that was cut last.
+  std::vector<Found> found_;
+  std::string folded_;
   std::uint32_t position_ = 0;
-  std::string word_;
   icu::UnicodeString run_;  // neighbouring words of the pair scripts, not yet found
 };
 

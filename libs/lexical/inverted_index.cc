@@ -60,12 +60,12 @@ void InvertedIndex::Postings::Walk(std::size_t first, std::size_t last, const Vi
 }
 
 TermId InvertedIndex::Intern(absl::string_view term) {
-  const auto [it, inserted] = ids_.try_emplace(term, static_cast<TermId>(postings_.size()));
-  if (inserted) {
+  const auto [id, is_new] = ids_.TryEmplace(term, static_cast<TermId>(postings_.size()));
+  if (is_new) {
     postings_.emplace_back();
     term_bytes_ += term.size();
   }
-  return it->second;
+  return *id;
 }
 
 InvertedIndex::Document InvertedIndex::Intern(const ChunkTerms& terms) {
@@ -75,7 +75,7 @@ InvertedIndex::Document InvertedIndex::Intern(const ChunkTerms& terms) {
   document.terms.reserve(terms.terms.size());
   // The terms of a chunk lie anywhere in the table, so all of them are sent for before the first is
   // needed; the same below.
-  for (const ChunkTerms::Term& term : terms.terms) ids_.prefetch(term.term);
+  for (const ChunkTerms::Term& term : terms.terms) ids_.Prefetch(term.term);
   for (const ChunkTerms::Term& term : terms.terms)
     document.terms.push_back({Intern(term.term), Occurrences::Of(term.counts),
                               static_cast<std::uint32_t>(term.count())});
@@ -87,16 +87,16 @@ std::optional<InvertedIndex::Document> InvertedIndex::FindAll(const ChunkTerms& 
   document.lengths = Lengths::Of(terms.lengths);
   document.terms.reserve(terms.terms.size());
   for (const ChunkTerms::Term& term : terms.terms) {
-    const auto it = ids_.find(term.term);
-    if (it == ids_.end()) return std::nullopt;
-    document.terms.push_back({it->second, Occurrences::Of(term.counts), 0});
+    const TermId* const id = ids_.Find(term.term);
+    if (id == nullptr) return std::nullopt;
+    document.terms.push_back({*id, Occurrences::Of(term.counts), 0});
   }
   return document;
 }
 
 const InvertedIndex::Postings* InvertedIndex::Find(absl::string_view term) const {
-  const auto it = ids_.find(term);
-  return it == ids_.end() ? nullptr : &postings_[it->second];
+  const TermId* const id = ids_.Find(term);
+  return id == nullptr ? nullptr : &postings_[*id];
 }
 
 std::uint32_t InvertedIndex::DocumentFrequency(absl::string_view term) const {
@@ -243,20 +243,23 @@ absl::Status InvertedIndex::ForEachOccurrence(
 bool InvertedIndex::ForEachTerm(absl::string_view prefix, std::size_t limit,
                                 absl::FunctionRef<void(absl::string_view)> found) const {
   std::size_t count = 0;
-  for (const auto& [term, id] : ids_) {
-    if (!absl::StartsWith(term, prefix) || postings_[id].slots.empty()) continue;
-    if (count++ == limit) return false;
-    found(term);
-  }
-  return true;
+  bool all = true;
+  ids_.ForEach([&](absl::string_view term, TermId id) {
+    if (!absl::StartsWith(term, prefix) || postings_[id].slots.empty()) return true;
+    all = count++ < limit;
+    if (all) found(term);
+    return all;
+  });
+  return all;
 }
 
-std::vector<absl::string_view> InvertedIndex::SortedTerms() const {
-  std::vector<absl::string_view> terms;
+std::vector<std::string> InvertedIndex::SortedTerms() const {
+  std::vector<std::string> terms;
   terms.reserve(ids_.size());
-  for (const auto& [term, id] : ids_) {
-    if (!postings_[id].slots.empty()) terms.push_back(term);
-  }
+  ids_.ForEach([&](absl::string_view term, TermId id) {
+    if (!postings_[id].slots.empty()) terms.emplace_back(term);
+    return true;
+  });
   std::sort(terms.begin(), terms.end());
   return terms;
 }
@@ -280,21 +283,22 @@ InvertedIndex InvertedIndex::Compacted(absl::Span<const std::uint32_t> new_slots
     if (result.lengths_.size() <= new_slots[slot]) result.lengths_.resize(new_slots[slot] + 1);
     result.lengths_[new_slots[slot]] = lengths_[slot];
   }
-  for (const auto& [term, id] : ids_) {
+  ids_.ForEach([&](absl::string_view term, TermId id) {
     const Postings& old = postings_[id];
     Postings kept;
     old.Walk(0, old.slots.size(), [&](std::size_t i, absl::Span<const std::uint32_t> positions) {
       if (old.slots[i] < new_slots.size() && new_slots[old.slots[i]] != kDropped)
         kept.Add(new_slots[old.slots[i]], old.At(i), positions);
     });
-    if (kept.slots.empty()) continue;
+    if (kept.slots.empty()) return true;
     kept.documents = old.documents;
     result.posting_count_ += kept.slots.size();
     result.field_count_ += kept.fields.size();
     result.position_bytes_ += kept.positions.size();
     result.active_terms_ += kept.documents > 0 ? 1 : 0;
     result.postings_[result.Intern(term)] = std::move(kept);
-  }
+    return true;
+  });
   result.statistics_ = statistics_;
   return result;
 }

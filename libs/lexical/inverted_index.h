@@ -12,7 +12,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
@@ -20,6 +19,7 @@
 #include "libs/lexical/bm25.h"
 #include "libs/lexical/fields.h"
 #include "libs/lexical/index_part.h"
+#include "libs/lexical/term_map.h"
 
 namespace ragmesh::lexical {
 
@@ -102,7 +102,7 @@ class InvertedIndex final : public IndexPart {
 
   // For writers of images: terms in order, and the postings of one, ascending. `positions` are all
   // positions of a posting, or none where the index was given none.
-  std::vector<absl::string_view> SortedTerms() const;
+  std::vector<std::string> SortedTerms() const;
   void ForEachPosting(absl::string_view term,
                       absl::FunctionRef<void(std::uint32_t slot, const Occurrences& occurrences,
                                              absl::Span<const std::uint32_t> positions)>
@@ -135,7 +135,7 @@ class InvertedIndex final : public IndexPart {
   const Postings* Find(absl::string_view term) const;
   void Count(const Document& document, int sign);
 
-  absl::flat_hash_map<std::string, TermId> ids_;
+  TermMap<TermId> ids_;
   std::vector<Postings> postings_;  // by term
   std::vector<Lengths> lengths_;    // by slot
   CorpusStatistics statistics_;

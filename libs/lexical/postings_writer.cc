@@ -94,7 +94,7 @@ class SourceCursor {
 
   const PostingsSource& source_;
   TermDictionary::Cursor cursor_;
-  std::vector<absl::string_view> terms_;
+  std::vector<std::string> terms_;
   std::size_t next_ = 0;
   bool valid_ = false;
   absl::string_view term_;

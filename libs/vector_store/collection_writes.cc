@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/concurrency/for_each_part.h"
 #include "libs/vector_store/due_documents.h"
 #include "libs/vector_store/filter.h"
 #include "libs/vector_store/pending_write.h"
@@ -25,6 +26,10 @@ constexpr int kMaxAttempts = 16;
 // Memory a chunk takes besides its vector, estimated before it is there: terms of some hundred
 // words, ids, look-ups.
 constexpr std::uint64_t kTypicalChunkMemory = 1500;
+
+// Chunks of a group that are put in place while another thread commits: fewer take less time than
+// to wake it.
+constexpr std::size_t kWorthAHelper = 8;
 
 }  // namespace
 
@@ -135,15 +140,8 @@ void StoredCollection::Lead(absl::Span<WriteQueue::Entry* const> group) {
   state.next_document = next.document;
   state.next_chunk = next.chunk;
   writes.Put(Family::kStates, CollectionKey(number_), Encode(state));
-  // Put in place before the disk is waited for: from the commit on, records of what goes are gone,
-  // and searches that hold to them wait until the change is shown.
-  std::vector<const ImageChange*> changes;
-  for (const Plan& plan : plans) changes.push_back(&plan.change);
-  std::vector<Image::Placed> placed = image_->Place(changes);
-  const absl::Time begun = absl::Now();
-  const absl::Status committed = resources_->database->Commit(writes);
-  if (resources_->observer != nullptr)
-    resources_->observer->Committed(plans.size(), absl::Now() - begun, committed);
+  std::vector<Image::Placed> placed;
+  const absl::Status committed = CommitAndPlace(writes, plans, &placed);
   if (!committed.ok()) {
     for (const Plan& plan : plans) plan.write->status = committed;
     return;
@@ -160,6 +158,34 @@ void StoredCollection::Lead(absl::Span<WriteQueue::Entry* const> group) {
     replays_.Add(plan.write->idempotency_key, *std::move(plan.replay));
   }
   AfterCommit();
+}
+
+// What is large is put in place while it is stored. From the commit on, records of what goes are
+// gone, and searches that hold to them wait until the change is shown, so little may be left then.
+absl::Status StoredCollection::CommitAndPlace(const WriteSet& writes, absl::Span<const Plan> plans,
+                                              std::vector<Image::Placed>* placed) {
+  std::vector<const ImageChange*> changes;
+  std::size_t chunks = 0;
+  for (const Plan& plan : plans) {
+    changes.push_back(&plan.change);
+    chunks += plan.change.new_chunks.size();
+  }
+  absl::Status committed;
+  const auto work = [&](std::size_t part, std::size_t) {
+    if (part == 0) {
+      *placed = image_->Place(changes);
+    } else if (part == 1) {
+      const absl::Time begun = absl::Now();
+      committed = resources_->database->Commit(writes);
+      if (resources_->observer != nullptr)
+        resources_->observer->Committed(plans.size(), absl::Now() - begun, committed);
+    } else {
+      image_->PlaceVectors(changes);
+    }
+  };
+  const int helpers = chunks < kWorthAHelper ? 0 : std::min(resources_->preparers, 1);
+  ForEachPart(resources_->prepare_executor, helpers, 3, 1, work);
+  return committed;
 }
 
 absl::StatusOr<bool> StoredCollection::Replay(PendingWrite* write) const {

@@ -86,12 +86,13 @@ void Image::SetBases() {
   }
 }
 
+std::shared_ptr<Tail> Image::WritersTail() const {
+  absl::ReaderMutexLock lock(&mutex_);
+  return tail_;
+}
+
 std::vector<Image::Placed> Image::Place(absl::Span<const ImageChange* const> changes) {
-  std::shared_ptr<Tail> tail;
-  {
-    absl::ReaderMutexLock lock(&mutex_);
-    tail = tail_;
-  }
+  const std::shared_ptr<Tail> tail = WritersTail();
   std::vector<Placed> placed;
   placed.reserve(changes.size());
   for (const ImageChange* const change : changes) {
@@ -103,18 +104,23 @@ std::vector<Image::Placed> Image::Place(absl::Span<const ImageChange* const> cha
   return placed;
 }
 
+void Image::PlaceVectors(absl::Span<const ImageChange* const> changes) {
+  const std::shared_ptr<Tail> tail = WritersTail();
+  for (const ImageChange* const change : changes) tail->AddVectors(change->new_chunks);
+}
+
 void Image::Apply(const ImageChange& change) {
   const ImageChange* const changes[] = {&change};
+  PlaceVectors(changes);
   Show(change, std::move(Place(changes)[0]));
 }
 
 void Image::Show(const ImageChange& change, Placed placed) {
   // What no other thread changes: this is the only writer.
-  std::shared_ptr<Tail> tail;
+  const std::shared_ptr<Tail> tail = WritersTail();
   std::vector<State> parts;
   {
     absl::ReaderMutexLock lock(&mutex_);
-    tail = tail_;
     parts = parts_;
   }
   const auto rows = static_cast<std::uint32_t>(placed.arriving.size());

@@ -61,17 +61,19 @@ class Image {
  public:
   explicit Image(std::uint32_t dimension);  // 0: no vectors
 
-  // A change is made in two steps, so that the second, which follows the commit, is short. What is
-  // placed changes no answer until it is shown; it may stay unshown, and is
-  // no more than a waste of memory then. All changes of a Place are shown in their order, or none.
+  // A change is placed and then shown, so that what follows the commit is short. What is placed
+  // changes no answer until it is shown; it may stay unshown, and is no more than a waste of memory
+  // then. All changes of a Place are shown in their order, or none.
   struct Placed {
     std::uint32_t first_row = 0, first_document = 0;         // in the tail
     std::vector<lexical::InvertedIndex::Document> arriving;  // borrow from the change
   };
   std::vector<Placed> Place(absl::Span<const ImageChange* const> changes)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // The vectors of the same changes, which are placed apart: another thread may do it meanwhile.
+  void PlaceVectors(absl::Span<const ImageChange* const> changes) ABSL_LOCKS_EXCLUDED(mutex_);
   void Show(const ImageChange& change, Placed placed) ABSL_LOCKS_EXCLUDED(mutex_, terms_mutex_);
-  // Both.
+  // All of it.
   void Apply(const ImageChange& change) ABSL_LOCKS_EXCLUDED(mutex_, terms_mutex_);
 
   ImageView View(absl::Span<const std::string> principal_labels) const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -117,6 +119,7 @@ class Image {
   void Add(FixedPart part) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  std::shared_ptr<Tail> WritersTail() const ABSL_LOCKS_EXCLUDED(mutex_);
   struct State {
     PartView view;
     std::shared_ptr<lexical::RemovedChunks> removed;  // the same as in `view`

@@ -171,6 +171,8 @@ class StoredCollection : public Sealable, public std::enable_shared_from_this<St
   // Writing: collection_writes.cc. One thread at a time leads, and works for those that wait.
   absl::Status Submit(PendingWrite* write) ABSL_LOCKS_EXCLUDED(mutex_);
   void Lead(absl::Span<WriteQueue::Entry* const> group) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status CommitAndPlace(const WriteSet& writes, absl::Span<const Plan> plans,
+                              std::vector<Image::Placed>* placed);
   absl::StatusOr<bool> Replay(PendingWrite* write) const ABSL_LOCKS_EXCLUDED(mutex_);
   void PlanReplay(Plan* plan) const ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Plan> PlanUpsert(const ImageView& view, PendingWrite* write,

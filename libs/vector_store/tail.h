@@ -54,6 +54,9 @@ class Tail final : public Part {
   std::vector<lexical::InvertedIndex::Document> AddChunks(
       std::uint64_t document_number, const std::shared_ptr<const DocumentRecord>& document,
       absl::Span<const NewChunk> chunks) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Their vectors: of every chunk of AddChunks, in the same order. A second thread of the writer's
+  // may do it meanwhile.
+  void AddVectors(absl::Span<const NewChunk> chunks);
   // Counts chunks among the live.
   void Activate(absl::Span<const lexical::InvertedIndex::Document> chunks)
       ABSL_LOCKS_EXCLUDED(mutex_);
