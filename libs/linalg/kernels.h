@@ -86,8 +86,9 @@ struct AttentionKernel {
 // block has, for each 24 dimensions, three lines of 64 bytes, a byte for each vector; then 64
 // bfloat16 factors, then 64 bfloat16 offsets. The low six bits of a vector's byte in line i index
 // table i of the 24 dimensions; the top two bits of its bytes in all three lines, those of the
-// first line as the highest, index table 3. A table is made of a number for each bit set and each
-// bit not set: entry m is entry m & 7 plus what entry m & 56 has more than entry 0.
+// first line as the highest, index table 3. An entry of a table is a sum
+// over its six bits: of each the one of two numbers that is for its value, of which the lesser is 0
+// and the greater at most 20.
 struct SignScan {
   const std::uint8_t* tables = nullptr;  // triples x 4 x 64, at a multiple of 64 bytes
   std::size_t triples = 0;
@@ -124,9 +125,8 @@ struct Kernels {
 
   // For each of `count` blocks, which begin at multiples of 64 bytes, and each of its 64 vectors v:
   // estimates[64 * b + v] = fma(factor, fma(float(sum), step, shift), offset + bases[b]), where sum
-  // is of what v's bits take from the tables, and at most 65,535; entries of tables 0 and 1, and of
-  // 2 and 3, add to at most 255. maxima[b] is the largest of the block; unspecified when one is
-  // NaN. The same bits in every table.
+  // is of what v's bits take from the tables, and at most 65,535. maxima[b] is the largest of the
+  // block; unspecified when one is NaN. The same bits in every table.
   void (*scan_signs)(const SignScan& scan, const std::uint8_t* const* blocks, const float* bases,
                      std::size_t count, float* estimates, float* maxima);
 

@@ -1,6 +1,8 @@
 // What searches ask of vectors as bits and bytes: every table against the scalar one, bit for bit.
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -42,7 +44,7 @@ std::vector<std::uint8_t> RandomTables(std::size_t triples, std::mt19937& random
 }
 
 TEST_P(CodesTest, ScanSignsAgreesWithScalarBitForBit) {
-  for (const std::size_t triples : {1, 2, 16, 43}) {
+  for (const std::size_t triples : {1, 2, 16, 43, 171, 200}) {
     for (const std::size_t count : {1, 2, 3, 8}) {
       const std::vector<std::uint8_t> entries = RandomTables(triples, random_);
       AlignedBytes tables, blocks;
@@ -82,12 +84,12 @@ TEST_P(CodesTest, ScanSignsAgreesWithScalarBitForBit) {
 }
 
 TEST_P(CodesTest, ScanSignsCountsUpToSixteenBits) {
-  constexpr std::size_t kTriples = 128;  // 512 tables of 127 and 128: 65,280
+  constexpr std::size_t kTriples = 136;  // 544 tables whose bits add 20 when they are set: 65,280
   AlignedBytes tables, block;
   tables.Reserve(kTriples * 4 * 64);
   block.Reserve(SignBlockBytes(kTriples));
-  for (std::size_t t = 0; t < kTriples * 4; ++t)
-    std::memset(tables.data() + t * 64, t % 2 == 0 ? 127 : 128, 64);
+  for (std::size_t i = 0; i < kTriples * 4 * 64; ++i)
+    tables.data()[i] = static_cast<std::byte>(20 * std::popcount(i % 64));
   std::memset(block.data(), 0xFF, SignBlockBytes(kTriples));
   std::uint16_t numbers[2 * kSignLanes] = {};
   for (std::size_t v = 0; v < kSignLanes; ++v) numbers[v] = 0x3F80;  // 1
