@@ -139,6 +139,7 @@ absl::Status StoredCollection::Prepare(PendingWrite* write) const {
   write->numbers = numbers_.Take(upsert.document.has_value() ? 1 : 0, upsert.chunks.size());
   RAGMESH_RETURN_IF_ERROR(PrepareDocument(write, &title));
   write->terms.resize(upsert.chunks.size());
+  if (rotation_.has_value()) write->turned.resize(upsert.chunks.size() * rotation_->size());
   std::vector<WriteSet> parts((upsert.chunks.size() + kChunksPerPart - 1) / kChunksPerPart);
   absl::Mutex mutex;
   absl::Status first;  // the error of the lowest chunk, whoever meets it
@@ -149,7 +150,7 @@ absl::Status StoredCollection::Prepare(PendingWrite* write) const {
     first_index = index;
     first = status;
   };
-  ForEachPart(resources_->prepare_executor, resources_->preparers, upsert.chunks.size(),
+  ForEachPart(resources_->prepare_executor, resources_->idle_preparers(), upsert.chunks.size(),
               kChunksPerPart, [&](std::size_t begin, std::size_t end) {
                 if (const absl::Status live = write->call->Check(); !live.ok())
                   return fail(0, live);
@@ -160,6 +161,10 @@ absl::Status StoredCollection::Prepare(PendingWrite* write) const {
                 for (std::size_t i = begin; i < end; ++i) {
                   const absl::Status analyzed = AnalyzeChunk(title, i, write);
                   if (!analyzed.ok()) return fail(i, analyzed);
+                  if (rotation_.has_value()) {
+                    rotation_->Apply(upsert.chunks[i].vector.data(),
+                                     write->turned.data() + i * rotation_->size());
+                  }
                   EncodeChunk(*write, i, &writes);
                 }
               });

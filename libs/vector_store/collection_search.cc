@@ -97,7 +97,9 @@ absl::StatusOr<bool> StoredCollection::FillHits(const ImageView& view,
 absl::StatusOr<stages::SearchResult> StoredCollection::Search(const stages::SearchRequest& asked,
                                                               const CallContext& call) const {
   const absl::Time begun = absl::Now();
+  ++resources_->searches;
   auto found = Find(asked, call);
+  --resources_->searches;
   if (resources_->observer != nullptr)
     resources_->observer->Searched(asked.mode, absl::Now() - begun, found.status());
   return found;

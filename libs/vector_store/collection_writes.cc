@@ -14,6 +14,7 @@
 #include "libs/concurrency/for_each_part.h"
 #include "libs/vector_store/due_documents.h"
 #include "libs/vector_store/filter.h"
+#include "libs/vector_store/give_way.h"
 #include "libs/vector_store/pending_write.h"
 #include "libs/vector_store/validation.h"
 #include "libs/vector_store/writer_pause.h"
@@ -26,6 +27,9 @@ constexpr int kMaxAttempts = 16;
 // Memory a chunk takes besides its vector, estimated before it is there: terms of some hundred
 // words, ids, look-ups.
 constexpr std::uint64_t kTypicalChunkMemory = 1500;
+
+// Chunks of a write that takes milliseconds, so that a search had better not wait for it.
+constexpr std::size_t kLongWrite = 64;
 
 // Chunks of a group that are put in place while another thread commits: fewer take less time than
 // to wake it.
@@ -58,6 +62,8 @@ absl::StatusOr<stages::UpsertResult> StoredCollection::Write(const std::string& 
                                                              stages::Upsert& upsert,
                                                              std::uint64_t names,
                                                              const CallContext& call) {
+  std::optional<LongWork> long_work;
+  if (upsert.chunks.size() >= kLongWrite) long_work.emplace();
   RAGMESH_RETURN_IF_ERROR(ValidateUpsert(config(), embedder_digest, upsert));
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     PendingWrite write;
@@ -174,17 +180,15 @@ absl::Status StoredCollection::CommitAndPlace(const WriteSet& writes, absl::Span
   const auto work = [&](std::size_t part, std::size_t) {
     if (part == 0) {
       *placed = image_->Place(changes);
-    } else if (part == 1) {
-      const absl::Time begun = absl::Now();
-      committed = resources_->database->Commit(writes);
-      if (resources_->observer != nullptr)
-        resources_->observer->Committed(plans.size(), absl::Now() - begun, committed);
-    } else {
-      image_->PlaceVectors(changes);
+      return;
     }
+    const absl::Time begun = absl::Now();
+    committed = resources_->database->Commit(writes);
+    if (resources_->observer != nullptr)
+      resources_->observer->Committed(plans.size(), absl::Now() - begun, committed);
   };
-  const int helpers = chunks < kWorthAHelper ? 0 : std::min(resources_->preparers, 1);
-  ForEachPart(resources_->prepare_executor, helpers, 3, 1, work);
+  const int helpers = chunks < kWorthAHelper ? 0 : std::min(resources_->idle_preparers(), 1);
+  ForEachPart(resources_->prepare_executor, helpers, 2, 1, work);
   return committed;
 }
 
@@ -311,8 +315,12 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const ImageV
       if (view.chunk(*slot).document_number != number) return AlreadyExists("chunk", stored.id);
       if (!upsert.document.has_value()) removed.push_back(*slot);
     }
-    plan.change.new_chunks.push_back({stored.id, write->numbers.first_chunk() + i,
-                                      stored.chunk.ordinal, stored.vector, &write->terms[i]});
+    plan.change.new_chunks.push_back({.id = stored.id,
+                                      .number = write->numbers.first_chunk() + i,
+                                      .ordinal = stored.chunk.ordinal,
+                                      .vector = stored.vector,
+                                      .terms = &write->terms[i],
+                                      .turned = write->TurnedVector(i)});
   }
   plan.writes.Append(std::move(write->records));
   if (write->document.has_value()) {

@@ -1,5 +1,6 @@
 #include "libs/vector_store/give_way.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,6 +14,16 @@ void GiveWay(int nice) {
   if (current == nice) return;
   current = nice;
   setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), nice);
+}
+
+LongWork::LongWork() {
+  const sched_param none = {};
+  begun_ = sched_getscheduler(0) == SCHED_OTHER && sched_setscheduler(0, SCHED_BATCH, &none) == 0;
+}
+
+LongWork::~LongWork() {
+  const sched_param none = {};
+  if (begun_) sched_setscheduler(0, SCHED_OTHER, &none);
 }
 
 bool YieldingExecutor::TrySubmit(absl::AnyInvocable<void() &&> work) {

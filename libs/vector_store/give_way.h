@@ -12,6 +12,19 @@ namespace ragmesh::vector_store {
 // Linux has it. Where that is refused, things stay as they are.
 void GiveWay(int nice);
 
+// While it lives, the calling thread wakes without taking the processor from a thread that runs:
+// for long work, whose caller does not count milliseconds. Of threads of the usual policy only.
+class LongWork {
+ public:
+  LongWork();
+  ~LongWork();
+  LongWork(const LongWork&) = delete;
+  LongWork& operator=(const LongWork&) = delete;
+
+ private:
+  bool begun_ = false;
+};
+
 // Runs its work on the threads of another executor, which give way. Borrows it. Thread-safe.
 class YieldingExecutor final : public Executor {
  public:

@@ -104,14 +104,8 @@ std::vector<Image::Placed> Image::Place(absl::Span<const ImageChange* const> cha
   return placed;
 }
 
-void Image::PlaceVectors(absl::Span<const ImageChange* const> changes) {
-  const std::shared_ptr<Tail> tail = WritersTail();
-  for (const ImageChange* const change : changes) tail->AddVectors(change->new_chunks);
-}
-
 void Image::Apply(const ImageChange& change) {
   const ImageChange* const changes[] = {&change};
-  PlaceVectors(changes);
   Show(change, std::move(Place(changes)[0]));
 }
 

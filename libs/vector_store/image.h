@@ -70,10 +70,8 @@ class Image {
   };
   std::vector<Placed> Place(absl::Span<const ImageChange* const> changes)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // The vectors of the same changes, which are placed apart: another thread may do it meanwhile.
-  void PlaceVectors(absl::Span<const ImageChange* const> changes) ABSL_LOCKS_EXCLUDED(mutex_);
   void Show(const ImageChange& change, Placed placed) ABSL_LOCKS_EXCLUDED(mutex_, terms_mutex_);
-  // All of it.
+  // Both.
   void Apply(const ImageChange& change) ABSL_LOCKS_EXCLUDED(mutex_, terms_mutex_);
 
   ImageView View(absl::Span<const std::string> principal_labels) const ABSL_LOCKS_EXCLUDED(mutex_);

@@ -22,6 +22,7 @@
 #include "libs/linalg/kernels.h"
 #include "libs/ranking/chunk_ranking.h"
 #include "libs/stages/vector_store.h"
+#include "libs/vector_index/rotation.h"
 #include "libs/vector_store/change_log.h"
 #include "libs/vector_store/database.h"
 #include "libs/vector_store/image.h"
@@ -46,6 +47,9 @@ struct StoreResources {
   StoreObserver* observer = nullptr;     // may be null
   Executor* prepare_executor = nullptr;  // helps with the preparation of large writes; may be null
   int preparers = 0;                     // its threads
+  std::atomic<int> searches{0};          // being answered
+  // How many may help a write: none in the place of a search that is being answered.
+  int idle_preparers() const { return std::max(0, preparers - searches.load()); }
   int search_threads = 1;
   const SegmentFolder* segments = nullptr;
   Sealer* sealer = nullptr;            // null while the store opens
@@ -216,6 +220,7 @@ class StoredCollection : public Sealable, public std::enable_shared_from_this<St
   const absl::Time created_;
   const std::uint32_t dimension_;
   const lexical::Analyzer analyzer_;
+  const std::optional<vector_index::Rotation> rotation_;  // of the vectors, if it has any
   const std::unique_ptr<Image> image_;
 
   mutable absl::Mutex mutex_;

@@ -129,6 +129,16 @@ std::vector<lexical::InvertedIndex::Document> Tail::AddChunks(
   }
   for (std::size_t begin = 0; begin < chunks.size(); begin += kChunksPerSection) {
     const auto section = chunks.subspan(begin, kChunksPerSection);
+    if (rows_.has_value()) {
+      for (const NewChunk& chunk : section) {
+        rows_->Append(chunk.vector);
+        if (chunk.turned.empty()) {
+          codes_->Append(chunk.vector);
+        } else {
+          codes_->AppendTurned(chunk.turned);
+        }
+      }
+    }
     absl::MutexLock lock(&mutex_);
     for (const NewChunk& chunk : section) {
       interned.push_back(lexical_.Intern(*chunk.terms));
@@ -136,14 +146,6 @@ std::vector<lexical::InvertedIndex::Document> Tail::AddChunks(
     }
   }
   return interned;
-}
-
-void Tail::AddVectors(absl::Span<const NewChunk> chunks) {
-  if (!rows_.has_value()) return;
-  for (const NewChunk& chunk : chunks) {
-    rows_->Append(chunk.vector);
-    codes_->Append(chunk.vector);
-  }
 }
 
 void Tail::Activate(absl::Span<const lexical::InvertedIndex::Document> chunks) {

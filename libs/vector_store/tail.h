@@ -29,8 +29,10 @@ struct NewChunk {
   std::string id;
   std::uint64_t number = 0;
   std::uint32_t ordinal = 0;
-  absl::Span<const float> vector;              // borrowed for the call; empty without vectors
-  const lexical::ChunkTerms* terms = nullptr;  // borrowed for the call
+  // Borrowed for the call.
+  absl::Span<const float> vector;  // empty without vectors
+  const lexical::ChunkTerms* terms = nullptr;
+  absl::Span<const float> turned = {};  // `vector`, by its dimension's Rotation; empty: not yet
 };
 
 // How vectors of a tail are coded for its searches.
@@ -54,9 +56,6 @@ class Tail final : public Part {
   std::vector<lexical::InvertedIndex::Document> AddChunks(
       std::uint64_t document_number, const std::shared_ptr<const DocumentRecord>& document,
       absl::Span<const NewChunk> chunks) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Their vectors: of every chunk of AddChunks, in the same order. A second thread of the writer's
-  // may do it meanwhile.
-  void AddVectors(absl::Span<const NewChunk> chunks);
   // Counts chunks among the live.
   void Activate(absl::Span<const lexical::InvertedIndex::Document> chunks)
       ABSL_LOCKS_EXCLUDED(mutex_);
