@@ -51,9 +51,6 @@ class PostingsImage final : public IndexPart {
   // Memory besides the bytes themselves.
   std::uint64_t memory_bytes() const { return sizeof(*this); }
   const PostingsSizes& sizes() const { return sizes_; }
-  // The part of the bytes that only phrases read.
-  absl::string_view positions_bytes() const { return positions_section_; }
-
   // nullopt where no slot holds the term.
   std::optional<TermEntry> Find(absl::string_view term) const { return dictionary_.Find(term); }
   const TermDictionary& dictionary() const { return dictionary_; }

@@ -74,6 +74,7 @@ class SectionFile {
 
   // MappedFile::Release.
   void Release(absl::string_view bytes) const { file_->Release(bytes); }
+  void ReleaseAll() const { file_->Release(file_->bytes()); }
 
   std::uint64_t size_bytes() const { return file_->bytes().size(); }
   // Of the digests of all its bytes: which file this is.

@@ -1,5 +1,6 @@
 #include "libs/segment/segment.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -9,6 +10,11 @@
 
 namespace ragmesh::segment {
 namespace {
+
+// What a first access to a mapped file takes into the process, and how much of the vectors as
+// floats may be there.
+constexpr std::size_t kNeighbourhood = 64u << 10;
+constexpr std::uint64_t kMostReadBytes = 4u << 20;
 
 absl::StatusOr<absl::string_view> CheckedSection(const SectionFile& file, absl::string_view name) {
   RAGMESH_ASSIGN_OR_RETURN(const absl::string_view bytes, file.Section(name));
@@ -38,11 +44,13 @@ absl::StatusOr<std::shared_ptr<const Segment>> Segment::Open(const std::string& 
   RAGMESH_ASSIGN_OR_RETURN(segment->terms_, lexical::PostingsImage::Open(terms));
   if (segment->terms_->slot_count() != rows)
     return Corrupt(file.path(), "has postings of other chunks");
-  file.Release(segment->terms_->positions_bytes());
   segment->memory_bytes_ = file.size_bytes() - segment->terms_->sizes().positions;
   RAGMESH_ASSIGN_OR_RETURN(const absl::string_view records, file.Section("records"));
   segment->memory_bytes_ -= records.size();
   if (dimension > 0 && rows > 0) RAGMESH_RETURN_IF_ERROR(segment->OpenVectors(stem, dimension));
+  // Read for its digests. What searches need comes back from the system's cache, 64 KiB at a time.
+  file.ReleaseAll();
+  if (segment->bytes_file_ != nullptr) segment->bytes_file_->ReleaseAll();
   return std::shared_ptr<const Segment>(std::move(segment));
 }
 
@@ -72,6 +80,12 @@ absl::StatusOr<const float*> Segment::Vectors(std::uint32_t first, std::uint32_t
   const std::uint64_t size = dimension_ * sizeof(float);
   const absl::string_view bytes = vectors_.substr(first * size, count * size);
   RAGMESH_RETURN_IF_ERROR(vectors_file_->Check(bytes));
+  // Few rows are read, from anywhere, and each brings its neighbours into this process. They are
+  // given back before they add up to the whole file; who reads one right now gets it again.
+  if (read_bytes_.fetch_add(std::max(bytes.size(), kNeighbourhood)) >= kMostReadBytes) {
+    read_bytes_ = 0;
+    vectors_file_->Release(vectors_);
+  }
   return reinterpret_cast<const float*>(bytes.data());
 }
 

@@ -3,6 +3,7 @@
 #ifndef RAGMESH_LIBS_SEGMENT_SEGMENT_H_
 #define RAGMESH_LIBS_SEGMENT_SEGMENT_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -84,6 +85,7 @@ class Segment final : public SegmentSource {
   std::optional<lexical::PostingsImage> terms_;
   std::optional<vector_index::ListIndex> lists_;
   absl::string_view vectors_;
+  mutable std::atomic<std::uint64_t> read_bytes_{0};  // of vectors_, since they were given back
   std::uint64_t memory_bytes_ = 0;
 };
 
