@@ -1,5 +1,6 @@
 #include "libs/vector_store/stored_collection.h"
 
+#include <algorithm>
 #include <deque>
 #include <utility>
 
@@ -72,7 +73,6 @@ absl::StatusOr<std::shared_ptr<StoredCollection>> StoredCollection::Load(
   if (!state.has_value())
     return Corrupt(context, "has no state record", "Restore the store from a snapshot.");
   RAGMESH_ASSIGN_OR_RETURN(collection->state_, DecodeState(*state));
-  collection->numbers_.Start({collection->state_.next_document, collection->state_.next_chunk});
   if (record.analyzer_version != lexical::Analyzer::Version()) {
     // First, so that no segment with terms of old stays when this is cut short.
     if (const absl::Status status = collection->ForgetSegments(); !status.ok())
@@ -81,11 +81,25 @@ absl::StatusOr<std::shared_ptr<StoredCollection>> StoredCollection::Load(
     if (const absl::Status status = collection->Reindex(); !status.ok())
       return Annotate(status, context);
   }
-  for (const auto load : {&StoredCollection::LoadSegments, &StoredCollection::LoadTail,
-                          &StoredCollection::CheckCounts, &StoredCollection::LoadReplays}) {
-    if (const absl::Status status = (collection.get()->*load)(); !status.ok())
+  if (const absl::Status status = collection->LoadSegments(); !status.ok())
+    return Annotate(status, context);
+  // A segment may have been begun behind numbers that a write took and did not use: no state record
+  // knows of them, and below them no chunk is looked for but in segments.
+  collection->numbers_.Start(
+      {std::max(collection->state_.next_document, collection->parts_.first_document),
+       std::max(collection->state_.next_chunk, collection->parts_.first_chunk)});
+  if (const absl::Status status = collection->LoadTail(); !status.ok())
+    return Annotate(status, context);
+  if (const absl::Status status = collection->CheckCounts(); !status.ok()) {
+    if (collection->parts_ == PartsRecord{.next_segment = collection->parts_.next_segment})
       return Annotate(status, context);
+    // It may be the segments that lack something; without them all of it comes from the records.
+    if (resources->observer != nullptr) resources->observer->SegmentsLost(status);
+    RAGMESH_RETURN_IF_ERROR(collection->ForgetSegments());
+    return Load(number, record, resources);
   }
+  if (const absl::Status status = collection->LoadReplays(); !status.ok())
+    return Annotate(status, context);
   return collection;
 }
 

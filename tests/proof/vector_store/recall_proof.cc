@@ -25,7 +25,11 @@ struct IndexKind {
   double floor;  // of recall at kTopK
   void (*configure)(stages::CollectionConfig*);
 };
-constexpr IndexKind kKinds[] = {{"exact", 1.0, [](stages::CollectionConfig*) {}}};
+constexpr IndexKind kKinds[] = {
+    {"exact", 1.0, [](stages::CollectionConfig* config) { config->dense_recall = 1; }},
+    {"default", 0.98, [](stages::CollectionConfig*) {}},
+    {"coarse", 0.85, [](stages::CollectionConfig* config) { config->dense_recall = 0.9; }},
+};
 
 std::vector<float> RandomUnit(std::mt19937* random) {
   std::normal_distribution<float> normal;

@@ -2,10 +2,14 @@
 // made anew when its files are not what they were.
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <random>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "libs/vector_store/database.h"
+#include "libs/vector_store/part_records.h"
+#include "libs/vector_store/records.h"
 #include "libs/vector_store/store_check.h"
 #include "libs/vector_store/store_observer.h"
 #include "tests/unit/vector_store/store_fixture.h"
@@ -25,11 +29,13 @@ class CountingObserver final : public StoreObserver {
   void Sealed(std::size_t, absl::Duration, const absl::Status& status) override {
     EXPECT_TRUE(status.ok()) << status;
     ++sealed;
+    if (after_seal) after_seal();
   }
   void SegmentsLost(const absl::Status& why) override { lost.push_back(why); }
 
   std::atomic<int> sealed = 0;
   std::vector<absl::Status> lost;
+  std::function<void()> after_seal;
 };
 
 class PartsTest : public ::testing::Test {
@@ -232,6 +238,36 @@ TEST_F(PartsTest, WritersThatOvertakeEachOtherLoseNothing) {
   }
 }
 
+TEST_F(PartsTest, NumbersThatAWriteTookForNothingBelongToNoLaterChunk) {
+  std::atomic<bool> full = false;
+  observer->after_seal = [&] {
+    while (!full) absl::SleepFor(absl::Milliseconds(1));
+    // Before the next tail ends: it takes five numbers that no state record knows of.
+    stages::Upsert upsert;
+    for (int i = 0; i < 5; ++i) {
+      stages::StoredChunk chunk;
+      chunk.id = absl::StrCat("nowhere-", i);
+      chunk.document_id = "nowhere";
+      chunk.chunk.text = "pump";
+      chunk.vector = std::vector<float>(kDimension, 0.25f);
+      upsert.chunks.push_back(std::move(chunk));
+    }
+    EXPECT_THAT(store->Write(id, kDigest, std::move(upsert), call),
+                ::ragmesh::testing::HasReason("DOCUMENT_NOT_FOUND"));
+  };
+  Write(0, kSealRows);
+  while (observer->sealed == 0) absl::SleepFor(absl::Milliseconds(1));
+  Write(1, kSealRows);
+  full = true;
+  AwaitSealed();
+  EXPECT_EQ(observer->sealed, 2);
+  Open();
+  Write(2, 3);
+  Open();
+  EXPECT_THAT(observer->lost, IsEmpty());
+  EXPECT_EQ(*store->CountChunks(id, std::nullopt, {"*"}, call), 2 * kSealRows + 3);
+}
+
 TEST_F(PartsTest, SegmentsThatAreDamagedOrGoneAreMadeAnew) {
   Fill();
   AwaitSealed();
@@ -260,6 +296,32 @@ TEST_F(PartsTest, SegmentsThatAreDamagedOrGoneAreMadeAnew) {
     AwaitSealed();
     EXPECT_EQ(Answers(), before) << file;
   }
+}
+
+TEST_F(PartsTest, SegmentsThatLackChunksAreMadeAnew) {
+  Fill();
+  AwaitSealed();
+  Write(100, 6);
+  const std::vector<std::string> before = Answers();
+  store.reset();
+  {
+    // As if all there is lay in segments.
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto database, Database::Open(path, {}));
+    const std::string key = CollectionKey(1);
+    RAGMESH_ASSERT_OK_AND_ASSIGN(const auto value, database->Get(Family::kSegments, key));
+    RAGMESH_ASSERT_OK_AND_ASSIGN(PartsRecord record, DecodeParts(*value));
+    record.first_chunk += 1000;
+    WriteSet writes;
+    writes.Put(Family::kSegments, key, Encode(record));
+    RAGMESH_ASSERT_OK(database->Commit(writes));
+  }
+  Open();
+  EXPECT_THAT(observer->lost, SizeIs(1));
+  EXPECT_EQ(Answers(), before);
+  AwaitSealed();
+  Open();
+  EXPECT_THAT(observer->lost, IsEmpty());
+  EXPECT_EQ(Answers(), before);
 }
 
 TEST_F(PartsTest, FilesOfWritingsThatWereCutShortAreRemoved) {
