@@ -115,7 +115,7 @@ absl::Status StoredCollection::LoadSegments() {
     }
     RAGMESH_ASSIGN_OR_RETURN(const IndexEntry entry, DecodeIndexEntry(at->value()));
     for (std::size_t i = 0; i < opened->size(); ++i) {
-      const auto row = (*opened)[i]->FindChunk(entry.chunk_id, live[i].size());
+      const auto row = (*opened)[i]->segment().catalog().FindChunk(entry.chunk_id);
       if (!row.has_value() || (*opened)[i]->chunk(*row).number != item.number) continue;
       live[i].Remove(*row);
       removed[i]->Add(entry.terms);
@@ -285,7 +285,7 @@ absl::Status StoredCollection::TakeOut(absl::Span<const FixedPart> parts,
     RAGMESH_ASSIGN_OR_RETURN(const auto entries,
                              resources_->database->MultiGet(Family::kRemoved, keys));
     for (std::size_t c = 0; c < chunks.size(); ++c) {
-      const auto row = segment.FindChunk(chunks[c].id, segment.rows());
+      const auto row = segment.segment().catalog().FindChunk(chunks[c].id);
       if (!entries[c].has_value() || !row.has_value() ||
           segment.chunk(*row).number != chunks[c].number)
         return Corrupt("segment", "does not hold what it was made of");

@@ -61,8 +61,8 @@ absl::StatusOr<std::shared_ptr<const DocumentRecord>> ImageView::Document(
 std::optional<std::uint32_t> ImageView::FindChunk(absl::string_view id) const {
   for (std::size_t i = parts_.size(); i-- > 0;) {
     const PartView& part = parts_[i];
-    const auto row = part.part->FindChunk(id, part.live->size());
-    if (row.has_value() && part.live->Contains(*row)) return part.base + *row;
+    if (const auto row = part.part->FindChunk(id, *part.live); row.has_value())
+      return part.base + *row;
   }
   return std::nullopt;
 }
@@ -70,8 +70,7 @@ std::optional<std::uint32_t> ImageView::FindChunk(absl::string_view id) const {
 std::optional<std::uint32_t> ImageView::FindDocument(absl::string_view id) const {
   for (std::size_t i = parts_.size(); i-- > 0;) {
     const PartView& part = parts_[i];
-    const auto index = part.part->FindDocument(id, part.live_documents->size());
-    if (index.has_value() && part.live_documents->Contains(*index))
+    if (const auto index = part.part->FindDocument(id, *part.live_documents); index.has_value())
       return part.document_base + *index;
   }
   return std::nullopt;

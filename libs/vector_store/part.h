@@ -51,11 +51,12 @@ class Part : public segment::SegmentSource {
   // As it is stored.
   virtual absl::StatusOr<std::string> EncodedDocument(std::uint32_t index) const = 0;
 
-  // The newest row or document of that id, alive or not.
+  // The row or document of that id that is in `live`, of which there is one at most. Others may
+  // have come after it: of writes that are newer, or that failed.
   virtual std::optional<std::uint32_t> FindChunk(absl::string_view id,
-                                                 std::uint32_t rows) const = 0;
+                                                 const vector_index::SlotSet& live) const = 0;
   virtual std::optional<std::uint32_t> FindDocument(absl::string_view id,
-                                                    std::uint32_t documents) const = 0;
+                                                    const vector_index::SlotSet& live) const = 0;
   virtual std::optional<std::uint32_t> FindNumber(std::uint64_t document_number) const = 0;
   // Rows of a document's chunks that lie here, in no particular order, alive or not; the document
   // itself need not.

@@ -25,6 +25,18 @@ absl::StatusOr<std::string> SealedPart::EncodedDocument(std::uint32_t index) con
   return std::string(bytes);
 }
 
+std::optional<std::uint32_t> SealedPart::FindChunk(absl::string_view id,
+                                                   const SlotSet& live) const {
+  const auto row = segment_->catalog().FindChunk(id);
+  return row.has_value() && live.Contains(*row) ? row : std::nullopt;
+}
+
+std::optional<std::uint32_t> SealedPart::FindDocument(absl::string_view id,
+                                                      const SlotSet& live) const {
+  const auto index = segment_->catalog().FindDocument(id);
+  return index.has_value() && live.Contains(*index) ? index : std::nullopt;
+}
+
 std::vector<std::uint32_t> SealedPart::ChunksOf(std::uint64_t document_number) const {
   const auto rows = segment_->catalog().ChunksOf(document_number);
   return {rows.begin(), rows.end()};

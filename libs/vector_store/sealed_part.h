@@ -42,13 +42,9 @@ class SealedPart final : public Part {
       std::uint32_t index) const override;
   absl::StatusOr<std::string> EncodedDocument(std::uint32_t index) const override;
   std::optional<std::uint32_t> FindChunk(absl::string_view id,
-                                         std::uint32_t /*rows*/) const override {
-    return segment_->catalog().FindChunk(id);
-  }
+                                         const vector_index::SlotSet& live) const override;
   std::optional<std::uint32_t> FindDocument(absl::string_view id,
-                                            std::uint32_t /*documents*/) const override {
-    return segment_->catalog().FindDocument(id);
-  }
+                                            const vector_index::SlotSet& live) const override;
   std::optional<std::uint32_t> FindNumber(std::uint64_t document_number) const override {
     return segment_->catalog().FindNumber(document_number);
   }

@@ -234,22 +234,26 @@ absl::StatusOr<std::string> Tail::EncodedDocument(std::uint32_t index) const {
   return Encode(*owners_[documents_[index].owner].record);
 }
 
-std::optional<std::uint32_t> Tail::FindChunk(absl::string_view id, std::uint32_t rows) const {
+std::optional<std::uint32_t> Tail::FindChunk(absl::string_view id, const SlotSet& live) const {
   absl::ReaderMutexLock lock(&mutex_);
   const auto it = chunk_by_id_.find(id);
-  if (it == chunk_by_id_.end()) return std::nullopt;
-  std::uint32_t row = it->second;
-  while (row != kNone && row >= rows) row = chunks_[row].previous;
+  std::uint32_t row = it == chunk_by_id_.end() ? kNone : it->second;
+  while (row != kNone && !live.Contains(row)) row = chunks_[row].previous;
   return row == kNone ? std::nullopt : std::optional(row);
 }
 
-std::optional<std::uint32_t> Tail::FindDocument(absl::string_view id,
-                                                std::uint32_t documents) const {
+// The document in `live` that has the id of `newest`, or kNone.
+std::uint32_t Tail::LiveOf(std::uint32_t newest, const SlotSet& live) const {
+  std::uint32_t index = newest;
+  while (index != kNone && !live.Contains(index)) index = documents_[index].previous;
+  return index;
+}
+
+std::optional<std::uint32_t> Tail::FindDocument(absl::string_view id, const SlotSet& live) const {
   absl::ReaderMutexLock lock(&mutex_);
   const auto it = document_by_id_.find(id);
   if (it == document_by_id_.end()) return std::nullopt;
-  std::uint32_t index = it->second;
-  while (index != kNone && index >= documents) index = documents_[index].previous;
+  const std::uint32_t index = LiveOf(it->second, live);
   return index == kNone ? std::nullopt : std::optional(index);
 }
 
@@ -271,9 +275,8 @@ std::vector<std::uint32_t> Tail::DocumentsAfter(const std::string* id, std::size
   absl::ReaderMutexLock lock(&mutex_);
   auto it = id == nullptr ? document_by_id_.begin() : document_by_id_.upper_bound(*id);
   for (; it != document_by_id_.end() && found.size() < limit; ++it) {
-    std::uint32_t index = it->second;
-    while (index != kNone && index >= among.size()) index = documents_[index].previous;
-    if (index != kNone && among.Contains(index)) found.push_back(index);
+    const std::uint32_t index = LiveOf(it->second, among);
+    if (index != kNone) found.push_back(index);
   }
   return found;
 }

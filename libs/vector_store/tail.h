@@ -80,10 +80,11 @@ class Tail final : public Part {
   absl::StatusOr<std::shared_ptr<const DocumentRecord>> Document(
       std::uint32_t index) const override;
   absl::StatusOr<std::string> EncodedDocument(std::uint32_t index) const override;
-  std::optional<std::uint32_t> FindChunk(absl::string_view id, std::uint32_t rows) const override
+  std::optional<std::uint32_t> FindChunk(absl::string_view id,
+                                         const vector_index::SlotSet& live) const override
       ABSL_LOCKS_EXCLUDED(mutex_);
   std::optional<std::uint32_t> FindDocument(absl::string_view id,
-                                            std::uint32_t documents) const override
+                                            const vector_index::SlotSet& live) const override
       ABSL_LOCKS_EXCLUDED(mutex_);
   std::optional<std::uint32_t> FindNumber(std::uint64_t document_number) const override
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -128,6 +129,7 @@ class Tail final : public Part {
   };
   static constexpr std::uint32_t kNone = 0xFFFFFFFF;
 
+  std::uint32_t LiveOf(std::uint32_t newest, const vector_index::SlotSet& live) const;
   std::uint32_t AppendDocument(std::uint32_t owner) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::uint32_t AppendChunk(Chunk chunk) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::uint32_t OwnerIndex(std::uint64_t number,

@@ -19,6 +19,8 @@ namespace {
 using ::ragmesh::testing::HasReason;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 class StoreDurabilityTest : public StoreFixture {};
 
@@ -349,6 +351,39 @@ TEST_F(StoreDurabilityTest, WritesStopAtTheLowWatermarkAndGoOnAtTheHighOne) {
   disk->free = 1'000'000;  // not even deletes
   EXPECT_THAT(watched->Delete(config.id, stages::DocumentIds{{"b"}}, call), HasReason("DISK_FULL"));
   EXPECT_FALSE(watched->Health().read_only);
+}
+
+TEST_F(StoreDurabilityTest, WhatARefusedWriteWasToReplaceStaysFound) {
+  const auto disk = std::make_shared<DiskOfSize>();
+  StoreOptions options;
+  options.path = (dir.path() / "watched").string();
+  options.file_system = disk;
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto watched, Store::Open(options));
+  stages::CollectionConfig config;
+  config.id.name = "words";
+  RAGMESH_ASSERT_OK(watched->CreateCollection(config, call));
+  const auto write = [&](const std::string& id, const std::string& text) {
+    return watched->Write(config.id, "", {Document(id), {Chunk(id + "-0", 0, text, {})}}, call)
+        .status();
+  };
+  RAGMESH_EXPECT_OK(write("d", "pump"));
+  disk->free = 1'000'000;
+  EXPECT_THAT(write("d", "valve"), HasReason("DISK_FULL"));
+  disk->free = 1'000'000'000;
+  RAGMESH_EXPECT_OK(write("e", "seal"));  // what was refused lies before it, unseen
+  RAGMESH_EXPECT_OK(watched->GetDocument(config.id, "d", all, call));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto chunks,
+                               watched->GetChunks(config.id, {"d-0"}, all, {}, call));
+  EXPECT_THAT(chunks, SizeIs(1));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(
+      const auto listed,
+      watched->ListDocuments(config.id, std::nullopt, all, stages::Page(), call));
+  EXPECT_THAT(listed.documents, SizeIs(2));
+  RAGMESH_EXPECT_OK(write("d", "motor"));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto collection, watched->GetCollection(config.id, call));
+  EXPECT_EQ(collection.stats.documents, 2u);
+  EXPECT_EQ(collection.stats.chunks, 2u);
+  EXPECT_THAT(Ids(watched->Search(Lexical(config.id, "pump"), call)), IsEmpty());
 }
 
 // As DamagedRecordIsReportedNotServed, for records that are gone.
