@@ -12,9 +12,10 @@ namespace ragmesh::segment {
 namespace {
 
 // What a first access to a mapped file takes into the process, and how much of the vectors as
-// floats may be there.
+// floats may be there: one part in so many, since what is given back takes long to come back (some
+// 10 us a row).
 constexpr std::size_t kNeighbourhood = 64u << 10;
-constexpr std::uint64_t kMostReadBytes = 4u << 20;
+constexpr std::uint64_t kReadShare = 10;
 
 absl::StatusOr<absl::string_view> CheckedSection(const SectionFile& file, absl::string_view name) {
   RAGMESH_ASSIGN_OR_RETURN(const absl::string_view bytes, file.Section(name));
@@ -82,7 +83,8 @@ absl::StatusOr<const float*> Segment::Vectors(std::uint32_t first, std::uint32_t
   RAGMESH_RETURN_IF_ERROR(vectors_file_->Check(bytes));
   // Few rows are read, from anywhere, and each brings its neighbours into this process. They are
   // given back before they add up to the whole file; who reads one right now gets it again.
-  if (read_bytes_.fetch_add(std::max(bytes.size(), kNeighbourhood)) >= kMostReadBytes) {
+  if (read_bytes_.fetch_add(std::max(bytes.size(), kNeighbourhood)) >=
+      vectors_.size() / kReadShare) {
     read_bytes_ = 0;
     vectors_file_->Release(vectors_);
   }
