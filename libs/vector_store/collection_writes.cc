@@ -170,6 +170,12 @@ void StoredCollection::Lead(absl::Span<WriteQueue::Entry* const> group) {
 // gone, and searches that hold to them wait until the change is shown, so little may be left then.
 absl::Status StoredCollection::CommitAndPlace(const WriteSet& writes, absl::Span<const Plan> plans,
                                               std::vector<Image::Placed>* placed) {
+  // Nothing is put in place that would stay unseen: refused writes may be many.
+  if (const absl::Status refused = resources_->database->CheckCommit(writes); !refused.ok()) {
+    if (resources_->observer != nullptr)
+      resources_->observer->Committed(plans.size(), absl::ZeroDuration(), refused);
+    return refused;
+  }
   std::vector<const ImageChange*> changes;
   std::size_t chunks = 0;
   for (const Plan& plan : plans) {

@@ -412,9 +412,13 @@ absl::Status Database::CheckWritable() const {
       "Free disk space or repair the disk, then restart the store; nothing acknowledged is lost.");
 }
 
-absl::Status Database::Commit(const WriteSet& writes) {
+absl::Status Database::CheckCommit(const WriteSet& writes) const {
   RAGMESH_RETURN_IF_ERROR(CheckSpace(writes));
-  RAGMESH_RETURN_IF_ERROR(CheckWritable());
+  return CheckWritable();
+}
+
+absl::Status Database::Commit(const WriteSet& writes) {
+  RAGMESH_RETURN_IF_ERROR(CheckCommit(writes));
   // RocksDB adds to a change less than a WriteSet does, and a header to all of them.
   constexpr std::size_t kHeader = 16;
   rocksdb::WriteBatch batch(writes.bytes() + kHeader);

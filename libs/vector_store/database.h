@@ -78,6 +78,8 @@ class Database {
   // read-only: every later Commit fails with FAILED_PRECONDITION / STORE_READ_ONLY. A write that
   // failed that way was not acknowledged; after a restart it is there as a whole or not at all.
   absl::Status Commit(const WriteSet& writes);
+  // What Commit looks at before it does anything: as it would be refused now.
+  absl::Status CheckCommit(const WriteSet& writes) const;
   DatabaseHealth Health() const;
   // Why writes are refused; nullopt while they are accepted.
   std::optional<std::string> read_only_reason() const;

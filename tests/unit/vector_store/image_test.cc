@@ -18,6 +18,10 @@ class ImageTest : public ::testing::Test {
   // Puts a document with one chunk into the image; returns the document's number, which is the
   // chunk's too.
   std::uint64_t Add(const std::string& id) {
+    image_.Apply(Adding(id));
+    return sequence_;
+  }
+  ImageChange Adding(const std::string& id) {
     DocumentRecord record;
     record.document.id = id;
     ImageChange change;
@@ -26,8 +30,7 @@ class ImageTest : public ::testing::Test {
     change.is_new = true;
     change.sequence = sequence_;
     change.new_chunks.push_back({id + "-0", sequence_, 0, {}, &terms_});
-    image_.Apply(change);
-    return sequence_;
+    return change;
   }
   void Remove(const std::string& id) {
     const ImageView view = View();
@@ -109,6 +112,20 @@ TEST_F(ImageTest, ScoresAreTheSameInOnePartAndInTwo) {
   Remove("b");
   Add("e");
   EXPECT_EQ(score(image_), with_d);
+}
+
+TEST_F(ImageTest, WhatIsPlacedAndNeverShownHidesNothing) {
+  const std::uint64_t number = Add("a");
+  const ImageChange failed = Adding("a");
+  const ImageChange* const changes[] = {&failed};
+  image_.Place(changes);
+  Add("b");
+  const ImageView view = View();
+  ASSERT_TRUE(view.FindChunk("a-0").has_value());
+  EXPECT_EQ(view.chunk(*view.FindChunk("a-0")).number, number);
+  ASSERT_TRUE(view.FindDocument("a").has_value());
+  EXPECT_EQ(view.document_number(*view.FindDocument("a")), number);
+  EXPECT_THAT(Documents(view), ElementsAre("a", "b"));
 }
 
 TEST_F(ImageTest, ATailOfWhichMostIsDeadLosesItAndNothingElse) {
