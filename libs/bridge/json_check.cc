@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/http/message.h"
+#include "libs/text/utf8.h"
 #include "nlohmann/json.hpp"
 
 namespace ragmesh::bridge {
@@ -66,7 +67,7 @@ class Checker : public nlohmann::json_sax<nlohmann::json> {
 }  // namespace
 
 absl::Status CheckJson(absl::string_view text) {
-  if (!http::IsValidUtf8(text))
+  if (!text::IsValidUtf8(text))
     return Refuse("INVALID_UTF8", "is not UTF-8", "Send the body in UTF-8.");
   Checker checker;
   nlohmann::json::sax_parse(text.begin(), text.end(), &checker);

@@ -10,6 +10,7 @@
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/http/message.h"
+#include "libs/text/utf8.h"
 
 namespace ragmesh::bridge {
 namespace {
@@ -135,7 +136,7 @@ absl::StatusOr<bool> MultipartParser::Step(
         }
       }
       if (header.name.empty()) return Malformed("has a part without a name");
-      if (!http::IsValidUtf8(header.name) || !http::IsValidUtf8(header.filename)) {
+      if (!text::IsValidUtf8(header.name) || !text::IsValidUtf8(header.filename)) {
         return Malformed("has a part whose name is not UTF-8");
       }
       held_.erase(0, end + 4);

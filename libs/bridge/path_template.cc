@@ -8,6 +8,7 @@
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/http/message.h"
+#include "libs/text/utf8.h"
 
 namespace ragmesh::bridge {
 namespace {
@@ -152,7 +153,7 @@ std::optional<std::vector<PathBinding>> PathTemplate::Match(absl::string_view pa
     const std::string raw = absl::StrJoin(begin, end, "/");
     const bool single = !rest && variable.end - variable.begin == 1;
     auto text = single ? http::PercentDecode(raw) : DecodeKeepingSlashes(raw);
-    if (!text.has_value() || !http::IsValidUtf8(*text)) return std::nullopt;
+    if (!text.has_value() || !text::IsValidUtf8(*text)) return std::nullopt;
     bindings.emplace_back(variable.field_path, *std::move(text));
   }
   return bindings;

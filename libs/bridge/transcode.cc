@@ -9,6 +9,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/bridge/json_check.h"
 #include "libs/http/message.h"
+#include "libs/text/utf8.h"
 #include "nlohmann/json.hpp"
 
 namespace ragmesh::bridge {
@@ -84,7 +85,7 @@ absl::Status SetScalar(const Target& to, absl::string_view path, absl::string_vi
         if (!absl::Base64Unescape(text, &value) && !absl::WebSafeBase64Unescape(text, &value)) {
           return InvalidField(path, "is not base64");
         }
-      } else if (!http::IsValidUtf8(text)) {
+      } else if (!text::IsValidUtf8(text)) {
         return InvalidField(path, "is not UTF-8");
       }
       RAGMESH_SET(String, value);
@@ -212,11 +213,11 @@ absl::StatusOr<std::unique_ptr<Message>> BuildRequest(const Route& route,
     return InvalidField("query", "is malformed or has too many parameters");
   for (const http::Header& parameter : *parameters) {
     if (route.body == "*") {
-      return InvalidField(http::IsValidUtf8(parameter.name) ? parameter.name : "query",
+      return InvalidField(text::IsValidUtf8(parameter.name) ? parameter.name : "query",
                           "is a query parameter, and this method takes its fields from the body",
                           "Move it into the JSON body.");
     }
-    if (!http::IsValidUtf8(parameter.name)) return InvalidField("query", "is not UTF-8");
+    if (!text::IsValidUtf8(parameter.name)) return InvalidField("query", "is not UTF-8");
     RAGMESH_RETURN_IF_ERROR(SetFieldFromText(parameter.name, parameter.value, request.get()));
   }
   for (const auto& [field, text] : bindings) {

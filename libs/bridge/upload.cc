@@ -14,6 +14,7 @@
 #include "libs/bridge/rpc_handler.h"
 #include "libs/bridge/status_json.h"
 #include "libs/bridge/transcode.h"
+#include "libs/text/utf8.h"
 #include "ragmesh/gateway/v1/gateway.pb.h"
 
 namespace ragmesh::bridge {
@@ -27,7 +28,7 @@ constexpr std::size_t kFormOverheadBytes = 1 << 20;  // of a form around the doc
 
 // Puts one named field, from the form or the query, into the header.
 absl::Status SetField(absl::string_view name, absl::string_view value, v1::UploadHeader* header) {
-  if (!http::IsValidUtf8(value)) return InvalidField(name, "is not UTF-8");
+  if (!text::IsValidUtf8(value)) return InvalidField(name, "is not UTF-8");
   const std::string text(value);
   if (name == "name") {
     header->set_name(text);
@@ -47,7 +48,7 @@ absl::Status SetField(absl::string_view name, absl::string_view value, v1::Uploa
     return MakeError(
         absl::StatusCode::kInvalidArgument, "the upload has an unknown field",
         {.reason = "UNKNOWN_FIELD",
-         .field = http::IsValidUtf8(name) ? std::string(name) : "query",
+         .field = text::IsValidUtf8(name) ? std::string(name) : "query",
          .next_step = "Known fields: name, document_id, uri, password, metadata, acl_labels, "
                       "max_chunk_tokens, overlap_tokens, and one file."});
   }

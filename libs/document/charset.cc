@@ -194,6 +194,4 @@ std::string DeclaredHtmlCharset(absl::string_view bytes) {
   return charset;
 }
 
-bool IsValidUtf8(absl::string_view text) { return CountUtf8(text).invalid == 0; }
-
 }  // namespace ragmesh::document

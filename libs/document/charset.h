@@ -23,8 +23,6 @@ DecodedText DecodeText(absl::string_view bytes, absl::string_view declared = "")
 // The charset that an HTML page declares in its first 2 KiB, or "".
 std::string DeclaredHtmlCharset(absl::string_view bytes);
 
-bool IsValidUtf8(absl::string_view text);
-
 }  // namespace ragmesh::document
 
 #endif  // RAGMESH_LIBS_DOCUMENT_CHARSET_H_

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
-#include "libs/document/charset.h"
+#include "libs/text/utf8.h"
 
 namespace ragmesh::document {
 namespace {
@@ -72,7 +72,7 @@ class PayloadReader {
     }
     std::string value(in_.substr(0, size));
     in_.remove_prefix(size);
-    if (!IsValidUtf8(value)) {
+    if (!text::IsValidUtf8(value)) {
       Fail();
       return "";
     }

@@ -18,11 +18,11 @@
 #include "libs/base/status_macros.h"
 #include "libs/document/allowed_path.h"
 #include "libs/document/block_sequence.h"
-#include "libs/document/charset.h"
 #include "libs/document/normalise.h"
 #include "libs/document/parser_child.h"
 #include "libs/document/parser_frames.h"
 #include "libs/sandbox/child_process.h"
+#include "libs/text/utf8.h"
 
 namespace ragmesh::document {
 namespace {
@@ -258,7 +258,7 @@ absl::StatusOr<stages::DocumentInfo> SandboxedLoader::Load(
   if (load.name.size() > kMaxNameBytes) return InvalidField("name", "is longer than 4096 bytes");
   if (load.password.size() > kMaxPasswordBytes)
     return InvalidField("password", "is longer than 1024 bytes");
-  if (!IsValidUtf8(load.password)) return InvalidField("password", "is not UTF-8");
+  if (!text::IsValidUtf8(load.password)) return InvalidField("password", "is not UTF-8");
   ParserRequest request = RequestFor(options_);
   // A file name may be any bytes; messages to the parser are UTF-8.
   request.name = Normalise(load.name, TextForm::kLine);

@@ -60,9 +60,6 @@ std::optional<std::string> PercentDecode(absl::string_view text, bool plus_is_sp
 // than `max_parameters`.
 std::optional<std::vector<Header>> ParseQuery(absl::string_view query, std::size_t max_parameters);
 
-// True for text that is well-formed UTF-8.
-bool IsValidUtf8(absl::string_view text);
-
 }  // namespace ragmesh::http
 
 #endif  // RAGMESH_LIBS_HTTP_MESSAGE_H_

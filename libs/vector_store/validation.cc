@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <numeric>
 #include <string>
 
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/text/utf8.h"
 #include "libs/vector_store/filter.h"
 #include "libs/vector_store/limits.h"
 
@@ -16,31 +18,6 @@ namespace ragmesh::vector_store {
 namespace {
 
 constexpr std::int64_t kFirstSecond = -62'135'596'800, kLastSecond = 253'402'300'799;
-
-// Well-formed UTF-8 as Unicode defines it: no overlong forms, no surrogates, nothing above
-// U+10FFFF.
-bool IsUtf8(absl::string_view text) {
-  const auto* p = reinterpret_cast<const unsigned char*>(text.data());
-  const auto* const end = p + text.size();
-  while (p < end) {
-    if (*p < 0x80) {
-      ++p;
-      continue;
-    }
-    const int follow = *p >= 0xC2 && *p <= 0xDF   ? 1
-                       : (*p & 0xF0) == 0xE0      ? 2
-                       : *p >= 0xF0 && *p <= 0xF4 ? 3
-                                                  : 0;
-    if (follow == 0 || end - p <= follow) return false;
-    if ((*p == 0xE0 && p[1] < 0xA0) || (*p == 0xED && p[1] > 0x9F)) return false;
-    if ((*p == 0xF0 && p[1] < 0x90) || (*p == 0xF4 && p[1] > 0x8F)) return false;
-    for (int i = 1; i <= follow; ++i) {
-      if ((p[i] & 0xC0) != 0x80) return false;
-    }
-    p += follow + 1;
-  }
-  return true;
-}
 
 // The name of a chunk's field, made when it is needed: most chunks are good.
 struct ChunkField {
@@ -54,20 +31,21 @@ absl::Status CheckText(absl::string_view field, absl::string_view text, std::siz
     return LimitExceeded(field, static_cast<long long>(text.size()), static_cast<long long>(limit),
                          "bytes");
   }
-  return IsUtf8(text) ? absl::OkStatus() : InvalidField(field, "is not valid UTF-8");
+  return text::IsValidUtf8(text) ? absl::OkStatus() : InvalidField(field, "is not valid UTF-8");
 }
 
 // Of its length. Several sums, so that no addition waits for the one before.
-double SquareOf(absl::Span<const float> vector) {
-  constexpr std::size_t kSums = 8;
-  double sums[kSums] = {};
+template <typename Number>
+Number SquareOf(absl::Span<const float> vector) {
+  constexpr std::size_t kSums = 16;
+  Number sums[kSums] = {};
   std::size_t i = 0;
   for (; i + kSums <= vector.size(); i += kSums) {
     for (std::size_t k = 0; k < kSums; ++k)
-      sums[k] += static_cast<double>(vector[i + k]) * vector[i + k];
+      sums[k] += static_cast<Number>(vector[i + k]) * vector[i + k];
   }
-  for (; i < vector.size(); ++i) sums[0] += static_cast<double>(vector[i]) * vector[i];
-  return std::accumulate(sums, sums + kSums, 0.0);
+  for (; i < vector.size(); ++i) sums[0] += static_cast<Number>(vector[i]) * vector[i];
+  return std::accumulate(sums, sums + kSums, Number{0});
 }
 
 absl::Status CheckCount(absl::string_view field, std::size_t count, std::size_t limit,
@@ -77,7 +55,7 @@ absl::Status CheckCount(absl::string_view field, std::size_t count, std::size_t 
 }
 
 absl::Status CheckText(const ChunkField& field, absl::string_view text, std::size_t limit) {
-  if (text.size() <= limit && IsUtf8(text)) return absl::OkStatus();
+  if (text.size() <= limit && text::IsValidUtf8(text)) return absl::OkStatus();
   return CheckText(field.Name(), text, limit);
 }
 
@@ -87,7 +65,7 @@ absl::Status CheckItemId(absl::string_view field, absl::string_view id) {
 }
 
 absl::Status CheckItemId(const ChunkField& field, absl::string_view id) {
-  if (!id.empty() && id.size() <= kMaxIdBytes && IsUtf8(id)) return absl::OkStatus();
+  if (!id.empty() && id.size() <= kMaxIdBytes && text::IsValidUtf8(id)) return absl::OkStatus();
   return CheckItemId(field.Name(), id);
 }
 
@@ -198,7 +176,9 @@ absl::Status CheckTokens(std::size_t index, const stages::PassageTokens& tokens)
 }
 
 // Within 0.001 of 1; false for NaN and infinity.
-bool IsUnit(absl::Span<const float> vector) { return std::abs(SquareOf(vector) - 1) <= 2e-3; }
+bool IsUnit(absl::Span<const float> vector) {
+  return std::abs(SquareOf<float>(vector) - 1) <= 2e-3f;
+}
 
 absl::Status CheckChunk(const stages::CollectionConfig& config, std::size_t index,
                         const stages::StoredChunk& stored) {
@@ -329,7 +309,7 @@ absl::Status ValidateVector(const stages::CollectionConfig& config, absl::string
                       .next_step = "Embed with the collection's model."});
   }
   if (IsUnit(vector)) return absl::OkStatus();
-  const double square = SquareOf(vector);
+  const auto square = SquareOf<double>(vector);  // which no float is too large for
   return MakeError(absl::StatusCode::kInvalidArgument,
                    absl::StrCat(field, std::isfinite(square) ? " is not of unit length"
                                                              : " holds NaN or infinity"),

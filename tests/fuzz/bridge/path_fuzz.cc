@@ -4,7 +4,7 @@
 
 #include "libs/base/check.h"
 #include "libs/bridge/path_template.h"
-#include "libs/http/message.h"
+#include "libs/text/utf8.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const absl::string_view input(reinterpret_cast<const char*>(data), size);
@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       parsed->Match(line == absl::string_view::npos ? input : input.substr(line + 1));
   if (!bindings.has_value()) return 0;
   for (const auto& [field, text] : *bindings) {
-    RAGMESH_CHECK(ragmesh::http::IsValidUtf8(text), "bindings are UTF-8");
+    RAGMESH_CHECK(ragmesh::text::IsValidUtf8(text), "bindings are UTF-8");
   }
   return 0;
 }

@@ -10,8 +10,8 @@
 #include "absl/strings/string_view.h"
 #include "libs/base/check.h"
 #include "libs/document/block_sequence.h"
-#include "libs/document/charset.h"
 #include "libs/document/parse_document.h"
+#include "libs/text/utf8.h"
 
 namespace ragmesh::document {
 
@@ -27,7 +27,7 @@ inline void FuzzDocument(const std::uint8_t* data, std::size_t size, const char*
       ParseDocument(absl::string_view(reinterpret_cast<const char*>(data), size), options, *sniffer,
                     [&sequence](stages::Block block) {
                       RAGMESH_CHECK(sequence.Check(block).ok(), "a block breaks the rules");
-                      RAGMESH_CHECK(IsValidUtf8(block.text), "a block is not UTF-8");
+                      RAGMESH_CHECK(text::IsValidUtf8(block.text), "a block is not UTF-8");
                       return absl::OkStatus();
                     });
   if (info.ok()) RAGMESH_CHECK(info->coverage.blocks > 0, "a document without text is an error");

@@ -4,7 +4,7 @@
 
 #include <random>
 
-#include "libs/document/charset.h"
+#include "libs/text/utf8.h"
 
 namespace ragmesh::document {
 namespace {
@@ -77,7 +77,7 @@ TEST(NormaliseTest, ChangesNothingTheSecondTime) {
     for (const TextForm form : {TextForm::kProse, TextForm::kCode, TextForm::kLine}) {
       const std::string once = Normalise(utf8, form);
       EXPECT_EQ(Normalise(once, form), once);
-      EXPECT_TRUE(IsValidUtf8(once));
+      EXPECT_TRUE(text::IsValidUtf8(once));
     }
   }
 }

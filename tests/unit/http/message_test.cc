@@ -27,16 +27,6 @@ TEST(ParseQueryTest, RefusesMoreParametersThanAllowed) {
   EXPECT_EQ(ParseQuery("a=1&b=2&c=3", 2), std::nullopt);
 }
 
-TEST(IsValidUtf8Test, KnowsOverlongSurrogateAndTruncatedForms) {
-  EXPECT_TRUE(IsValidUtf8("grün 漢字 🙂"));
-  EXPECT_FALSE(IsValidUtf8("\xC0\xAF"));
-  EXPECT_FALSE(IsValidUtf8("\xE0\x80\x80"));
-  EXPECT_FALSE(IsValidUtf8("\xED\xA0\x80"));
-  EXPECT_FALSE(IsValidUtf8("\xF4\x90\x80\x80"));
-  EXPECT_FALSE(IsValidUtf8("a\xE2\x82"));
-  EXPECT_FALSE(IsValidUtf8("\x80"));
-}
-
 TEST(FindHeaderTest, IgnoresCaseAndTakesTheFirst) {
   const Headers headers = {{"Content-Type", "a"}, {"content-type", "b"}};
   EXPECT_EQ(FindHeader(headers, "CONTENT-TYPE"), "a");

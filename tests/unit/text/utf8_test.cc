@@ -49,7 +49,16 @@ TEST(Utf8Test, FindsTheFirstInvalidByte) {
                             "e"),
             absl::string_view::npos);
   EXPECT_EQ(FindInvalidUtf8("0123456789\xFFz"), 10u);
+}
+
+TEST(Utf8Test, KnowsOverlongSurrogateAndTruncatedForms) {
   EXPECT_TRUE(IsValidUtf8(""));
+  EXPECT_TRUE(IsValidUtf8("gr\u00fcn \u6f22\u5b57 \U0001F642"));
+  EXPECT_FALSE(IsValidUtf8("\xC0\xAF"));
+  EXPECT_FALSE(IsValidUtf8("\xE0\x80\x80"));
+  EXPECT_FALSE(IsValidUtf8("\xED\xA0\x80"));
+  EXPECT_FALSE(IsValidUtf8("\xF4\x90\x80\x80"));
+  EXPECT_FALSE(IsValidUtf8("a\xE2\x82"));
   EXPECT_FALSE(IsValidUtf8("\x80"));
 }
 
