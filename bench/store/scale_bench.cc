@@ -111,9 +111,15 @@ class Worker {
     return json{{"seconds", seconds}, {"chunks", store_->open_report().chunks}};
   }
 
-  // Searches by the vectors of a file; what the process keeps in memory after them.
+  // Searches by the vectors of a file, in all documents or in so many, evenly spread; what the
+  // process keeps in memory after them.
   absl::StatusOr<json> Search(const json& request) {
     RAGMESH_ASSIGN_OR_RETURN(const Vectors queries, OpenVectors(request.at("queries"), kDimension));
+    const std::size_t among = request.value("documents", std::size_t{0});
+    stages::FilterIn documents{.field = "document_id", .values = {}};
+    const std::size_t all = store_->open_report().chunks / kChunksPerDocument;
+    for (std::size_t i = 0; i < among; ++i)
+      documents.values.push_back(absl::StrCat("d", i * all / among * kChunksPerDocument));
     std::vector<double> seconds;
     for (std::size_t i = 0; i < queries.rows(); ++i) {
       stages::SearchRequest search;
@@ -122,6 +128,7 @@ class Worker {
       search.query_vector.assign(queries.row(i), queries.row(i) + kDimension);
       search.embedder_digest = kDigest;
       search.principal_labels = {"staff"};
+      if (among > 0) search.filter = stages::Filter{documents};
       const absl::Time begun = absl::Now();
       RAGMESH_RETURN_IF_ERROR(store_->Search(search, kCall).status());
       seconds.push_back(absl::ToDoubleSeconds(absl::Now() - begun));

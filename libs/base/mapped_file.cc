@@ -16,7 +16,7 @@
 namespace ragmesh {
 
 absl::StatusOr<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& path) {
-  const ScopedFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  ScopedFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return ErrnoError(absl::StrCat("open ", path), errno);
   struct stat info;
   if (fstat(fd.get(), &info) != 0) return ErrnoError(absl::StrCat("stat ", path), errno);
@@ -29,7 +29,21 @@ absl::StatusOr<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::st
     if (data == MAP_FAILED) return ErrnoError(absl::StrCat("map ", path), errno);
   }
   return std::shared_ptr<const MappedFile>(
-      new MappedFile(path, static_cast<const char*>(data), size));
+      new MappedFile(path, std::move(fd), static_cast<const char*>(data), size));
+}
+
+absl::Status MappedFile::Read(absl::string_view part, char* out) const {
+  auto at = part.data() - data_;
+  for (std::size_t left = part.size(); left > 0;) {
+    const ssize_t taken = pread(fd_.get(), out, left, at);
+    if (taken < 0 && errno == EINTR) continue;
+    if (taken < 0) return ErrnoError(absl::StrCat("read ", path_), errno);
+    if (taken == 0) return Corrupt(path_, "has become shorter while it was in use");
+    out += taken;
+    at += taken;
+    left -= static_cast<std::size_t>(taken);
+  }
+  return absl::OkStatus();
 }
 
 void MappedFile::Release(absl::string_view part) const {

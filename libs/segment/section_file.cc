@@ -185,7 +185,9 @@ absl::StatusOr<absl::string_view> SectionFile::Section(absl::string_view name) c
   return Corrupt(path(), absl::StrCat("has no section ", name));
 }
 
-absl::Status SectionFile::Check(absl::string_view bytes) const {
+absl::Status SectionFile::CheckBlocks(
+    absl::string_view bytes,
+    absl::FunctionRef<absl::StatusOr<const char*>(absl::string_view block)> content) const {
   if (bytes.empty()) return absl::OkStatus();
   const absl::string_view all = file_->bytes();
   RAGMESH_CHECK(
@@ -200,13 +202,29 @@ absl::Status SectionFile::Check(absl::string_view bytes) const {
     if ((word.load(std::memory_order_acquire) & bit) != 0) continue;
     const std::uint64_t at = block * kBlockBytes;
     const std::uint64_t size = std::min(kBlockBytes, data_size_ - at);
-    if (Digest(all.data() + at, size) != digests_[block])
+    RAGMESH_ASSIGN_OR_RETURN(const char* const data, content(all.substr(at, size)));
+    if (Digest(data, size) != digests_[block])
       return Corrupt(path(), absl::StrCat("is damaged in the ", kBlockBytes, " bytes from ", at),
                      "Stop the store and run 'ragmesh store check --repair': the file is derived, "
                      "and made anew.");
     word.fetch_or(bit, std::memory_order_release);
   }
   return absl::OkStatus();
+}
+
+absl::Status SectionFile::Check(absl::string_view bytes) const {
+  return CheckBlocks(bytes, [](absl::string_view block) { return block.data(); });
+}
+
+absl::Status SectionFile::Read(absl::string_view bytes, char* out) const {
+  std::string copy;
+  RAGMESH_RETURN_IF_ERROR(
+      CheckBlocks(bytes, [&](absl::string_view block) -> absl::StatusOr<const char*> {
+        copy.resize(block.size());
+        RAGMESH_RETURN_IF_ERROR(file_->Read(block, copy.data()));
+        return copy.data();
+      }));
+  return file_->Read(bytes, out);
 }
 
 }  // namespace ragmesh::segment

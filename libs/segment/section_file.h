@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -72,8 +73,10 @@ class SectionFile {
   // read again. DATA_LOSS / CORRUPT_DATA names the file and the place.
   absl::Status Check(absl::string_view bytes) const;
 
-  // MappedFile::Release.
-  void Release(absl::string_view bytes) const { file_->Release(bytes); }
+  // Check, and a copy to `out`, both without taking the file's pages into this process's memory.
+  absl::Status Read(absl::string_view bytes, char* out) const;
+
+  // MappedFile::Release of all bytes.
   void ReleaseAll() const { file_->Release(file_->bytes()); }
 
   std::uint64_t size_bytes() const { return file_->bytes().size(); }
@@ -83,6 +86,11 @@ class SectionFile {
 
  private:
   SectionFile() = default;
+  // Gives each block of `bytes` that has not been checked to `content`, which returns where its
+  // bytes are.
+  absl::Status CheckBlocks(
+      absl::string_view bytes,
+      absl::FunctionRef<absl::StatusOr<const char*>(absl::string_view block)> content) const;
 
   std::shared_ptr<const MappedFile> file_;
   std::uint64_t data_size_ = 0;

@@ -11,12 +11,6 @@
 namespace ragmesh::segment {
 namespace {
 
-// What a first access to a mapped file takes into the process, and how much of the vectors as
-// floats may be there: one part in so many, since what is given back takes long to come back (some
-// 10 us a row).
-constexpr std::size_t kNeighbourhood = 64u << 10;
-constexpr std::uint64_t kReadShare = 10;
-
 absl::StatusOr<absl::string_view> CheckedSection(const SectionFile& file, absl::string_view name) {
   RAGMESH_ASSIGN_OR_RETURN(const absl::string_view bytes, file.Section(name));
   RAGMESH_RETURN_IF_ERROR(file.Check(bytes));
@@ -77,25 +71,15 @@ absl::Status Segment::Check() const {
   return vectors_file_ == nullptr ? absl::OkStatus() : vectors_file_->Check(vectors_);
 }
 
-absl::StatusOr<const float*> Segment::Vectors(std::uint32_t first, std::uint32_t count) const {
-  const std::uint64_t size = dimension_ * sizeof(float);
-  const absl::string_view bytes = vectors_.substr(first * size, count * size);
-  RAGMESH_RETURN_IF_ERROR(vectors_file_->Check(bytes));
-  // Few rows are read, from anywhere, and each brings its neighbours into this process. They are
-  // given back before they add up to the whole file; who reads one right now gets it again.
-  if (read_bytes_.fetch_add(std::max(bytes.size(), kNeighbourhood)) >=
-      vectors_.size() / kReadShare) {
-    read_bytes_ = 0;
-    vectors_file_->Release(vectors_);
-  }
-  return reinterpret_cast<const float*>(bytes.data());
-}
-
 absl::Status Segment::ReadVectors(absl::Span<const std::uint32_t> rows, float* out) const {
-  for (const std::uint32_t row : rows) {
-    RAGMESH_ASSIGN_OR_RETURN(const float* const vector, Vectors(row, 1));
-    std::memcpy(out, vector, dimension_ * sizeof(float));
-    out += dimension_;
+  const std::uint64_t size = dimension_ * sizeof(float);
+  while (!rows.empty()) {
+    std::size_t count = 1;  // that lie one behind the other
+    while (count < rows.size() && rows[count] == rows[0] + count) ++count;
+    RAGMESH_RETURN_IF_ERROR(vectors_file_->Read(vectors_.substr(rows[0] * size, count * size),
+                                                reinterpret_cast<char*>(out)));
+    out += count * dimension_;
+    rows.remove_prefix(count);
   }
   return absl::OkStatus();
 }

@@ -3,7 +3,6 @@
 #ifndef RAGMESH_LIBS_SEGMENT_SEGMENT_H_
 #define RAGMESH_LIBS_SEGMENT_SEGMENT_H_
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -51,13 +50,12 @@ class Segment final : public SegmentSource {
 
   std::uint32_t rows() const override { return catalog_.chunks(); }
   CatalogChunk chunk(std::uint32_t row) const override { return catalog_.chunk(row); }
+  // DATA_LOSS / CORRUPT_DATA when they are damaged. They are read, not mapped: searches want few,
+  // from anywhere, and each would bring its neighbours into this process.
   absl::Status ReadVectors(absl::Span<const std::uint32_t> rows, float* out) const override;
   lexical::PostingsSource postings() const override { return {.image = &*terms_}; }
 
   std::uint32_t dimension() const { return dimension_; }  // Open's
-  // The vectors of `count` rows from `first` on, one behind the other. DATA_LOSS / CORRUPT_DATA
-  // when they are damaged.
-  absl::StatusOr<const float*> Vectors(std::uint32_t first, std::uint32_t count) const;
 
   // Reads what Open did not, to hold it against its digests.
   absl::Status Check() const;
@@ -85,7 +83,6 @@ class Segment final : public SegmentSource {
   std::optional<lexical::PostingsImage> terms_;
   std::optional<vector_index::ListIndex> lists_;
   absl::string_view vectors_;
-  mutable std::atomic<std::uint64_t> read_bytes_{0};  // of vectors_, since they were given back
   std::uint64_t memory_bytes_ = 0;
 };
 

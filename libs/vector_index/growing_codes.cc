@@ -75,10 +75,15 @@ void GrowingCodes::EndBlock() {
 
 void SearchGrowing(const linalg::Kernels& kernels, const CodeView& codes, const RowView& rows,
                    const float* query, const CodedQuery& coded,
-                   absl::Span<const std::uint64_t> allowed, std::uint32_t base,
-                   Shortlist* shortlist) {
+                   absl::Span<const std::uint64_t> allowed, std::uint64_t allowed_count,
+                   std::uint32_t base, Shortlist* shortlist) {
   if (shortlist->k() == 0) return;
   const GrowingRows source(kernels, codes, rows, query);
+  ListSearch search(source, kernels, coded.scan(), allowed, base, shortlist);
+  if (allowed_count <= kFewRows) {
+    search.SearchAllowed();
+    return;
+  }
   // The newest rows, which have no codes yet, set a bar for the others.
   for (std::uint32_t row = codes.rows; row < rows.rows; ++row) {
     if (row / 64 >= allowed.size() || ((allowed[row / 64] >> (row % 64)) & 1) == 0) continue;
@@ -87,7 +92,6 @@ void SearchGrowing(const linalg::Kernels& kernels, const CodeView& codes, const 
     shortlist->Offer(base + row, score);
   }
   if (codes.rows == 0) return;
-  ListSearch search(source, kernels, coded.scan(), allowed, base, shortlist);
   const std::uint32_t only = 0;
   const float mean = coded.mean_product();
   search.SearchLists({&only, 1}, {&mean, 1}, std::numeric_limits<float>::infinity());

@@ -53,11 +53,12 @@ class GrowingCodes {
 
 // Offers to `shortlist` the rows of `rows` that may be among the k best of those whose bit is set
 // in `allowed`, as base + row with their exact product with `query`. `rows` has at least the rows
-// of `codes`; those behind are all computed. `coded` is the query in the frame of `codes`.
+// of `codes`; those behind are all computed, as are all when they are few. `allowed_count` says how
+// many bits are set. `coded` is the query in the frame of `codes`.
 void SearchGrowing(const linalg::Kernels& kernels, const CodeView& codes, const RowView& rows,
                    const float* query, const CodedQuery& coded,
-                   absl::Span<const std::uint64_t> allowed, std::uint32_t base,
-                   Shortlist* shortlist);
+                   absl::Span<const std::uint64_t> allowed, std::uint64_t allowed_count,
+                   std::uint32_t base, Shortlist* shortlist);
 
 }  // namespace ragmesh::vector_index
 

@@ -26,6 +26,9 @@ namespace ragmesh::vector_index {
 inline constexpr std::array<float, 8> kRecallTargets = {0.8f,  0.9f,   0.95f,  0.98f,
                                                         0.99f, 0.995f, 0.998f, 0.999f};
 
+// Among so few allowed rows, every one is compared: that takes no longer than estimates would.
+inline constexpr std::uint64_t kFewRows = 2048;
+
 // How far below the k-th best score a search still looks.
 struct SearchMargins {
   float list = 0;  // lists whose direction's product with the query is that far below are left out
@@ -59,7 +62,7 @@ class ListIndex {
 
   // Offers to `shortlist` the rows that may be among the k best of those whose bit is set in
   // `allowed`, which has a bit for each row, as base + row with their product from bytes.
-  // `allowed_count` says how many there are.
+  // `allowed_count` says how many there are; up to kFewRows all of them are compared.
   void Search(const linalg::Kernels& kernels, const CodedQuery& query, const SearchMargins& margins,
               absl::Span<const std::uint64_t> allowed, std::uint64_t allowed_count,
               std::uint32_t base, Shortlist* shortlist) const;

@@ -72,7 +72,7 @@ void ListIndex::Search(const linalg::Kernels& kernels, const CodedQuery& query,
   if (allowed_count == 0 || shortlist->k() == 0) return;
   const IndexedRows rows(*this, kernels, query);
   ListSearch search(rows, kernels, query.scan(), allowed, base, shortlist);
-  if (allowed_count <= std::max<std::uint64_t>(rows_ / kSparse, shortlist->k())) {
+  if (allowed_count <= std::max<std::uint64_t>({rows_ / kSparse, kFewRows, shortlist->k()})) {
     search.SearchAllowed();
     return;
   }

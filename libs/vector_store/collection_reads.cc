@@ -62,8 +62,8 @@ absl::StatusOr<std::optional<std::vector<stages::StoredChunk>>> StoredCollection
     RAGMESH_ASSIGN_OR_RETURN(ChunkRecord record, DecodeChunk(*values[i]));
     chunks.push_back(std::move(record.chunk));
     if (parts.vector && dimension_ > 0) {
-      RAGMESH_ASSIGN_OR_RETURN(const float* const vector, view.Vector(slots[i]));
-      chunks.back().vector.assign(vector, vector + dimension_);
+      chunks.back().vector.resize(dimension_);
+      RAGMESH_RETURN_IF_ERROR(view.ReadVector(slots[i], chunks.back().vector.data()));
     }
   }
   if (parts.tokens) RAGMESH_RETURN_IF_ERROR(AddTokens(keys, &chunks));

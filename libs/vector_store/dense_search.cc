@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <memory>
 #include <utility>
 
 #include "absl/synchronization/mutex.h"
@@ -29,26 +30,33 @@ absl::Status ScanExactly(const PartView& part, const SlotSet& allowed, std::size
                          std::size_t end_word, absl::Span<const float> query,
                          const linalg::Kernels& kernels, TopK* best) {
   std::array<float, Part::kRowsPerRun> scores;
+  std::unique_ptr<float[]> room;  // for most parts there is nothing to do
   for (std::size_t word = begin_word; word < end_word; ++word) {
     std::uint64_t bits = allowed.words()[word];
     if (bits == 0) continue;
-    // From the first wanted row to the last. Scoring all of them in one go beats picking when most
+    // From the first wanted row to the last. Taking all of them in one go beats picking when most
     // are wanted; dot and dot_rows agree bit for bit.
     const auto skipped = static_cast<std::uint32_t>(std::countr_zero(bits));
     const auto first = static_cast<std::uint32_t>(word * Part::kRowsPerRun) + skipped;
     const auto count =
         Part::kRowsPerRun - skipped - static_cast<std::uint32_t>(std::countl_zero(bits));
-    RAGMESH_ASSIGN_OR_RETURN(const Part::VectorRun run, part.part->Vectors(first, count));
     bits >>= skipped;
+    if (room == nullptr)
+      room = std::make_unique_for_overwrite<float[]>(Part::kRowsPerRun * query.size());
     const bool most = 2 * static_cast<std::uint32_t>(std::popcount(bits)) >= count;
     if (most) {
+      RAGMESH_ASSIGN_OR_RETURN(const Part::VectorRun run,
+                               part.part->Vectors(first, count, room.get()));
       kernels.dot_rows(query.data(), run.first, run.stride, count, query.size(), scores.data());
     }
     for (; bits != 0; bits &= bits - 1) {
       const auto row = static_cast<std::uint32_t>(std::countr_zero(bits));
-      best->Offer(part.base + first + row,
-                  most ? scores[row]
-                       : kernels.dot(query.data(), run.first + row * run.stride, query.size()));
+      if (!most) {
+        RAGMESH_ASSIGN_OR_RETURN(const Part::VectorRun run,
+                                 part.part->Vectors(first + row, 1, room.get()));
+        scores[row] = kernels.dot(query.data(), run.first, query.size());
+      }
+      best->Offer(part.base + first + row, scores[row]);
     }
   }
   return absl::OkStatus();
@@ -104,16 +112,10 @@ absl::StatusOr<std::vector<ScoredSlot>> SearchDense(
                              count, part.base, &shortlist);
   }
   TopK best(k, comes_first);
-  const std::vector<Shortlist::Entry> entries = shortlist.Take();
-  std::vector<const float*> vectors;
-  vectors.reserve(entries.size());
-  for (const Shortlist::Entry& entry : entries) {
-    RAGMESH_ASSIGN_OR_RETURN(const float* const vector, view.Vector(entry.row));
-    for (std::size_t i = 0; i < query.size(); i += 16) __builtin_prefetch(vector + i);
-    vectors.push_back(vector);
-  }
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    best.Offer(entries[i].row, options.kernels->dot(query.data(), vectors[i], query.size()));
+  std::vector<float> vector(query.size());
+  for (const Shortlist::Entry& entry : shortlist.Take()) {
+    RAGMESH_RETURN_IF_ERROR(view.ReadVector(entry.row, vector.data()));
+    best.Offer(entry.row, options.kernels->dot(query.data(), vector.data(), query.size()));
   }
   return best.Take();
 }

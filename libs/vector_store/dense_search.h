@@ -11,17 +11,16 @@
 #include "libs/base/call_context.h"
 #include "libs/concurrency/executor.h"
 #include "libs/linalg/kernels.h"
+#include "libs/vector_index/list_index.h"
 #include "libs/vector_index/top_k.h"
 #include "libs/vector_store/image_view.h"
 
 namespace ragmesh::vector_store {
 
-// Up to so many chunks every vector is compared: that takes no longer than estimates would.
-inline constexpr std::uint64_t kExactChunks = 2048;
-
 enum class DensePlan {
   kExact,   // every vector as it is
-  kSigned,  // estimates from signs, then bytes, then the last few vectors as they are
+  kFew,     // every vector as a byte a value, then those that may be among the best as they are
+  kSigned,  // the same for those that matter by estimates from signs
 };
 
 struct DenseOptions {
@@ -32,7 +31,8 @@ struct DenseOptions {
   float recall = 0.99f;
 
   DensePlan PlanFor(std::uint64_t allowed) const {
-    return recall >= 1 || allowed <= kExactChunks ? DensePlan::kExact : DensePlan::kSigned;
+    if (recall >= 1) return DensePlan::kExact;
+    return allowed <= vector_index::kFewRows ? DensePlan::kFew : DensePlan::kSigned;
   }
 };
 

@@ -9,8 +9,15 @@ namespace ragmesh::vector_store {
 using ranking::ListedChunk;
 
 absl::string_view ImageLists::DensePlanName() const {
-  return scope_.dense.PlanFor(scope_.allowed.count) == DensePlan::kExact ? "exact scan"
-                                                                         : "lists of sign codes";
+  switch (scope_.dense.PlanFor(scope_.allowed.count)) {
+    case DensePlan::kExact:
+      return "exact scan";
+    case DensePlan::kFew:
+      return "scan of bytes";
+    case DensePlan::kSigned:
+      return "lists of sign codes";
+  }
+  return "";
 }
 
 absl::StatusOr<std::vector<ListedChunk>> ImageLists::DenseList(std::size_t limit,
@@ -42,11 +49,12 @@ absl::StatusOr<std::vector<ListedChunk>> ImageLists::LexicalList(std::size_t lim
 absl::Status ImageLists::FillScores(std::vector<ranking::Candidate>* candidates,
                                     const CallContext& /*call*/) {
   std::vector<std::uint32_t> unscored;
+  std::vector<float> vector(scope_.query.size());
   for (ranking::Candidate& candidate : *candidates) {
     if (!candidate.dense_score.has_value()) {
-      RAGMESH_ASSIGN_OR_RETURN(const float* const vector, scope_.view.Vector(candidate.item));
+      RAGMESH_RETURN_IF_ERROR(scope_.view.ReadVector(candidate.item, vector.data()));
       candidate.dense_score =
-          scope_.dense.kernels->dot(scope_.query.data(), vector, scope_.query.size());
+          scope_.dense.kernels->dot(scope_.query.data(), vector.data(), scope_.query.size());
     }
     if (!candidate.lexical_score.has_value()) unscored.push_back(candidate.item);
   }
@@ -66,13 +74,15 @@ absl::Status ImageLists::FillScores(std::vector<ranking::Candidate>* candidates,
 absl::Status ImageLists::PrepareCosines(const std::vector<std::uint32_t>& items,
                                         const CallContext& /*call*/) {
   for (const std::uint32_t item : items) {
-    RAGMESH_ASSIGN_OR_RETURN(vectors_[item], scope_.view.Vector(item));
+    std::vector<float>& vector = vectors_[item];
+    vector.resize(scope_.dimension);
+    RAGMESH_RETURN_IF_ERROR(scope_.view.ReadVector(item, vector.data()));
   }
   return absl::OkStatus();
 }
 
 double ImageLists::Cosine(std::uint32_t a, std::uint32_t b) const {
-  return scope_.dense.kernels->dot(vectors_.at(a), vectors_.at(b), scope_.dimension);
+  return scope_.dense.kernels->dot(vectors_.at(a).data(), vectors_.at(b).data(), scope_.dimension);
 }
 
 }  // namespace ragmesh::vector_store

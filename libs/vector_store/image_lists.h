@@ -65,7 +65,7 @@ class ImageLists final : public ranking::ListSource {
   const SearchScope& scope_;
   StepTimer& timer_;
   bool prefix_cut_ = false;
-  absl::flat_hash_map<std::uint32_t, const float*> vectors_;  // of PrepareCosines
+  absl::flat_hash_map<std::uint32_t, std::vector<float>> vectors_;  // of PrepareCosines
 };
 
 }  // namespace ragmesh::vector_store

@@ -36,10 +36,10 @@ segment::CatalogChunk ImageView::chunk(std::uint32_t slot) const {
   return part.part->chunk(slot - part.base);
 }
 
-absl::StatusOr<const float*> ImageView::Vector(std::uint32_t slot) const {
+absl::Status ImageView::ReadVector(std::uint32_t slot, float* out) const {
   const PartView& part = PartOf(slot);
-  RAGMESH_ASSIGN_OR_RETURN(const Part::VectorRun run, part.part->Vectors(slot - part.base, 1));
-  return run.first;
+  const std::uint32_t row = slot - part.base;
+  return part.part->ReadVectors(absl::MakeConstSpan(&row, 1), out);
 }
 
 absl::string_view ImageView::document_id(std::uint32_t index) const {

@@ -50,7 +50,8 @@ class ImageView {
   segment::CatalogChunk chunk(std::uint32_t slot) const;
   // Whether the chunk lies in a part that is not written to any more.
   bool IsFixed(std::uint32_t slot) const { return slot < parts_.back().base; }
-  absl::StatusOr<const float*> Vector(std::uint32_t slot) const;
+  // Copies its vector to `out`.
+  absl::Status ReadVector(std::uint32_t slot, float* out) const;
 
   absl::string_view document_id(std::uint32_t index) const;
   std::uint64_t document_number(std::uint32_t index) const;

@@ -74,14 +74,16 @@ class Part : public segment::SegmentSource {
   // Whether the document of one of these rows has the metadata field.
   virtual bool HasField(absl::string_view field, const vector_index::SlotSet& among) const = 0;
 
-  // Where the vectors of some rows lie, one every `stride` floats: rows of which none is a multiple
-  // of kRowsPerRun but the first. DATA_LOSS / CORRUPT_DATA when they are damaged.
+  // The vectors of some rows, one every `stride` floats: where they lie, or copied to `room`, which
+  // has space for them. No row is a multiple of kRowsPerRun but the first. DATA_LOSS / CORRUPT_DATA
+  // when they are damaged.
   static constexpr std::uint32_t kRowsPerRun = 64;
   struct VectorRun {
     const float* first = nullptr;
     std::size_t stride = 0;
   };
-  virtual absl::StatusOr<VectorRun> Vectors(std::uint32_t first, std::uint32_t count) const = 0;
+  virtual absl::StatusOr<VectorRun> Vectors(std::uint32_t first, std::uint32_t count,
+                                            float* room) const = 0;
   // Offers to `shortlist` the rows that may be among the k best of those in `allowed`, as base +
   // row, with a score that is wrong by up to half of score_slack().
   virtual void SearchVectors(const linalg::Kernels& kernels, const float* query, float recall,

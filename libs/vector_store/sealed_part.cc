@@ -1,6 +1,8 @@
 #include "libs/vector_store/sealed_part.h"
 
 #include <algorithm>
+#include <array>
+#include <numeric>
 #include <utility>
 
 #include "libs/base/status_macros.h"
@@ -73,10 +75,12 @@ absl::StatusOr<SlotSet> SealedPart::Matching(const Principal& principal,
   return matching;
 }
 
-absl::StatusOr<Part::VectorRun> SealedPart::Vectors(std::uint32_t first,
-                                                    std::uint32_t count) const {
-  RAGMESH_ASSIGN_OR_RETURN(const float* const vectors, segment_->Vectors(first, count));
-  return VectorRun{vectors, segment_->dimension()};
+absl::StatusOr<Part::VectorRun> SealedPart::Vectors(std::uint32_t first, std::uint32_t count,
+                                                    float* room) const {
+  std::array<std::uint32_t, kRowsPerRun> rows;
+  std::iota(rows.begin(), rows.begin() + count, first);
+  RAGMESH_RETURN_IF_ERROR(segment_->ReadVectors(absl::MakeSpan(rows.data(), count), room));
+  return VectorRun{room, segment_->dimension()};
 }
 
 void SealedPart::SearchVectors(const linalg::Kernels& kernels, const float* query, float recall,

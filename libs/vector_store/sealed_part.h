@@ -57,7 +57,8 @@ class SealedPart final : public Part {
   bool HasField(absl::string_view field, const vector_index::SlotSet& among) const override {
     return segment_->columns().HasField(field, among);
   }
-  absl::StatusOr<VectorRun> Vectors(std::uint32_t first, std::uint32_t count) const override;
+  absl::StatusOr<VectorRun> Vectors(std::uint32_t first, std::uint32_t count,
+                                    float* room) const override;
   void SearchVectors(const linalg::Kernels& kernels, const float* query, float recall,
                      const vector_index::SlotSet& allowed, std::uint64_t allowed_count,
                      std::uint32_t base, vector_index::Shortlist* shortlist) const override;

@@ -395,7 +395,7 @@ absl::StatusOr<stages::StageInfo> Store::Info(const CallContext& call) {
   info.features = {{"storage", absl::StrCat("RocksDB ", Database::Version())},
                    {"format", absl::StrCat(kFormatVersion)},
                    {"analysis", lexical::Analyzer::Version()},
-                   {"dense_index", absl::StrCat("exact up to ", kExactChunks,
+                   {"dense_index", absl::StrCat("all of up to ", vector_index::kFewRows,
                                                 " chunks, then lists of sign codes")}};
   const DatabaseHealth health = database_->Health();
   info.limits["free_bytes"] = static_cast<std::int64_t>(health.free_bytes);

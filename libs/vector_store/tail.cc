@@ -322,18 +322,19 @@ bool Tail::HasField(absl::string_view field, const SlotSet& among) const {
 }
 
 static_assert(Part::kRowsPerRun == vector_index::kFirstRows);
-absl::StatusOr<Part::VectorRun> Tail::Vectors(std::uint32_t first, std::uint32_t /*count*/) const {
+absl::StatusOr<Part::VectorRun> Tail::Vectors(std::uint32_t first, std::uint32_t /*count*/,
+                                              float* /*room*/) const {
   return VectorRun{rows_->Row(first), rows_->stride()};
 }
 
 void Tail::SearchVectors(const linalg::Kernels& kernels, const float* query, float recall,
-                         const SlotSet& allowed, std::uint64_t /*allowed_count*/,
-                         std::uint32_t base, vector_index::Shortlist* shortlist) const {
+                         const SlotSet& allowed, std::uint64_t allowed_count, std::uint32_t base,
+                         vector_index::Shortlist* shortlist) const {
   const std::uint32_t rows = allowed.size();
   const vector_index::CodedQuery coded(*coding_.frame, query,
                                        recall > kHighRecall ? kWideCodeMargin : kCodeMargin);
-  SearchGrowing(kernels, codes_->view(rows), rows_->view(rows), query, coded, allowed.words(), base,
-                shortlist);
+  SearchGrowing(kernels, codes_->view(rows), rows_->view(rows), query, coded, allowed.words(),
+                allowed_count, base, shortlist);
 }
 
 std::uint64_t Tail::term_count() const {

@@ -97,7 +97,8 @@ class Tail final : public Part {
                                                  const stages::Filter* filter, std::uint32_t rows,
                                                  const CallContext& call) const override;
   bool HasField(absl::string_view field, const vector_index::SlotSet& among) const override;
-  absl::StatusOr<VectorRun> Vectors(std::uint32_t first, std::uint32_t count) const override;
+  absl::StatusOr<VectorRun> Vectors(std::uint32_t first, std::uint32_t count,
+                                    float* room) const override;
   void SearchVectors(const linalg::Kernels& kernels, const float* query, float recall,
                      const vector_index::SlotSet& allowed, std::uint64_t allowed_count,
                      std::uint32_t base, vector_index::Shortlist* shortlist) const override;

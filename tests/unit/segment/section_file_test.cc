@@ -84,6 +84,40 @@ TEST_F(SectionFileTest, EveryFlippedBitIsFoundByOpenOrByCheck) {
   }
 }
 
+TEST_F(SectionFileTest, ReadCopiesWhatIsGoodAndFindsWhatIsNot) {
+  const std::string path = Make(), good = Read(path);
+  std::string copy(1000, '\0');
+  {
+    const auto file = SectionFile::Open(path);
+    const absl::string_view large = *(*file)->Section("a name as long a");
+    for (const std::size_t at : {0u, 65'000u, 131'000u, 299'000u}) {
+      ASSERT_TRUE((*file)->Read(large.substr(at, copy.size()), copy.data()).ok());
+      EXPECT_EQ(copy, large_.substr(at, copy.size())) << at;
+    }
+  }
+  std::string bad = good;
+  bad[200'000] = static_cast<char>(bad[200'000] ^ 1);
+  Write(path, bad);
+  const auto file = SectionFile::Open(path);
+  const absl::string_view large = *(*file)->Section("a name as long a");
+  EXPECT_TRUE((*file)->Read(large.substr(0, copy.size()), copy.data()).ok());
+  EXPECT_THAT((*file)->Read(large.substr(199'000, copy.size()), copy.data()),
+              HasReason("CORRUPT_DATA"));
+}
+
+TEST_F(SectionFileTest, ReadOfAFileThatHasBecomeShorterFails) {
+  const std::string path = Make();
+  const auto file = SectionFile::Open(path);
+  const absl::string_view large = *(*file)->Section("a name as long a");
+  std::string copy(1000, '\0');
+  ASSERT_TRUE((*file)->Read(large.substr(280'000, copy.size()), copy.data()).ok());
+  std::filesystem::resize_file(path, 150'000);
+  for (const std::size_t at : {200'000u, 280'000u}) {  // never checked, and checked
+    EXPECT_THAT((*file)->Read(large.substr(at, copy.size()), copy.data()),
+                HasReason("CORRUPT_DATA"));
+  }
+}
+
 TEST_F(SectionFileTest, ACutFileIsRefused) {
   const std::string path = Make(), good = Read(path);
   for (std::size_t size = 0; size < good.size(); size += size < 200 ? 1 : 9973) {

@@ -126,9 +126,9 @@ class SegmentTest : public ::testing::Test {
       ASSERT_TRUE(row.has_value()) << id;
       EXPECT_EQ(segment.chunk(*row).number, chunk.number);
       EXPECT_EQ(segment.chunk(*row).document_number, chunk.document);
-      const auto vector = segment.Vectors(*row, 1);
-      ASSERT_TRUE(vector.ok());
-      EXPECT_TRUE(std::equal(chunk.vector.begin(), chunk.vector.end(), *vector));
+      std::vector<float> vector(chunk.vector.size());
+      ASSERT_TRUE(segment.ReadVectors({*row}, vector.data()).ok());
+      EXPECT_EQ(vector, chunk.vector);
     }
     // Filters and labels see the document of each chunk.
     const auto matching = [&](const stages::Filter& filter) {
@@ -265,8 +265,9 @@ TEST_F(SegmentTest, EveryFlippedBitIsFoundAtOpenOrWhenItIsRead) {
       const auto segment = Segment::Open(stem, kDimension);
       status = segment.status();
       if (segment.ok()) {
+        std::vector<float> vector(kDimension);
         for (std::uint32_t row = 0; row < 400; ++row)
-          status.Update((*segment)->Vectors(row, 1).status());
+          status.Update((*segment)->ReadVectors({row}, vector.data()));
         for (std::uint32_t document = 0; document < 40; ++document)
           status.Update((*segment)->catalog().Record(document).status());
       }

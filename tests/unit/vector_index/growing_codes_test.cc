@@ -47,7 +47,7 @@ TEST(GrowingCodesTest, FindsWhatIsNearestAtEverySizeWithTheExactScore) {
       const CodedQuery coded(*frame, query.data(), 1.8);
       Shortlist shortlist(kNearest, 0);
       SearchGrowing(linalg::DefaultKernels(), codes.view(row + 1), view, query.data(), coded,
-                    allowed.words(), 500, &shortlist);
+                    allowed.words(), allowed.Count(), 500, &shortlist);
       std::set<std::pair<float, std::uint32_t>> entries;
       for (const auto& entry : shortlist.Take()) entries.emplace(-entry.score, entry.row - 500);
       for (const auto& best : exact) found += entries.contains(best) ? 1 : 0;
