@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "bench/worker/peak.h"
 
 namespace ragmesh::bench {
@@ -11,6 +12,7 @@ using nlohmann::json;
 
 int AnswerLines(
     absl::FunctionRef<absl::StatusOr<json>(const std::string& op, const json& request)> answer) {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as StageHost does
   std::string line;
   while (std::getline(std::cin, line)) {
     json reply = {{"error", "not a JSON object"}};

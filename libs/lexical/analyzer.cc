@@ -139,12 +139,15 @@ class Analyzer::Session {
     for (const Found& found : found_) {
       if (!found.is_pair) stems_.Prefetch(WordOf(found));
     }
+    known_.clear();
     for (const Found& found : found_) {
       const absl::string_view word = WordOf(found);
       const Known term = found.is_pair ? Numbered(word) : StemOf(word);
-      if (term.number == kDropped) continue;
-      __builtin_prefetch(&terms_[term.number]);
-      emit(term, found.position);
+      if (term.number != kDropped) __builtin_prefetch(&terms_[term.number]);
+      known_.push_back(term);
+    }
+    for (std::size_t i = 0; i < found_.size(); ++i) {
+      if (known_[i].number != kDropped) emit(known_[i], found_[i].position);
     }
     return next;
   }
@@ -333,6 +336,7 @@ class Analyzer::Session {
   std::vector<std::string> terms_;  // by number
   // Of the text that was cut last.
   std::vector<Found> found_;
+  std::vector<Known> known_;  // what is found
   std::string folded_;
   std::uint32_t position_ = 0;
   icu::UnicodeString run_;  // neighbouring words of the pair scripts, not yet found

@@ -3,6 +3,8 @@
 #ifndef RAGMESH_LIBS_LEXICAL_TERM_MAP_H_
 #define RAGMESH_LIBS_LEXICAL_TERM_MAP_H_
 
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -15,11 +17,26 @@ namespace ragmesh::lexical {
 
 // The first eight bytes of a term, zeros for what it lacks, as a number that sorts as they do.
 inline std::uint64_t PrefixOf(absl::string_view term) {
-  unsigned char bytes[8] = {};
-  std::memcpy(bytes, term.data(), term.size() < 8 ? term.size() : 8);
-  std::uint64_t prefix = 0;
-  for (const unsigned char byte : bytes) prefix = prefix << 8 | byte;
-  return prefix;
+  static_assert(std::endian::native == std::endian::little);
+  const std::size_t size = term.size();
+  const char* const data = term.data();
+  // Loads of a size that the compiler knows, which may overlap, instead of a loop.
+  if (size >= 8) {
+    std::uint64_t eight;
+    std::memcpy(&eight, data, 8);
+    return __builtin_bswap64(eight);
+  }
+  if (size >= 4) {
+    std::uint32_t first, last;
+    std::memcpy(&first, data, 4);
+    std::memcpy(&last, data + size - 4, 4);
+    return std::uint64_t{__builtin_bswap32(first)} << 32 | std::uint64_t{__builtin_bswap32(last)}
+                                                               << (64 - 8 * size);
+  }
+  const auto byte = [data](std::size_t at) {
+    return std::uint64_t{static_cast<unsigned char>(data[at])} << (56 - 8 * at);
+  };
+  return size == 0 ? 0 : byte(0) | byte(size / 2) | byte(size - 1);
 }
 
 // Not thread-safe. A pointer to a value is good until the next new term.

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "tests/unit/vector_index/vectors.h"
@@ -56,6 +59,25 @@ TEST(RotationTest, IsTheSameForEver) {
       23.25000f,  5.75000f,  1.75000f,  -15.75000f, 13.59375f,  16.43750f,  -11.62500f, -9.28125f,
       -0.71875f,  2.12500f,  2.18750f,  -20.46875f, -13.18750f, -20.25000f, -6.12500f,  3.31250f};
   for (std::size_t i = 0; i < 24; ++i) EXPECT_NEAR(turned[i], expected[i], 1e-4) << i;
+}
+
+// To the last bit, whatever the compiler makes of it: FNV-1a of what comes of 1/3, 1/4, 1/5 ...
+TEST(RotationTest, IsTheSameForEverToTheLastBit) {
+  const std::pair<std::size_t, std::uint64_t> expected[] = {
+      {24, 0xa151ad4115bba1d1},   {33, 0x564c5b86e1f614e5},  {100, 0x34c23ba8832ba76c},
+      {384, 0x6a063fd3b6ee0361},  {768, 0x15753d4e99f9ab5e}, {1024, 0xb00f92bb81ab8e03},
+      {3000, 0xd5ec4e3de73ce88a},
+  };
+  for (const auto& [dimension, digest] : expected) {
+    const Rotation rotation(dimension);
+    std::vector<float> falling(dimension), turned(rotation.size());
+    for (std::size_t i = 0; i < dimension; ++i) falling[i] = 1.0f / static_cast<float>(i + 3);
+    rotation.Apply(falling.data(), turned.data());
+    std::uint64_t found = 14695981039346656037u;
+    for (const float value : turned)
+      found = (found ^ std::bit_cast<std::uint32_t>(value)) * 1099511628211u;
+    EXPECT_EQ(found, digest) << dimension;
+  }
 }
 
 struct Coded {
