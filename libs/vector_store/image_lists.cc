@@ -13,7 +13,7 @@ absl::string_view ImageLists::DensePlanName() const {
     case DensePlan::kExact:
       return "exact scan";
     case DensePlan::kFew:
-      return "scan of bytes";
+      return "full scan";
     case DensePlan::kSigned:
       return "lists of sign codes";
   }

@@ -35,7 +35,7 @@ TEST_F(SearchCommandTest, ExplainShowsWhatEveryPartAdded) {
   const auto printed = Run({"pump seal", "--explain", "--no-rerank", "--diversity", "0.4"});
   EXPECT_EQ(printed.exit, cli::kOk) << printed.err;
   for (const char* part : {"fused = dense", "lexical = pump", "idf", "diversity: relevance 1.000",
-                           "searched: 4 of 4 chunks (100.0 %), vectors by exact scan",
+                           "searched: 4 of 4 chunks (100.0 %), vectors by full scan",
                            "z-score, dense weight 0.45", "k1 1.2", "steps: filter"}) {
     EXPECT_THAT(printed.out, HasSubstr(part));
   }

@@ -51,7 +51,7 @@ TEST_F(SearchOptionsOverGrpcTest, ExplanationsArriveWhole) {
     EXPECT_EQ(found.explanation().bm25().k1(), 0.9);
     EXPECT_EQ(found.explanation().chunks(), 7u);
     EXPECT_EQ(found.explanation().allowed(), 7u);
-    EXPECT_EQ(found.explanation().dense_plan(), "exact scan");
+    EXPECT_EQ(found.explanation().dense_plan(), "full scan");
     EXPECT_TRUE(found.explanation().has_dense_scale());
     EXPECT_GE(found.explanation().steps_size(), 7);
     ASSERT_GT(found.passages_size(), 0);

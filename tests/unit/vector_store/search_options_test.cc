@@ -78,7 +78,7 @@ TEST_F(SearchOptionsTest, AnExplanationAddsUp) {
   EXPECT_EQ(whole.candidates, 8u);
   EXPECT_EQ(whole.chunks, 8u);
   EXPECT_EQ(whole.allowed, 8u);
-  EXPECT_EQ(whole.dense_plan, "scan of bytes");
+  EXPECT_EQ(whole.dense_plan, "full scan");
   EXPECT_EQ(whole.bm25.k1, 1.2);
   ASSERT_TRUE(whole.dense_scale.has_value() && whole.lexical_scale.has_value());
   std::set<std::string> steps;
