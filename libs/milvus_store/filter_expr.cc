@@ -225,10 +225,13 @@ std::string MetaJson(const stages::StoredDocument& document) {
   return absl::StrCat("{", absl::StrJoin(parts, ","), "}");
 }
 
+std::string LiveExpression(const std::string& tenant) {
+  return absl::StrCat("live == 1 && tenant == ", Quoted(tenant));
+}
+
 std::string VisibleExpression(std::int64_t kind, const std::string& tenant,
                               const std::vector<std::string>& labels) {
-  std::string expression =
-      absl::StrCat("kind == ", kind, " && live == 1 && tenant == ", Quoted(tenant));
+  std::string expression = absl::StrCat("kind == ", kind, " && ", LiveExpression(tenant));
   if (std::find(labels.begin(), labels.end(), stages::kAllLabels) != labels.end())
     return expression;
   if (labels.empty()) return absl::StrCat(expression, " && ", kNothing);

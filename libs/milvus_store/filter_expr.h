@@ -22,6 +22,8 @@ std::string FromHex(absl::string_view hex);
 std::string LabelsJson(const std::vector<std::string>& labels);
 std::string MetaJson(const stages::StoredDocument& document);
 
+// That rows are live and of the tenant.
+std::string LiveExpression(const std::string& tenant);
 // Of rows of one kind: that they are live, of the tenant, and seen by who holds one of `labels`.
 // Every request that reads rows for a caller holds it.
 std::string VisibleExpression(std::int64_t kind, const std::string& tenant,

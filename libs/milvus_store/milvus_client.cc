@@ -19,7 +19,8 @@ namespace ragmesh::milvus_store {
 namespace {
 
 constexpr int kMaxMessageBytes = 256 << 20;
-constexpr int kBoolExpression = 1;  // DslType
+constexpr int kBoolExpression = 1;        // DslType
+constexpr int kCollectionNotFound = 100;  // merr's
 constexpr absl::Duration kLoadLook = absl::Milliseconds(100);
 
 // How long the texts of each field may be; Milvus takes 65,535 bytes at most.
@@ -159,6 +160,12 @@ absl::StatusOr<Response> MilvusClient::Call(Method<Request, Response> method,
 
 absl::Status MilvusClient::Check(const api::Status& status) const {
   if (status.error_code() == 0 && status.code() == 0) return absl::OkStatus();
+  if (status.code() == kCollectionNotFound) {
+    return MakeError(absl::StatusCode::kNotFound,
+                     absl::StrCat(name_, ": ", status.reason().substr(0, 300)),
+                     {.reason = "COLLECTION_NOT_FOUND",
+                      .next_step = "It was deleted meanwhile; create it anew."});
+  }
   return MakeError(absl::StatusCode::kInternal,
                    absl::StrCat(name_, ": ", status.reason().substr(0, 300)),
                    {.reason = "STORE_ERROR",
@@ -287,16 +294,14 @@ absl::StatusOr<std::uint64_t> MilvusClient::Upsert(const std::string& name, std:
   return done.timestamp();
 }
 
-absl::StatusOr<std::uint64_t> MilvusClient::Delete(const std::string& name,
-                                                   absl::Span<const std::string> keys,
-                                                   const CallContext& call) {
+absl::Status MilvusClient::Delete(const std::string& name, absl::Span<const std::string> keys,
+                                  const CallContext& call) {
   api::DeleteRequest request;
   request.set_collection_name(name);
   request.set_expr(absl::StrCat("key in [\"", absl::StrJoin(keys, "\",\""), "\"]"));
   RAGMESH_ASSIGN_OR_RETURN(const api::MutationResult done,
                            Call(&api::MilvusService::Stub::Delete, request, call));
-  RAGMESH_RETURN_IF_ERROR(Check(done.status()));
-  return done.timestamp();
+  return Check(done.status());
 }
 
 absl::StatusOr<std::vector<Row>> MilvusClient::Query(const std::string& name,

@@ -22,7 +22,7 @@ namespace api = ::milvus::proto::milvus;
 
 // One row of a collection; which fields of it are there is up to who asks.
 struct Row {
-  std::string key;  // primary: see row_keys.h
+  std::string key;  // primary: see rows.h
   std::int64_t kind = 0;
   std::int64_t live = 1;
   std::string tenant;
@@ -36,8 +36,8 @@ struct Row {
 };
 
 // Thread-safe. One channel, which connects anew by itself, from 100 ms to 5 s apart. Errors are
-// UNAVAILABLE / STORE_UNAVAILABLE naming the server, DEADLINE_EXCEEDED, CANCELLED, and INTERNAL /
-// STORE_ERROR with what Milvus says.
+// UNAVAILABLE / STORE_UNAVAILABLE naming the server, DEADLINE_EXCEEDED, CANCELLED,
+// NOT_FOUND / COLLECTION_NOT_FOUND, and INTERNAL / STORE_ERROR with what Milvus says.
 class MilvusClient {
  public:
   // `url`: "milvus.example:19530", or with http:// or https:// in front. `token`: "user:password",
@@ -58,8 +58,9 @@ class MilvusClient {
   // same key held is gone.
   absl::StatusOr<std::uint64_t> Upsert(const std::string& name, std::uint32_t dimension,
                                        absl::Span<const Row> rows, const CallContext& call);
-  absl::StatusOr<std::uint64_t> Delete(const std::string& name, absl::Span<const std::string> keys,
-                                       const CallContext& call);
+  // Milvus does not say (2.3.5) from when on they are unseen: some tenths of a second later.
+  absl::Status Delete(const std::string& name, absl::Span<const std::string> keys,
+                      const CallContext& call);
 
   // Rows that match, by their keys, at most `limit` (0: all). `fields` are names of Row's fields.
   // `seen`: everything up to that time is; 0: everything up to now, which takes longer.

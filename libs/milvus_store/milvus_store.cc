@@ -35,6 +35,15 @@ std::string ListKey(const stages::CollectionId& id) {
   return absl::StrCat(id.tenant, "!", id.name);  // of letters that need no quoting
 }
 
+Row ListRow(const vector_store::CollectionRecord& record) {
+  Row row;
+  row.kind = kListRow;
+  row.key = ListKey(record.config.id);
+  row.tenant = record.config.id.tenant;
+  row.record = EncodeRecord(vector_store::Encode(record));
+  return row;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MilvusStore>> MilvusStore::Open(const MilvusOptions& options) {
@@ -88,7 +97,7 @@ absl::StatusOr<MilvusStore::Listed> MilvusStore::Find(const stages::CollectionId
   RAGMESH_ASSIGN_OR_RETURN(
       const auto rows,
       client_->Query(ListName(),
-                     absl::StrCat("key == \"", ListKey(id), "\" && tenant == \"", id.tenant, "\""),
+                     absl::StrCat(LiveExpression(id.tenant), " && key == \"", ListKey(id), "\""),
                      {"key", "record"}, 1, SeenOf(ListName()), call));
   if (rows.empty()) return NotFound("collection", id.name, "Create the collection first.");
   RAGMESH_ASSIGN_OR_RETURN(const std::string bytes, DecodeRecord(rows[0]));
@@ -106,12 +115,7 @@ absl::StatusOr<MilvusStore::Listed> MilvusStore::Find(const stages::CollectionId
   return listed;
 }
 
-absl::Status MilvusStore::PutListed(const vector_store::CollectionRecord& record,
-                                    const CallContext& call) {
-  Row row;
-  row.key = ListKey(record.config.id);
-  row.tenant = record.config.id.tenant;
-  row.record = EncodeRecord(vector_store::Encode(record));
+absl::Status MilvusStore::PutInList(const Row& row, const CallContext& call) {
   RAGMESH_ASSIGN_OR_RETURN(const std::uint64_t time,
                            client_->Upsert(ListName(), kListDimension, {&row, 1}, call));
   Saw(ListName(), time);
@@ -159,7 +163,7 @@ absl::StatusOr<stages::Collection> MilvusStore::CreateCollection(
   RAGMESH_RETURN_IF_ERROR(client_->MakeCollection(name, config.dimension,
                                                   options_.graph_index ? "HNSW" : "FLAT", call));
   const vector_store::CollectionRecord record{config, options_.clock->Now(), ""};
-  RAGMESH_RETURN_IF_ERROR(PutListed(record, call));
+  RAGMESH_RETURN_IF_ERROR(PutInList(ListRow(record), call));
   return stages::Collection{config, record.created, {}};
 }
 
@@ -172,7 +176,7 @@ absl::StatusOr<stages::Collection> MilvusStore::UpdateCollection(
   RAGMESH_RETURN_IF_ERROR(vector_store::ValidateConfig(config));
   RAGMESH_RETURN_IF_ERROR(vector_store::ValidateUpdate(listed.config(), config));
   listed.record.config = config;
-  RAGMESH_RETURN_IF_ERROR(PutListed(listed.record, call));
+  RAGMESH_RETURN_IF_ERROR(PutInList(ListRow(listed.record), call));
   return Describe(listed, call);
 }
 
@@ -189,8 +193,8 @@ absl::StatusOr<std::vector<stages::Collection>> MilvusStore::ListCollections(
   RAGMESH_RETURN_IF_ERROR(vector_store::ValidateTenant(tenant));
   RAGMESH_RETURN_IF_ERROR(MakeList(call));
   RAGMESH_ASSIGN_OR_RETURN(const auto rows,
-                           client_->Query(ListName(), absl::StrCat("tenant == \"", tenant, "\""),
-                                          {"key", "record"}, 0, SeenOf(ListName()), call));
+                           client_->Query(ListName(), LiveExpression(tenant), {"key", "record"}, 0,
+                                          SeenOf(ListName()), call));
   std::map<std::string, stages::Collection> by_name;
   for (const Row& row : rows) {
     RAGMESH_ASSIGN_OR_RETURN(const std::string bytes, DecodeRecord(row));
@@ -211,10 +215,12 @@ absl::Status MilvusStore::DeleteCollection(const stages::CollectionId& id,
   const auto writer = WriterOf(ListName() + "!");
   absl::MutexLock lock(writer.get());
   RAGMESH_ASSIGN_OR_RETURN(const Listed listed, Find(id, call));
-  const std::string key = ListKey(id);
-  RAGMESH_ASSIGN_OR_RETURN(const std::uint64_t time, client_->Delete(ListName(), {&key, 1}, call));
-  Saw(ListName(), time);
-  // It is deleted whatever becomes of this: a new one of the same name drops what is left.
+  // Milvus does not say when its deletes are seen (2.3.5 answers without a time), so a write that
+  // does takes the row out of the list.
+  const Row tombstone = Tombstone(ListKey(id), kListRow, id.tenant);
+  RAGMESH_RETURN_IF_ERROR(PutInList(tombstone, call));
+  // It is deleted whatever becomes of these: a new one of the same name drops what is left.
+  client_->Delete(ListName(), {&tombstone.key, 1}, call).IgnoreError();
   client_->DropCollection(listed.name, call).IgnoreError();
   return absl::OkStatus();
 }

@@ -109,7 +109,7 @@ class MilvusStore final : public stages::VectorStore {
   std::string ListName() const { return options_.prefix + "_collections"; }
   absl::Status MakeList(const CallContext& call) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Listed> Find(const stages::CollectionId& id, const CallContext& call);
-  absl::Status PutListed(const vector_store::CollectionRecord& record, const CallContext& call);
+  absl::Status PutInList(const Row& row, const CallContext& call);
   absl::StatusOr<stages::Collection> Describe(const Listed& listed, const CallContext& call);
   // Errors of a filter that depend on what is stored.
   absl::Status CheckFilter(const Listed& listed, const stages::Filter& filter,

@@ -58,6 +58,15 @@ absl::StatusOr<std::string> DecodeRecord(const Row& row) {
                  "Restore the server's data.");
 }
 
+Row Tombstone(const std::string& key, std::int64_t kind, const std::string& tenant) {
+  Row row;
+  row.key = key;
+  row.kind = kind;
+  row.live = 0;
+  row.tenant = tenant;
+  return row;
+}
+
 absl::StatusOr<std::vector<Row>> DocumentRows(const vector_store::DocumentRecord& record,
                                               absl::string_view text) {
   RAGMESH_RETURN_IF_ERROR(CheckSize("document.text", text.size(), kMaxDocumentBytes));

@@ -20,6 +20,7 @@
 namespace ragmesh::milvus_store {
 
 inline constexpr std::int64_t kDocumentRow = 0, kTextRow = 1, kChunkRow = 2;
+inline constexpr std::int64_t kListRow = 0;  // a collection's, in the list of all
 
 // A text of Milvus has at most 65,535 bytes; this is as much before base 64.
 inline constexpr std::size_t kMaxRecordBytes = 49'000;
@@ -37,6 +38,8 @@ std::string ChunkKey(absl::string_view document_id, std::uint32_t ordinal,
 std::string EncodeRecord(absl::string_view bytes);
 absl::StatusOr<std::string> DecodeRecord(const Row& row);  // DATA_LOSS
 
+// What is written over a row that is to be seen no more, until Milvus has deleted it.
+Row Tombstone(const std::string& key, std::int64_t kind, const std::string& tenant);
 // The row of the document and those of its text. RESOURCE_EXHAUSTED / LIMIT_EXCEEDED.
 absl::StatusOr<std::vector<Row>> DocumentRows(const vector_store::DocumentRecord& record,
                                               absl::string_view text);

@@ -41,10 +41,6 @@ std::vector<std::string> InEach(const char* field, const std::vector<std::string
   return expressions;
 }
 
-std::string LiveOf(const std::string& tenant) {
-  return absl::StrCat("live == 1 && tenant == \"", tenant, "\"");
-}
-
 }  // namespace
 
 absl::StatusOr<stages::UpsertResult> MilvusStore::Write(const stages::CollectionId& id,
@@ -62,17 +58,18 @@ absl::StatusOr<stages::UpsertResult> MilvusStore::Write(const stages::Collection
   const std::uint64_t seen = SeenOf(listed.name);
   RAGMESH_ASSIGN_OR_RETURN(
       const std::vector<Row> old,
-      client_->Query(
-          listed.name,
-          absl::StrCat(LiveOf(listed.tenant()), " && document == \"", Hex(document_id), "\""),
-          {"key", "kind", "chunk"}, 0, seen, call));
+      client_->Query(listed.name,
+                     absl::StrCat(LiveExpression(listed.tenant()), " && document == \"",
+                                  Hex(document_id), "\""),
+                     {"key", "kind", "chunk"}, 0, seen, call));
   std::optional<vector_store::DocumentRecord> existing;
   if (!old.empty()) {
-    RAGMESH_ASSIGN_OR_RETURN(const std::vector<Row> heads,
-                             client_->Query(listed.name,
-                                            absl::StrCat(LiveOf(listed.tenant()), " && key == \"",
-                                                         DocumentKey(document_id), "\""),
-                                            {"key", "record"}, 1, seen, call));
+    RAGMESH_ASSIGN_OR_RETURN(
+        const std::vector<Row> heads,
+        client_->Query(listed.name,
+                       absl::StrCat(LiveExpression(listed.tenant()), " && key == \"",
+                                    DocumentKey(document_id), "\""),
+                       {"key", "record"}, 1, seen, call));
     if (!heads.empty()) {
       RAGMESH_ASSIGN_OR_RETURN(const std::string head, DecodeRecord(heads[0]));
       RAGMESH_ASSIGN_OR_RETURN(existing, vector_store::DecodeDocument(head));
@@ -128,10 +125,11 @@ absl::StatusOr<stages::UpsertResult> MilvusStore::Write(const stages::Collection
   }
   for (const std::string& among : InEach("chunk", ids)) {
     RAGMESH_ASSIGN_OR_RETURN(
-        const auto taken, client_->Query(listed.name,
-                                         absl::StrCat(LiveOf(listed.tenant()), " && ", among,
-                                                      " && document != \"", Hex(document_id), "\""),
-                                         {"key", "chunk"}, 1, seen, call));
+        const auto taken,
+        client_->Query(listed.name,
+                       absl::StrCat(LiveExpression(listed.tenant()), " && ", among,
+                                    " && document != \"", Hex(document_id), "\""),
+                       {"key", "chunk"}, 1, seen, call));
     if (!taken.empty()) return AlreadyExists("chunk", FromHex(taken[0].chunk));
   }
   std::set<std::string> keys;
@@ -148,13 +146,8 @@ absl::StatusOr<stages::UpsertResult> MilvusStore::Write(const stages::Collection
     if (!goes) continue;
     if (row.kind == kChunkRow) ++result.chunks_removed;
     if (keys.count(row.key) > 0) continue;
-    Row tombstone;
-    tombstone.key = row.key;
-    tombstone.kind = row.kind;
-    tombstone.live = 0;
-    tombstone.tenant = listed.tenant();
     stale.push_back(row.key);
-    rows.push_back(std::move(tombstone));
+    rows.push_back(Tombstone(row.key, row.kind, listed.tenant()));
   }
   if (rows.size() > kMaxRowsPerWrite) {
     return LimitExceeded("chunks", static_cast<long long>(rows.size()),
@@ -185,7 +178,7 @@ absl::StatusOr<stages::DeleteResult> MilvusStore::Delete(const stages::Collectio
   const auto writer = WriterOf(listed.name);
   absl::MutexLock lock(writer.get());
   const std::uint64_t seen = SeenOf(listed.name);
-  const std::string live = LiveOf(listed.tenant());
+  const std::string live = LiveExpression(listed.tenant());
   std::vector<std::string> conditions;
   if (const auto* chunks = std::get_if<stages::ChunkIds>(&what)) {
     RAGMESH_RETURN_IF_ERROR(vector_store::ValidateIds("chunk_ids", chunks->ids));
@@ -227,14 +220,8 @@ absl::StatusOr<stages::DeleteResult> MilvusStore::Delete(const stages::Collectio
   if (keys.empty()) return result;
   // Milvus deletes some rows at a time when they are very many, so they stop being live first.
   std::vector<Row> tombstones;
-  for (const std::string& key : keys) {
-    Row row;
-    row.key = key;
-    row.kind = kChunkRow;
-    row.live = 0;
-    row.tenant = listed.tenant();
-    tombstones.push_back(std::move(row));
-  }
+  for (const std::string& key : keys)
+    tombstones.push_back(Tombstone(key, kChunkRow, listed.tenant()));
   RAGMESH_ASSIGN_OR_RETURN(
       result.sequence, client_->Upsert(listed.name, listed.config().dimension, tombstones, call));
   Saw(listed.name, result.sequence);
