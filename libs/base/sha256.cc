@@ -5,6 +5,19 @@
 #include "absl/strings/escaping.h"
 
 namespace ragmesh {
+namespace {
+
+// Looked up once: OpenSSL 3 takes a microsecond and several locks for it, as long as for the digest
+// of a chunk's text.
+const EVP_MD* Digest() {
+  static const EVP_MD* const digest = [] {
+    const EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    return fetched != nullptr ? fetched : EVP_sha256();
+  }();
+  return digest;
+}
+
+}  // namespace
 
 struct Sha256::State {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
@@ -12,7 +25,7 @@ struct Sha256::State {
 };
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {
-  EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr);
+  EVP_DigestInit_ex(state_->context, Digest(), nullptr);
 }
 
 Sha256::~Sha256() = default;

@@ -10,6 +10,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
+#include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
@@ -53,9 +56,15 @@ absl::string_view CutToLimit(absl::string_view term) {
 }
 
 bool IsAscii(absl::string_view text) {
-  unsigned char all = 0;
-  for (const char c : text) all |= static_cast<unsigned char>(c);
-  return all < 0x80;
+  std::uint64_t all = 0;
+  std::size_t i = 0;
+  for (; i + 8 <= text.size(); i += 8) {
+    std::uint64_t eight;
+    std::memcpy(&eight, text.data() + i, 8);
+    all |= eight;
+  }
+  for (; i < text.size(); ++i) all |= static_cast<unsigned char>(text[i]);
+  return (all & 0x8080808080808080) == 0;
 }
 
 // Unicode's word boundaries (UAX #29, rules WB5 to WB13b), as far as ASCII goes.
@@ -69,8 +78,12 @@ class AsciiWords {
                   : absl::ascii_isdigit(byte)                                ? kDigit
                   : byte == '_'                                              ? kJoiner
                                                                              : kOther;
+      plain_[c] = absl::ascii_isalnum(byte) ? absl::ascii_tolower(byte) : '\0';
     }
   }
+
+  // A letter or digit in lower case; 0 for all others.
+  char Plain(char c) const { return plain_[static_cast<unsigned char>(c)]; }
 
   bool BeginsAt(char c) const { return KindOf(c) != kOther; }
 
@@ -99,6 +112,7 @@ class AsciiWords {
   Kind KindOf(char c) const { return kinds_[static_cast<unsigned char>(c)]; }
 
   std::array<Kind, 256> kinds_;
+  std::array<char, 256> plain_;
 };
 
 // Snowball has one Norwegian for both written forms, under the tag of neither.
@@ -123,33 +137,70 @@ class Analyzer::Session {
     if (stemmer_ != nullptr) sb_stemmer_delete(stemmer_);
   }
 
-  // A term of this session.
-  struct Known {
-    std::uint64_t prefix = 0;  // PrefixOf it
-    std::uint32_t number = 0;
-  };
   const std::string& TermOf(std::uint32_t number) const { return terms_[number]; }
 
-  // Calls emit(Known, position) for each term; the first word of `text` has the number `position`.
-  // Returns the number after its last word. What is known is good until Trim.
+  // Calls emit(number, position) for each term; the first word of `text` has the number `position`.
+  // Returns the number after its last word. Numbers of terms are good until Trim.
   template <typename Emit>
   std::uint32_t Terms(absl::string_view text, std::uint32_t position, const Emit& emit) {
     const std::uint32_t next = Cut(text, position);
     // What is known lies anywhere in memory, so all of it is sent for before the first is needed.
+    keys_.clear();
     for (const Found& found : found_) {
-      if (!found.is_pair) stems_.Prefetch(WordOf(found));
+      keys_.push_back(TermKey::Padded(WordOf(found)));
+      if (!found.is_pair) stems_.Prefetch(keys_.back());
     }
     known_.clear();
-    for (const Found& found : found_) {
-      const absl::string_view word = WordOf(found);
-      const Known term = found.is_pair ? Numbered(word) : StemOf(word);
-      if (term.number != kDropped) __builtin_prefetch(&terms_[term.number]);
+    for (std::size_t i = 0; i < found_.size(); ++i) {
+      const std::uint32_t term = found_[i].is_pair ? Numbered(keys_[i]) : StemOf(keys_[i]);
+      if (term != kDropped) __builtin_prefetch(&marks_[term], 1);
       known_.push_back(term);
     }
     for (std::size_t i = 0; i < found_.size(); ++i) {
-      if (known_[i].number != kDropped) emit(known_[i], found_[i].position);
+      if (known_[i] != kDropped) emit(known_[i], found_[i].position);
     }
     return next;
+  }
+
+  ChunkTerms Analyze(const PerField<absl::string_view>& fields) {
+    if (++chunk_ == 0) {  // all numbers have been used
+      for (Mark& mark : marks_) mark.chunk = 0;
+      chunk_ = 1;
+    }
+    distinct_.clear();
+    placed_.clear();
+    ChunkTerms result;
+    std::uint32_t position = 0;
+    for (std::size_t field = 0; field < kFields; ++field) {
+      if (fields[field].empty()) continue;
+      const auto emit = [&](std::uint32_t number, std::uint32_t at) {
+        Mark& mark = marks_[number];
+        if (mark.chunk != chunk_) {
+          mark.chunk = chunk_;
+          mark.place = static_cast<std::uint32_t>(distinct_.size());
+          distinct_.push_back({mark.prefix, number, {}});
+          __builtin_prefetch(&terms_[number]);
+        }
+        ++distinct_[mark.place].counts[field];
+        ++result.lengths[field];
+        placed_.push_back({mark.place, at});
+      };
+      position = kFieldGap + Terms(fields[field], position, emit);
+    }
+    SortDistinct();
+    result.terms.reserve(distinct_.size());
+    starts_.resize(distinct_.size());
+    std::uint32_t start = 0;
+    for (const Order& order : order_) {
+      const Distinct& term = distinct_[order.place];
+      result.terms.push_back({TermOf(term.number), term.counts});
+      starts_[order.place] = start;
+      start += static_cast<std::uint32_t>(result.terms.back().count());
+    }
+    result.positions.resize(placed_.size());
+    for (const Placed& placed : placed_)
+      result.positions[starts_[placed.place]++] = placed.position;
+    return result;
   }
 
   // The same of words that are folded only: emit(word, position).
@@ -165,9 +216,30 @@ class Analyzer::Session {
     stems_.Clear();
     numbers_.Clear();
     terms_.clear();
+    marks_.clear();
   }
 
  private:
+  // Of a term: what is looked at for each of its occurrences.
+  struct Mark {
+    std::uint64_t prefix = 0;  // PrefixOf it
+    std::uint32_t chunk = 0;   // that had it last
+    std::uint32_t place = 0;   // in that chunk's distinct_
+  };
+  struct Distinct {
+    std::uint64_t prefix;
+    std::uint32_t number;
+    PerField<std::uint32_t> counts;
+  };
+  struct Placed {
+    std::uint32_t place;  // in distinct_
+    std::uint32_t position;
+  };
+  struct Order {
+    std::uint64_t prefix;  // decides most comparisons
+    std::uint32_t place;   // in distinct_
+  };
+
   static constexpr std::uint32_t kDropped = 0xFFFFFFFF;
   static constexpr std::size_t kMostStems = 32'768;  // some 4 MB
 
@@ -202,8 +274,13 @@ class Analyzer::Session {
     if (words_ == nullptr) return position_;
     if (IsAscii(text)) {
       CutAscii(text);
-      return position_;
+    } else {
+      CutUnicode(text);
     }
+    return position_;
+  }
+
+  void CutUnicode(absl::string_view text) {
     const auto utf16 =
         icu::UnicodeString::fromUTF8(icu::StringPiece(text.data(), static_cast<int>(text.size())));
     words_->setText(utf16);
@@ -224,15 +301,26 @@ class Analyzer::Session {
       FindParts(word);
     }
     FindPairs();
-    return position_;
+    folded_.append(TermKey::kPadding, '\0');
   }
 
   // The same words as the way through ICU gives, in a tenth of the time.
   void CutAscii(absl::string_view text) {
-    folded_.resize(text.size());  // no word is longer than it was
+    folded_.resize(text.size() + TermKey::kPadding);  // no word is longer than it was
     char* const folded = folded_.data();
     std::uint32_t size = 0;
     for (std::size_t begin = 0; begin < text.size();) {
+      // Nearly every word is letters and digits with something behind them that ends a word.
+      const std::uint32_t plain = size;
+      std::size_t i = begin;
+      for (; i < text.size() && ascii_.Plain(text[i]) != '\0'; ++i)
+        folded[size++] = ascii_.Plain(text[i]);
+      if (EndsWord(text, i)) {
+        FindWord(plain, size);
+        begin = i + 1;
+        continue;
+      }
+      size = plain;
       if (!ascii_.BeginsAt(text[begin])) {
         ++begin;
         continue;
@@ -251,6 +339,54 @@ class Analyzer::Session {
       }
       FindWord(first, size);
       begin = end;
+    }
+  }
+
+  // Whether letters and digits before `i` are a word of their own, whatever they are.
+  bool EndsWord(absl::string_view text, std::size_t i) const {
+    if (i == text.size()) return true;
+    const char c = text[i];
+    if (ascii_.BeginsAt(c)) return false;  // '_', or '@'
+    const bool joins = c == '.' || c == '\'' || c == ',' || c == ';';
+    return !joins || i + 1 == text.size() || !ascii_.BeginsAt(text[i + 1]);
+  }
+
+  // Puts distinct_ in the order of the terms: roughly by eight bits from the first on in which any
+  // two differ, then each where it belongs, which is near.
+  void SortDistinct() {
+    constexpr std::uint32_t kFew = 16;  // of the same eight bits
+    constexpr int kBits = 8;
+    std::uint64_t different = 1;
+    for (const Distinct& term : distinct_) different |= term.prefix ^ distinct_[0].prefix;
+    const int shift = std::max(0, static_cast<int>(std::bit_width(different)) - kBits);
+    const auto bits = [shift](std::uint64_t prefix) {
+      return (prefix >> shift) & ((1 << kBits) - 1);
+    };
+    std::array<std::uint32_t, (1 << kBits)> next = {};
+    for (const Distinct& term : distinct_) ++next[bits(term.prefix)];
+    std::uint32_t begin = 0, most = 0;
+    for (std::uint32_t& count : next) {
+      most = std::max(most, count);
+      begin += std::exchange(count, begin);
+    }
+    order_.resize(distinct_.size());
+    for (std::uint32_t place = 0; place < distinct_.size(); ++place) {
+      const std::uint64_t prefix = distinct_[place].prefix;
+      order_[next[bits(prefix)]++] = {prefix, place};
+    }
+    const auto less = [this](const Order& a, const Order& b) {
+      if (a.prefix != b.prefix) return a.prefix < b.prefix;
+      return TermOf(distinct_[a.place].number) < TermOf(distinct_[b.place].number);
+    };
+    if (most > kFew) {
+      std::sort(order_.begin(), order_.end(), less);
+      return;
+    }
+    for (std::size_t i = 1; i < order_.size(); ++i) {
+      const Order moved = order_[i];
+      std::size_t to = i;
+      for (; to > 0 && less(moved, order_[to - 1]); --to) order_[to] = order_[to - 1];
+      order_[to] = moved;
     }
   }
 
@@ -302,18 +438,21 @@ class Analyzer::Session {
     } while (second < run.length());
   }
 
-  Known Numbered(absl::string_view term) {
+  std::uint32_t Numbered(const TermKey& term) {
     const auto [number, is_new] =
         numbers_.TryEmplace(term, static_cast<std::uint32_t>(terms_.size()));
-    if (is_new) terms_.emplace_back(term);
-    return {PrefixOf(term), *number};
+    if (is_new) {
+      terms_.emplace_back(term.term());
+      marks_.push_back({term.prefix(), 0, 0});
+    }
+    return *number;
   }
 
   // Stemming takes longer than all else, and texts repeat their words.
-  Known StemOf(absl::string_view word) {
-    const auto [known, is_new] = stems_.TryEmplace(word, Known{0, kDropped});
-    if (is_new && !(english_ && EnglishStopWords().contains(word)))
-      *known = Numbered(Stemmed(word));
+  std::uint32_t StemOf(const TermKey& word) {
+    const auto [known, is_new] = stems_.TryEmplace(word, kDropped);
+    if (is_new && !(english_ && EnglishStopWords().contains(word.term())))
+      *known = Numbered(TermKey(Stemmed(word.term())));
     return *known;
   }
 
@@ -331,13 +470,21 @@ class Analyzer::Session {
   const AsciiWords ascii_;
   const icu::Normalizer2* fold_ = nullptr;
   sb_stemmer* stemmer_ = nullptr;
-  TermMap<Known> stems_;            // by word
+  TermMap<std::uint32_t> stems_;    // number of its term by word, or kDropped
   TermMap<std::uint32_t> numbers_;  // term -> its place in terms_
   std::vector<std::string> terms_;  // by number
+  std::vector<Mark> marks_;         // by number
   // Of the text that was cut last.
   std::vector<Found> found_;
-  std::vector<Known> known_;  // what is found
-  std::string folded_;
+  std::vector<TermKey> keys_;         // of what is found
+  std::vector<std::uint32_t> known_;  // their terms, or kDropped
+  std::string folded_;                // and kPadding bytes
+  // Of the chunk that was analysed last.
+  std::uint32_t chunk_ = 0;  // counted
+  std::vector<Distinct> distinct_;
+  std::vector<Placed> placed_;         // in the order of the text
+  std::vector<Order> order_;           // of distinct_
+  std::vector<std::uint32_t> starts_;  // by place in distinct_, in ChunkTerms::positions
   std::uint32_t position_ = 0;
   icu::UnicodeString run_;  // neighbouring words of the pair scripts, not yet found
 };
@@ -378,8 +525,8 @@ std::vector<std::string> Analyzer::Terms(absl::string_view text) const {
 std::vector<PlacedTerm> Analyzer::PlacedTerms(absl::string_view text) const {
   std::vector<PlacedTerm> terms;
   auto session = pool_->Take(language_);
-  session->Terms(text, 0, [&](Session::Known term, std::uint32_t position) {
-    terms.push_back({session->TermOf(term.number), position});
+  session->Terms(text, 0, [&](std::uint32_t term, std::uint32_t position) {
+    terms.push_back({session->TermOf(term), position});
   });
   pool_->Return(std::move(session));
   return terms;
@@ -395,43 +542,8 @@ std::vector<std::string> Analyzer::Words(absl::string_view text) const {
 
 ChunkTerms Analyzer::Analyze(absl::string_view title, absl::string_view heading,
                              absl::string_view body) const {
-  struct Placed {
-    std::uint64_t prefix;  // decides most comparisons
-    std::uint32_t number;
-    std::uint32_t position;
-    std::uint8_t field;
-  };
-  std::vector<Placed> placed;
-  placed.reserve((title.size() + heading.size() + body.size()) / 6);
-  std::uint32_t position = 0;
   auto session = pool_->Take(language_);
-  const PerField<absl::string_view> fields = {title, heading, body};
-  for (std::uint8_t field = 0; field < kFields; ++field) {
-    if (fields[field].empty()) continue;
-    position = kFieldGap +
-               session->Terms(fields[field], position, [&](Session::Known term, std::uint32_t at) {
-                 placed.push_back({term.prefix, term.number, at, field});
-               });
-  }
-  std::sort(placed.begin(), placed.end(), [&](const Placed& a, const Placed& b) {
-    if (a.prefix != b.prefix) return a.prefix < b.prefix;
-    if (a.number != b.number) return session->TermOf(a.number) < session->TermOf(b.number);
-    return a.position < b.position;
-  });
-  ChunkTerms result;
-  std::size_t distinct = 0;
-  for (std::size_t i = 0; i < placed.size(); ++i)
-    distinct += i == 0 || placed[i].number != placed[i - 1].number ? 1 : 0;
-  result.terms.reserve(distinct);
-  result.positions.reserve(placed.size());
-  for (std::size_t i = 0; i < placed.size(); ++i) {
-    const Placed& one = placed[i];
-    if (i == 0 || one.number != placed[i - 1].number)
-      result.terms.push_back({session->TermOf(one.number), {}});
-    ++result.terms.back().counts[one.field];
-    ++result.lengths[one.field];
-    result.positions.push_back(one.position);
-  }
+  ChunkTerms result = session->Analyze({title, heading, body});
   pool_->Return(std::move(session));
   return result;
 }

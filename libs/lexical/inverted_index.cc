@@ -75,7 +75,7 @@ InvertedIndex::Document InvertedIndex::Intern(const ChunkTerms& terms) {
   document.terms.reserve(terms.terms.size());
   // The terms of a chunk lie anywhere in the table, so all of them are sent for before the first is
   // needed; the same below.
-  for (const ChunkTerms::Term& term : terms.terms) ids_.Prefetch(term.term);
+  for (const ChunkTerms::Term& term : terms.terms) ids_.Prefetch(TermKey(term.term));
   for (const ChunkTerms::Term& term : terms.terms)
     document.terms.push_back({Intern(term.term), Occurrences::Of(term.counts),
                               static_cast<std::uint32_t>(term.count())});

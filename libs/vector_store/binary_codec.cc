@@ -1,11 +1,10 @@
 #include "libs/vector_store/binary_codec.h"
 
-#include <zlib.h>
-
 #include <bit>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/crc32.h"
 #include "libs/base/error.h"
 
 namespace ragmesh::vector_store {
@@ -16,11 +15,6 @@ static_assert(std::endian::native == std::endian::little,
 
 constexpr std::size_t kHeaderBytes = 2;
 constexpr std::size_t kChecksumBytes = 4;
-
-std::uint32_t Checksum(absl::string_view bytes) {
-  return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()),
-                                            static_cast<z_size_t>(bytes.size())));
-}
 
 template <typename T>
 void AppendRaw(T value, std::string* out) {
@@ -144,14 +138,14 @@ std::size_t BeginSealed(RecordKind kind, std::uint8_t version, std::string* out)
 }
 
 void EndSealed(std::size_t begin, std::string* out) {
-  AppendRaw(Checksum(absl::string_view(*out).substr(begin)), out);
+  AppendRaw(Crc32(absl::string_view(*out).substr(begin)), out);
 }
 
 absl::StatusOr<absl::string_view> Unseal(RecordKind kind, std::uint8_t newest_version,
                                          absl::string_view value) {
   if (value.size() < kHeaderBytes + kChecksumBytes) return Corrupt(KindName(kind), "is truncated");
   const absl::string_view body = value.substr(0, value.size() - kChecksumBytes);
-  if (Checksum(body) != FromRaw<std::uint32_t>(value.substr(body.size()))) {
+  if (Crc32(body) != FromRaw<std::uint32_t>(value.substr(body.size()))) {
     return Corrupt(KindName(kind), "does not match its checksum",
                    "Restore the store from a snapshot.");
   }

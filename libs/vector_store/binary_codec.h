@@ -14,6 +14,15 @@
 
 namespace ragmesh::vector_store {
 
+// 7 bits a byte, lowest first. PutVarint writes where there is room for kMaxVarint bytes, and
+// returns what lies behind.
+inline constexpr std::size_t kMaxVarint = 10;
+inline char* PutVarint(std::uint64_t value, char* at) {
+  for (; value >= 0x80; value >>= 7) *at++ = static_cast<char>(value | 0x80);
+  *at++ = static_cast<char>(value);
+  return at;
+}
+
 // Appends values to a string, its own or a borrowed one. Not thread-safe.
 class BinaryWriter {
  public:
@@ -26,9 +35,9 @@ class BinaryWriter {
   void U32(std::uint32_t value);
   void U64(std::uint64_t value);
   void F64(double value);
-  void Varint(std::uint64_t value) {  // 7 bits a byte, lowest first
-    for (; value >= 0x80; value >>= 7) out_->push_back(static_cast<char>(value | 0x80));
-    out_->push_back(static_cast<char>(value));
+  void Varint(std::uint64_t value) {
+    char bytes[kMaxVarint];
+    out_->append(bytes, static_cast<std::size_t>(PutVarint(value, bytes) - bytes));
   }
   void Bytes(absl::string_view value);                 // varint length, then the bytes
   void Strings(absl::Span<const std::string> values);  // varint count, then each as Bytes

@@ -397,24 +397,35 @@ void AppendIndexEntry(absl::string_view chunk_id, std::uint64_t document_number,
   out.U64(document_number);
   out.Varint(ordinal);
   out.Varint(terms.terms.size());
+  // Of a write most values are these, so they go where they belong without looking for room at
+  // each.
+  std::size_t room = terms.positions.size() * kMaxVarint;
+  for (const lexical::ChunkTerms::Term& term : terms.terms)
+    room += term.term.size() + 4 * kMaxVarint;
+  const std::size_t terms_begin = to->size();
+  to->resize(terms_begin + room);
+  char* at = to->data() + terms_begin;
   absl::Span<const std::uint32_t> positions = terms.positions;
   for (const lexical::ChunkTerms::Term& term : terms.terms) {
-    out.Bytes(term.term);
+    at = PutVarint(term.term.size(), at);
+    std::memcpy(at, term.term.data(), term.term.size());
+    at += term.term.size();
     if (!has_fields) {
-      out.Varint(term.count());
+      at = PutVarint(term.count(), at);
       continue;
     }
     // Most terms are in the body alone.
     const bool elsewhere = term.counts[0] + term.counts[1] > 0;
-    out.Varint(std::uint64_t{term.counts[2]} * 2 + (elsewhere ? 1 : 0));
-    if (elsewhere) out.Varint(term.counts[0]), out.Varint(term.counts[1]);
+    at = PutVarint(std::uint64_t{term.counts[2]} * 2 + (elsewhere ? 1 : 0), at);
+    if (elsewhere) at = PutVarint(term.counts[1], PutVarint(term.counts[0], at));
     std::uint32_t next = 0;
     for (const std::uint32_t position : positions.first(term.count())) {
-      out.Varint(position - next);
+      at = PutVarint(position - next, at);
       next = position + 1;
     }
     positions.remove_prefix(term.count());
   }
+  to->resize(static_cast<std::size_t>(at - to->data()));
   EndSealed(begin, to);
 }
 

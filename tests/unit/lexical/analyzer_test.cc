@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <random>
 #include <thread>
 
@@ -84,6 +85,37 @@ TEST(AnalyzerTest, TermsAreSortedAndTheirCountsSumToTheLengths) {
   EXPECT_THAT(terms.terms, ElementsAre(Term("mesh", {1, 0, 2}), Term("servic", {0, 0, 1}),
                                        Term("stage", {0, 1, 1})));
   EXPECT_THAT(terms.lengths, ElementsAre(1u, 1u, 4u));
+}
+
+// Beginnings that many words share, words that differ in their last bytes only, one word alone.
+TEST(AnalyzerTest, ChunksHoldTheTermsOfTheirTextsInOrder) {
+  std::mt19937 random(3);
+  const std::vector<std::string> beginnings = {"", "a", "насос", "насо", "longbeginning", "zz"};
+  for (const char* language : {"xx", "en"}) {
+    const Analyzer analyzer(language);
+    for (int i = 0; i < 2'000; ++i) {
+      std::string text;
+      for (unsigned words = random() % 80; words > 0; --words) {
+        text += beginnings[random() % beginnings.size()];
+        for (unsigned letters = random() % 4; letters > 0; --letters)
+          text.push_back(static_cast<char>('a' + random() % 3));
+        text.push_back(' ');
+      }
+      std::map<std::string, std::vector<std::uint32_t>> expected;
+      for (const PlacedTerm& placed : analyzer.PlacedTerms(text))
+        expected[placed.term].push_back(placed.position);
+      const ChunkTerms found = analyzer.Analyze("", "", text);
+      ASSERT_THAT(found.terms, SizeIs(expected.size())) << text;
+      auto position = found.positions.begin();
+      auto term = found.terms.begin();
+      for (const auto& [word, positions] : expected) {
+        ASSERT_EQ(*term, Term(word, {0, 0, static_cast<std::uint32_t>(positions.size())}));
+        ++term;
+        for (const std::uint32_t at : positions) ASSERT_EQ(*position++, at) << word;
+      }
+      ASSERT_EQ(position, found.positions.end());
+    }
+  }
 }
 
 TEST(AnalyzerTest, PositionsCountDroppedWordsAndLeaveAGapBetweenFields) {

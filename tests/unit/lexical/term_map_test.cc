@@ -26,7 +26,11 @@ const std::string kTerms[] = {"",
                               "stra\xC3\x9F"
                               "e",
                               "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF",
-                              "a term that is far longer than eight bytes"};
+                              "sixteen bytes it",
+                              "sixteen bytes i\0"s,
+                              "sixteen bytes \0t"s,
+                              "sixteen bytes its",
+                              "a term that is far longer than sixteen bytes"};
 
 TEST(TermMapTest, TellsEveryTermFromEveryOther) {
   TermMap<int> map;
@@ -40,7 +44,7 @@ TEST(TermMapTest, TellsEveryTermFromEveryOther) {
   }
   EXPECT_EQ(map.size(), std::size(kTerms));
   for (int i = 0; i < next; ++i) {
-    map.Prefetch(kTerms[i]);
+    map.Prefetch(TermKey(kTerms[i]));
     ASSERT_NE(map.Find(kTerms[i]), nullptr);
     EXPECT_EQ(*map.Find(kTerms[i]), i);
   }
@@ -65,6 +69,33 @@ TEST(TermMapTest, VisitsEveryTermAsItWasUntilItIsEnough) {
   int visits = 0;
   map.ForEach([&](absl::string_view, int) { return ++visits < 3; });
   EXPECT_EQ(visits, 3);
+}
+
+TEST(TermMapTest, KeysOfPaddedTermsAreTheSameWhateverFollows) {
+  TermMap<int> map;
+  int next = 0;
+  for (const std::string& term : kTerms) map.TryEmplace(term, next++);
+  next = 0;
+  for (const std::string& term : kTerms) {
+    const std::string padded = term + std::string(TermKey::kPadding, '\xEE');
+    const TermKey key = TermKey::Padded(absl::string_view(padded).substr(0, term.size()));
+    EXPECT_EQ(key.prefix(), PrefixOf(term));
+    const auto [value, is_new] = map.TryEmplace(key, -1);
+    EXPECT_FALSE(is_new) << term;
+    EXPECT_EQ(*value, next++);
+  }
+}
+
+TEST(TermMapTest, KeepsAllWhileItGrows) {
+  TermMap<int> map;
+  for (int i = 0; i < 100'000; ++i) map.TryEmplace(std::to_string(i * 7919), i);
+  EXPECT_EQ(map.size(), 100'000u);
+  for (int i = 0; i < 100'000; ++i) {
+    const int* const found = map.Find(std::to_string(i * 7919));
+    ASSERT_NE(found, nullptr);
+    ASSERT_EQ(*found, i);
+  }
+  EXPECT_EQ(map.Find("7918"), nullptr);
 }
 
 TEST(TermMapTest, PrefixesSortAsTheirTermsDo) {
