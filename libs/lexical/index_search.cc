@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "libs/base/status_macros.h"
-#include "libs/lexical/conditions.h"
 #include "libs/lexical/query_terms.h"
 
 namespace ragmesh::lexical {
@@ -86,13 +85,13 @@ struct OwnSlots {
   std::vector<std::uint32_t> own;
 };
 
-bool IsConditional(const Clause& clause) { return clause.role != Clause::Role::kOptional; }
+bool HasToMatch(const Clause& clause) { return clause.role != Clause::Role::kOptional; }
 
 absl::Status KeepMatching(const IndexPart& part, const Query& query, const Prepared& prepared,
                           SlotBits* bits) {
   for (std::size_t i = 0; i < query.clauses.size(); ++i) {
     const Clause& clause = query.clauses[i];
-    if (!IsConditional(clause)) continue;
+    if (!HasToMatch(clause)) continue;
     const bool excluded = clause.role == Clause::Role::kExcluded;
     RAGMESH_RETURN_IF_ERROR(clause.prefix.empty()
                                 ? KeepPhrase(part, clause.terms, excluded, bits)
@@ -126,7 +125,7 @@ absl::StatusOr<FoundSlots> SearchIndex(absl::Span<const SearchPart> parts, const
                                        const Bm25& bm25, std::size_t k, ComesFirst comes_first) {
   const Scorer scorer(bm25, TotalStatistics(parts));
   const Prepared prepared = Prepare(parts, query, scorer);
-  const bool conditional = std::any_of(query.clauses.begin(), query.clauses.end(), IsConditional);
+  const bool conditional = IsConditional(query);
   TopSlots best(k, comes_first);
   SlotBits matching;
   for (const SearchPart& part : parts) {
@@ -139,6 +138,21 @@ absl::StatusOr<FoundSlots> SearchIndex(absl::Span<const SearchPart> parts, const
     RAGMESH_RETURN_IF_ERROR(part.part->Search(prepared.terms, scorer, allowed, part.base, &best));
   }
   return FoundSlots{best.Take(), prepared.prefix_cut};
+}
+
+bool IsConditional(const Query& query) {
+  return std::any_of(query.clauses.begin(), query.clauses.end(), HasToMatch);
+}
+
+absl::StatusOr<std::vector<SlotBits>> MatchingSlots(absl::Span<const SearchPart> parts,
+                                                    const Query& query) {
+  const Prepared prepared = Prepare(parts, query, Scorer(Bm25(), TotalStatistics(parts)));
+  std::vector<SlotBits> matching;
+  for (const SearchPart& part : parts) {
+    SlotBits& bits = matching.emplace_back(part.allowed.begin(), part.allowed.end());
+    RAGMESH_RETURN_IF_ERROR(KeepMatching(*part.part, query, prepared, &bits));
+  }
+  return matching;
 }
 
 absl::StatusOr<std::vector<double>> ScoreIndex(absl::Span<const SearchPart> parts,

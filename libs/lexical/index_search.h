@@ -13,6 +13,7 @@
 #include "absl/types/span.h"
 #include "libs/lexical/analyzer.h"
 #include "libs/lexical/bm25.h"
+#include "libs/lexical/conditions.h"
 #include "libs/lexical/index_part.h"
 #include "libs/lexical/query.h"
 #include "libs/lexical/top_slots.h"
@@ -60,6 +61,14 @@ inline constexpr std::size_t kMaxPrefixCandidates = 4096;
 // FAILED_PRECONDITION / NO_POSITIONS on a phrase where an image was written without positions.
 absl::StatusOr<FoundSlots> SearchIndex(absl::Span<const SearchPart> parts, const Query& query,
                                        const Bm25& bm25, std::size_t k, ComesFirst comes_first);
+
+// Whether the query requires or excludes anything.
+bool IsConditional(const Query& query);
+
+// Of each part the allowed chunks that hold what the query requires and nothing that it excludes.
+// Errors as above.
+absl::StatusOr<std::vector<SlotBits>> MatchingSlots(absl::Span<const SearchPart> parts,
+                                                    const Query& query);
 
 // The score of each of `slots`, ascending slots of the whole, by the query's terms alone: whether a
 // chunk is allowed and holds what is required is not looked at. 0 where no term occurs.

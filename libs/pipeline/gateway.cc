@@ -72,6 +72,8 @@ absl::StatusOr<stages::Collection> Gateway::CreateCollection(const Caller& calle
   if (!collection.language.empty()) config.language = collection.language;
   if (collection.fusion.has_value()) config.fusion = *collection.fusion;
   if (collection.rerank.has_value()) config.rerank = *collection.rerank;
+  if (collection.lexical_weights.has_value()) config.lexical_weights = *collection.lexical_weights;
+  if (collection.dense_recall.has_value()) config.dense_recall = *collection.dense_recall;
   config.retention = collection.retention;
   if (!collection.lexical_only) {
     const auto embedder = embedders_.First(ShareOf(call, 0.5));
@@ -142,6 +144,9 @@ absl::StatusOr<stages::Collection> Gateway::UpdateCollection(const Caller& calle
     collection.config.bm25_k1 = change.bm25->k1;
     collection.config.bm25_b = change.bm25->b;
   }
+  if (change.lexical_weights.has_value())
+    collection.config.lexical_weights = *change.lexical_weights;
+  if (change.dense_recall.has_value()) collection.config.dense_recall = *change.dense_recall;
   if (change.retention.has_value()) collection.config.retention = *change.retention;
   return stages_.vector_store.UpdateCollection(collection.config, call);
 }

@@ -28,6 +28,8 @@ struct NewCollection {
   std::optional<stages::Fusion> fusion;
   std::optional<stages::RerankWeights> rerank;
   bool lexical_only = false;
+  std::optional<stages::FieldWeights> lexical_weights;
+  std::optional<double> dense_recall;
   absl::Duration retention = absl::ZeroDuration();  // of its documents; 0: for ever
 };
 
@@ -37,6 +39,8 @@ struct CollectionChange {
   std::optional<stages::Fusion> fusion;
   std::optional<stages::RerankWeights> rerank;
   std::optional<stages::Bm25> bm25;
+  std::optional<stages::FieldWeights> lexical_weights;
+  std::optional<double> dense_recall;
   std::optional<absl::Duration> retention;
 };
 

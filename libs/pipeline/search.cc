@@ -7,6 +7,7 @@
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/pipeline/choose_passages.h"
+#include "libs/pipeline/query_words.h"
 
 namespace ragmesh::pipeline {
 namespace {
@@ -60,6 +61,12 @@ absl::Status Validate(const SearchRequest& request) {
                         "Send the embedder_digest of the collection that the vector is for.");
   }
   return absl::OkStatus();
+}
+
+// What a model reads of the query.
+std::string SentenceOf(const SearchRequest& request) {
+  return request.query_syntax == stages::QuerySyntax::kOperators ? WordsOf(request.query)
+                                                                 : request.query;
 }
 
 std::vector<Passage> PassagesOf(std::vector<stages::SearchHit> hits) {
@@ -125,6 +132,8 @@ absl::StatusOr<stages::SearchRequest> Searcher::StoreRequest(
   search.collection = collection.config.id;
   search.mode = request.mode;
   search.query_text = request.query;
+  search.query_syntax = request.query_syntax;
+  search.lexical_weights = request.lexical_weights;
   search.fusion = request.fusion;
   search.bm25 = request.bm25;
   search.filter = request.filter;
@@ -188,7 +197,7 @@ absl::Status Searcher::AddVector(const SearchRequest& request, const stages::Col
     search->embedder_digest = request.embedder_digest;
   } else {
     Stopwatch watch("embedder", response, observer_);
-    auto vector = EmbedQuery(request.query, collection, call);
+    auto vector = EmbedQuery(SentenceOf(request), collection, call);
     watch.Stop(vector.status());
     RAGMESH_RETURN_IF_ERROR(call.Check());
     if (!vector.ok()) {
@@ -263,7 +272,7 @@ void Searcher::Rerank(const SearchRequest& request, const stages::Collection& co
                       std::uint32_t top_k, SearchResponse* response,
                       const CallContext& call) const {
   stages::RerankRequest rerank;
-  rerank.query = request.query;
+  rerank.query = SentenceOf(request);
   rerank.weights = collection.config.rerank;
   // A choice among the candidates needs all of them in order.
   const bool chooses = request.diversity.has_value() || request.max_per_document > 0;

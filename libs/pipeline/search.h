@@ -51,6 +51,9 @@ struct Passage {
 struct SearchRequest {
   std::string collection;
   std::string query;
+  // With operators the stages that read sentences get WordsOf the query.
+  stages::QuerySyntax query_syntax = stages::QuerySyntax::kPlain;
+  std::optional<stages::FieldWeights> lexical_weights;
   std::uint32_t top_k = 0;  // 0: 10
   stages::SearchMode mode = stages::SearchMode::kHybrid;
   std::optional<stages::Filter> filter;

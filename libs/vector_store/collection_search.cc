@@ -4,6 +4,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "libs/base/status_macros.h"
+#include "libs/lexical/index_search.h"
 #include "libs/lexical/query.h"
 #include "libs/ranking/neighbours.h"
 #include "libs/vector_store/filter_fields.h"
@@ -121,12 +122,16 @@ absl::StatusOr<stages::SearchResult> StoredCollection::Find(const stages::Search
       request.principal_labels, call,
       [&](const ImageView& view) -> absl::StatusOr<std::optional<stages::SearchResult>> {
         StepTimer timer;
-        RAGMESH_ASSIGN_OR_RETURN(const ChunkSets allowed,
-                                 AllowedChunks(view, request.filter, call));
+        RAGMESH_ASSIGN_OR_RETURN(ChunkSets allowed, AllowedChunks(view, request.filter, call));
         stages::SearchResult result;
         result.sequence = view.sequence();
         result.candidates = allowed.count;
         timer.End("filter");
+        // What a text must and must not hold is looked at for the lexical list by itself.
+        if (request.mode == stages::SearchMode::kHybrid && lexical::IsConditional(words)) {
+          RAGMESH_ASSIGN_OR_RETURN(allowed, image_->MatchingLexical(view, words, allowed));
+          timer.End("conditions");
+        }
         const bool by_vector = request.mode != stages::SearchMode::kLexical;
         const SearchScope scope{
             *image_,

@@ -207,6 +207,23 @@ absl::StatusOr<lexical::FoundSlots> Image::SearchLexical(
       });
 }
 
+absl::StatusOr<ChunkSets> Image::MatchingLexical(const ImageView& view, const lexical::Query& query,
+                                                 const ChunkSets& allowed) const {
+  RAGMESH_ASSIGN_OR_RETURN(const auto bits,
+                           WithTerms<absl::StatusOr<std::vector<lexical::SlotBits>>>(
+                               view, &allowed, [&](absl::Span<const lexical::SearchPart> parts) {
+                                 return lexical::MatchingSlots(parts, query);
+                               }));
+  ChunkSets matching;
+  for (std::size_t i = 0; i < bits.size(); ++i) {
+    auto slots = std::make_shared<SlotSet>(allowed.parts[i]->size());
+    slots->AddWords(bits[i].data(), nullptr);
+    matching.count += slots->Count();
+    matching.parts.push_back(std::move(slots));
+  }
+  return matching;
+}
+
 absl::StatusOr<std::vector<double>> Image::ScoreLexical(
     const ImageView& view, const lexical::Query& query, const lexical::Bm25& bm25,
     absl::Span<const std::uint32_t> slots) const {

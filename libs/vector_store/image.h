@@ -84,6 +84,10 @@ class Image {
                                                     const ChunkSets& allowed, std::size_t limit,
                                                     vector_index::TieBreak comes_first) const
       ABSL_LOCKS_EXCLUDED(mutex_, terms_mutex_);
+  // The chunks of `allowed` that hold what the query requires and nothing that it excludes.
+  absl::StatusOr<ChunkSets> MatchingLexical(const ImageView& view, const lexical::Query& query,
+                                            const ChunkSets& allowed) const
+      ABSL_LOCKS_EXCLUDED(mutex_, terms_mutex_);
   // The BM25 score of each of `slots`, ascending, and what each term adds to it, by the document
   // frequencies of now.
   absl::StatusOr<std::vector<double>> ScoreLexical(const ImageView& view,

@@ -59,6 +59,37 @@ absl::StatusOr<stages::Bm25> FromProto(const common::Bm25& in, const Field& fiel
   return bm25;
 }
 
+void ToProto(const stages::FieldWeights& weights, common::FieldWeights* out) {
+  out->set_title(weights[0]);
+  out->set_heading(weights[1]);
+  out->set_body(weights[2]);
+}
+
+absl::StatusOr<stages::FieldWeights> FromProto(const common::FieldWeights& in, const Field& field) {
+  stages::FieldWeights weights = {1, 1, 1};
+  if (in.has_title()) weights[0] = in.title();
+  if (in.has_heading()) weights[1] = in.heading();
+  if (in.has_body()) weights[2] = in.body();
+  const char* const names[] = {"title", "heading", "body"};
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    RAGMESH_RETURN_IF_ERROR(CheckRange(weights[i], 0, 100, Field(field, names[i])));
+  if (weights == stages::FieldWeights{0, 0, 0})
+    return field.Invalid("are all 0", "Give a weight above 0 to one field at least.");
+  return weights;
+}
+
+absl::StatusOr<stages::QuerySyntax> FromProto(common::QuerySyntax syntax, const Field& field) {
+  switch (syntax) {
+    case common::QUERY_SYNTAX_UNSPECIFIED:
+    case common::QUERY_SYNTAX_PLAIN:
+      return stages::QuerySyntax::kPlain;
+    case common::QUERY_SYNTAX_OPERATORS:
+      return stages::QuerySyntax::kOperators;
+    default:
+      return field.Invalid("is not a known syntax", "Use QUERY_SYNTAX_PLAIN or _OPERATORS.");
+  }
+}
+
 void ToProto(const stages::Diversity& diversity, common::Diversity* out) {
   out->set_lambda(diversity.lambda);
   out->set_candidates(diversity.candidates);

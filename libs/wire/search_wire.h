@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "libs/stages/search_options.h"
+#include "libs/stages/vector_store.h"
 #include "libs/wire/field.h"
 
 namespace ragmesh::wire {
@@ -16,6 +17,11 @@ namespace common = ::ragmesh::common::v1;
 
 void ToProto(const stages::Bm25& bm25, common::Bm25* out);
 absl::StatusOr<stages::Bm25> FromProto(const common::Bm25& bm25, const Field& field);
+
+void ToProto(const stages::FieldWeights& weights, common::FieldWeights* out);
+absl::StatusOr<stages::FieldWeights> FromProto(const common::FieldWeights& weights,
+                                               const Field& field);
+absl::StatusOr<stages::QuerySyntax> FromProto(common::QuerySyntax syntax, const Field& field);
 
 void ToProto(const stages::Diversity& diversity, common::Diversity* out);
 absl::StatusOr<stages::Diversity> FromProto(const common::Diversity& diversity, const Field& field);

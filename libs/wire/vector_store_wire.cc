@@ -98,41 +98,6 @@ absl::StatusOr<stages::CollectionId> FromProto(bool present, const store::Collec
   return id;
 }
 
-namespace {
-
-void ToProto(const stages::FieldWeights& weights, store::FieldWeights* out) {
-  out->set_title(weights[0]);
-  out->set_heading(weights[1]);
-  out->set_body(weights[2]);
-}
-
-absl::StatusOr<stages::FieldWeights> FromProto(const store::FieldWeights& in, const Field& field) {
-  stages::FieldWeights weights = {1, 1, 1};
-  if (in.has_title()) weights[0] = in.title();
-  if (in.has_heading()) weights[1] = in.heading();
-  if (in.has_body()) weights[2] = in.body();
-  const char* const names[] = {"title", "heading", "body"};
-  for (std::size_t i = 0; i < weights.size(); ++i)
-    RAGMESH_RETURN_IF_ERROR(CheckRange(weights[i], 0, 100, Field(field, names[i])));
-  if (weights == stages::FieldWeights{0, 0, 0})
-    return field.Invalid("are all 0", "Give a weight above 0 to one field at least.");
-  return weights;
-}
-
-absl::StatusOr<stages::QuerySyntax> FromProto(store::QuerySyntax syntax, const Field& field) {
-  switch (syntax) {
-    case store::QUERY_SYNTAX_UNSPECIFIED:
-    case store::QUERY_SYNTAX_PLAIN:
-      return stages::QuerySyntax::kPlain;
-    case store::QUERY_SYNTAX_OPERATORS:
-      return stages::QuerySyntax::kOperators;
-    default:
-      return field.Invalid("is not a known syntax", "Use QUERY_SYNTAX_PLAIN or _OPERATORS.");
-  }
-}
-
-}  // namespace
-
 void ToProto(const stages::CollectionConfig& config, store::CollectionConfig* out) {
   ToProto(config.id, out->mutable_ref());
   out->set_description(config.description);
@@ -345,7 +310,7 @@ void ToProto(const stages::SearchRequest& request, store::SearchRequest* out) {
   out->set_top_k(request.top_k);
   if (request.fusion.has_value()) ToProto(*request.fusion, out->mutable_fusion());
   if (request.query_syntax == stages::QuerySyntax::kOperators)
-    out->set_query_syntax(store::QUERY_SYNTAX_OPERATORS);
+    out->set_query_syntax(common::QUERY_SYNTAX_OPERATORS);
   if (request.lexical_weights.has_value())
     ToProto(*request.lexical_weights, out->mutable_lexical_weights());
   if (request.filter.has_value()) ToProto(*request.filter, out->mutable_filter());

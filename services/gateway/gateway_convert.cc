@@ -142,35 +142,22 @@ void ToProto(const pipeline::Answer& answer, gateway_v1::Answer* out) {
   }
 }
 
-template <typename Request>
-absl::Status TakeFusion(const Request& request, std::optional<stages::Fusion>* out) {
-  if (!request.has_fusion()) return absl::OkStatus();
+// A message that a request may hold.
+template <typename In, typename Out>
+absl::Status Take(bool there, const In& in, const char* name, std::optional<Out>* out) {
+  if (!there) return absl::OkStatus();
   const Field root;
-  RAGMESH_ASSIGN_OR_RETURN(*out, wire::FromProto(request.fusion(), Field(root, "fusion")));
+  RAGMESH_ASSIGN_OR_RETURN(*out, wire::FromProto(in, Field(root, name)));
   return absl::OkStatus();
 }
 
 template <typename Request>
-absl::Status TakeRerank(const Request& request, std::optional<stages::RerankWeights>* out) {
-  if (!request.has_rerank()) return absl::OkStatus();
+absl::Status TakeDenseRecall(const Request& request, std::optional<double>* out) {
+  if (!request.has_dense_recall()) return absl::OkStatus();
   const Field root;
-  RAGMESH_ASSIGN_OR_RETURN(*out, wire::FromProto(request.rerank(), Field(root, "rerank")));
-  return absl::OkStatus();
-}
-
-template <typename Request>
-absl::Status TakeBm25(const Request& request, std::optional<stages::Bm25>* out) {
-  if (!request.has_bm25()) return absl::OkStatus();
-  const Field root;
-  RAGMESH_ASSIGN_OR_RETURN(*out, wire::FromProto(request.bm25(), Field(root, "bm25")));
-  return absl::OkStatus();
-}
-
-template <typename Request>
-absl::Status TakeFilter(const Request& request, std::optional<stages::Filter>* out) {
-  if (!request.has_filter()) return absl::OkStatus();
-  const Field root;
-  RAGMESH_ASSIGN_OR_RETURN(*out, wire::FromProto(request.filter(), Field(root, "filter")));
+  RAGMESH_RETURN_IF_ERROR(
+      wire::CheckRange(request.dense_recall(), 0.8, 1, Field(root, "dense_recall")));
+  *out = request.dense_recall();
   return absl::OkStatus();
 }
 
@@ -202,6 +189,8 @@ void ToProto(const stages::Collection& collection, gateway_v1::Collection* out) 
   wire::ToProto(collection.config.rerank, out->mutable_rerank());
   wire::ToProto(stages::Bm25{collection.config.bm25_k1, collection.config.bm25_b},
                 out->mutable_bm25());
+  wire::ToProto(collection.config.lexical_weights, out->mutable_lexical_weights());
+  out->set_dense_recall(collection.config.dense_recall);
   wire::ToProto(collection.created, out->mutable_created());
   out->set_documents(collection.stats.documents);
   out->set_chunks(collection.stats.chunks);
@@ -220,9 +209,14 @@ absl::StatusOr<pipeline::NewCollection> FromProto(
     RAGMESH_RETURN_IF_ERROR(wire::CheckBytes(request.language(), 2, 8, Field(root, "language")));
     collection.language = request.language();
   }
-  RAGMESH_RETURN_IF_ERROR(TakeFusion(request, &collection.fusion));
-  RAGMESH_RETURN_IF_ERROR(TakeRerank(request, &collection.rerank));
+  RAGMESH_RETURN_IF_ERROR(
+      Take(request.has_fusion(), request.fusion(), "fusion", &collection.fusion));
+  RAGMESH_RETURN_IF_ERROR(
+      Take(request.has_rerank(), request.rerank(), "rerank", &collection.rerank));
   collection.lexical_only = request.lexical_only();
+  RAGMESH_RETURN_IF_ERROR(Take(request.has_lexical_weights(), request.lexical_weights(),
+                               "lexical_weights", &collection.lexical_weights));
+  RAGMESH_RETURN_IF_ERROR(TakeDenseRecall(request, &collection.dense_recall));
   if (request.has_retention()) {
     const Field root;
     RAGMESH_ASSIGN_OR_RETURN(collection.retention,
@@ -236,9 +230,12 @@ absl::StatusOr<pipeline::CollectionChange> FromProto(
   pipeline::CollectionChange change;
   change.name = request.collection();
   if (request.has_description()) change.description = request.description();
-  RAGMESH_RETURN_IF_ERROR(TakeFusion(request, &change.fusion));
-  RAGMESH_RETURN_IF_ERROR(TakeRerank(request, &change.rerank));
-  RAGMESH_RETURN_IF_ERROR(TakeBm25(request, &change.bm25));
+  RAGMESH_RETURN_IF_ERROR(Take(request.has_fusion(), request.fusion(), "fusion", &change.fusion));
+  RAGMESH_RETURN_IF_ERROR(Take(request.has_rerank(), request.rerank(), "rerank", &change.rerank));
+  RAGMESH_RETURN_IF_ERROR(Take(request.has_bm25(), request.bm25(), "bm25", &change.bm25));
+  RAGMESH_RETURN_IF_ERROR(Take(request.has_lexical_weights(), request.lexical_weights(),
+                               "lexical_weights", &change.lexical_weights));
+  RAGMESH_RETURN_IF_ERROR(TakeDenseRecall(request, &change.dense_recall));
   if (request.has_retention()) {
     const Field root;
     RAGMESH_ASSIGN_OR_RETURN(change.retention,
@@ -381,11 +378,15 @@ absl::StatusOr<pipeline::SearchRequest> FromProto(const gateway_v1::SearchReques
   out.query = request.query();
   out.top_k = request.top_k();
   RAGMESH_ASSIGN_OR_RETURN(out.mode, wire::FromProto(request.mode(), Field(root, "mode")));
-  RAGMESH_RETURN_IF_ERROR(TakeFilter(request, &out.filter));
+  RAGMESH_RETURN_IF_ERROR(Take(request.has_filter(), request.filter(), "filter", &out.filter));
   out.skip_rerank = request.skip_rerank();
   out.rerank_candidates = request.rerank_candidates();
-  RAGMESH_RETURN_IF_ERROR(TakeFusion(request, &out.fusion));
-  RAGMESH_RETURN_IF_ERROR(TakeBm25(request, &out.bm25));
+  RAGMESH_RETURN_IF_ERROR(Take(request.has_fusion(), request.fusion(), "fusion", &out.fusion));
+  RAGMESH_RETURN_IF_ERROR(Take(request.has_bm25(), request.bm25(), "bm25", &out.bm25));
+  RAGMESH_ASSIGN_OR_RETURN(out.query_syntax,
+                           wire::FromProto(request.query_syntax(), Field(root, "query_syntax")));
+  RAGMESH_RETURN_IF_ERROR(Take(request.has_lexical_weights(), request.lexical_weights(),
+                               "lexical_weights", &out.lexical_weights));
   if (request.has_diversity()) {
     RAGMESH_ASSIGN_OR_RETURN(out.diversity,
                              wire::FromProto(request.diversity(), Field(root, "diversity")));
@@ -428,7 +429,7 @@ absl::StatusOr<pipeline::AskRequest> FromProto(const gateway_v1::AskRequest& req
       return InvalidField("mode", "is not a known mode");
   }
   out.top_k = request.top_k();
-  RAGMESH_RETURN_IF_ERROR(TakeFilter(request, &out.filter));
+  RAGMESH_RETURN_IF_ERROR(Take(request.has_filter(), request.filter(), "filter", &out.filter));
   out.max_tokens = request.max_tokens();
   out.temperature = request.temperature();
   if (request.has_seed()) out.seed = request.seed();

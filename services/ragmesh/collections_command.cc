@@ -35,6 +35,10 @@ class CollectionsCommand final : public Command {
         "retention", &retention_, {absl::ZeroDuration(), absl::Hours(24 * 36500)},
         "For how long documents are kept, from their last write on: 720h. 0: for ever.");
     create.Bool("lexical_only", &lexical_only_, "Search words only, without an embedder.");
+    create.Double(
+        "dense_recall", &dense_recall_, {0.8, 1}, "",
+        "Share of the nearest passages that a search by meaning finds on average: less is "
+        "faster, 1 compares every vector.");
     connection_.Declare(create);
     flags::FlagSet& show =
         flags.Subcommand("show", "One collection.", "ragmesh collections show manuals");
@@ -98,6 +102,7 @@ class CollectionsCommand final : public Command {
     request.set_description(description_);
     request.set_language(language_);
     request.set_lexical_only(lexical_only_);
+    request.set_dense_recall(dense_recall_);
     if (retention_ > absl::ZeroDuration())
       request.mutable_retention()->set_seconds(absl::ToInt64Seconds(retention_));
     v1::CreateCollectionResponse response;
@@ -154,6 +159,7 @@ class CollectionsCommand final : public Command {
 
   std::string name_, description_, language_ = "en";
   absl::Duration retention_ = absl::ZeroDuration();
+  double dense_recall_ = 0.99;  // the store's default
   bool lexical_only_ = false, yes_ = false;
   CollectionTuning tuning_;
   ModelChanges changes_;

@@ -30,6 +30,9 @@ class SearchCommand final : public Command {
               "Most passages to show; with --max_per_document, most documents.");
     flags.Choice("mode", &mode_, {"hybrid", "dense", "lexical"},
                  "Which lists to read: words, meaning (dense), or both.");
+    flags.Bool("operators", &operators_,
+               "Read the query as words with signs: \"a phrase\" and +word must be in a passage, "
+               "-word must not, and begin* stands for every word that begins so.");
     flags.Bool("rerank", &rerank_, "Order the passages with the reranker.");
     flags.String(
         "filter", &filter_,
@@ -76,6 +79,7 @@ class SearchCommand final : public Command {
     request->set_mode(mode_ == "dense"     ? common::v1::SEARCH_MODE_DENSE
                       : mode_ == "lexical" ? common::v1::SEARCH_MODE_LEXICAL
                                            : common::v1::SEARCH_MODE_HYBRID);
+    if (operators_) request->set_query_syntax(common::v1::QUERY_SYNTAX_OPERATORS);
     request->set_skip_rerank(!rerank_);
     if (diversity_ > 0) request->mutable_diversity()->set_lambda(1 - diversity_);
     request->set_max_per_document(static_cast<std::uint32_t>(max_per_document_));
@@ -96,7 +100,7 @@ class SearchCommand final : public Command {
   std::string query_, collection_ = "default", mode_ = "hybrid", filter_;
   std::int64_t top_k_ = 5, max_per_document_ = 0, neighbours_ = 0;
   double diversity_ = 0;
-  bool rerank_ = true, explain_ = false;
+  bool operators_ = false, rerank_ = true, explain_ = false;
   ConnectionOptions connection_;
 };
 

@@ -1,5 +1,9 @@
 // `ragmesh search` against a gateway on a real server.
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/integration/search/command_line.h"
 #include "tests/integration/search/search_mesh.h"
@@ -7,6 +11,7 @@
 namespace ragmesh::services {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -61,6 +66,29 @@ TEST_F(SearchCommandTest, DocumentsCanBeLimitedAndFiltered) {
   const auto found = nlohmann::json::parse(filtered.out)["passages"];
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0]["documentName"], "seal.md");
+}
+
+TEST_F(SearchCommandTest, OperatorsAskForPhrasesAndBeginningsAndLeaveWordsOut) {
+  const auto texts = [this](const std::string& query, std::vector<std::string> flags) {
+    flags.insert(flags.begin(), query);
+    flags.push_back("--json");
+    const auto printed = Run(std::move(flags));
+    EXPECT_THAT(printed.exit, ::testing::AnyOf(cli::kOk, cli::kNothingFound)) << printed.err;
+    std::set<std::string> found;
+    for (const auto& passage :
+         nlohmann::json::parse(printed.out).value("passages", nlohmann::json::array()))
+      found.insert(passage["text"]);
+    return found;
+  };
+  EXPECT_THAT(texts("\"pump seal\"", {"--operators"}),
+              ElementsAre("The pump seal is replaced every year."));
+  EXPECT_THAT(texts("seal -pump", {"--operators"}), ElementsAre("A seal keeps oil in."));
+  EXPECT_THAT(texts("repl* +year", {"--operators", "--mode", "lexical"}),
+              ElementsAre("The pump seal is replaced every year."));
+  EXPECT_GT(texts("\"pump seal\"", {}).size(), 1u);  // plain: all of it is words
+  const auto open = Run({"\"pump seal", "--operators"});
+  EXPECT_EQ(open.exit, cli::kUsage);
+  EXPECT_THAT(open.err, HasSubstr("query"));
 }
 
 TEST_F(SearchCommandTest, MistakesSayWhatToDo) {

@@ -30,6 +30,16 @@ TEST_F(GatewayTest, UpdatingKeepsWhatIsUnset) {
       gateway_->UpdateCollection(caller_, {.name = "manuals", .description = "new"}, call_));
   EXPECT_EQ(collection.config.description, "new");
   EXPECT_EQ(collection.config.embedder_digest, mesh_.embedder.digest);
+  RAGMESH_ASSERT_OK_AND_ASSIGN(
+      const auto searched,
+      gateway_->UpdateCollection(caller_,
+                                 {.name = "manuals",
+                                  .lexical_weights = stages::FieldWeights{3, 2, 1},
+                                  .dense_recall = 0.9},
+                                 call_));
+  EXPECT_EQ(searched.config.lexical_weights, (stages::FieldWeights{3, 2, 1}));
+  EXPECT_EQ(searched.config.dense_recall, 0.9);
+  EXPECT_EQ(searched.config.description, "new");
 }
 
 TEST_F(GatewayTest, ADeletedCollectionIsGoneWithItsBookkeeping) {

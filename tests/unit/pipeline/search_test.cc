@@ -38,6 +38,15 @@ TEST_F(SearchTest, TheRerankerGetsWhatTheEmbedderRead) {
   EXPECT_EQ(mesh_.reranker.with_ids, static_cast<int>(found.passages.size()));
 }
 
+TEST_F(SearchTest, ModelsReadTheWordsOfAQueryWithOperators) {
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto found,
+                               Search({.query = "+sacks -tesla \"led the team\"",
+                                       .query_syntax = stages::QuerySyntax::kOperators}));
+  EXPECT_EQ(found.query_vector, testing::FakeEmbedder::Vector("sacks led the team"));
+  RAGMESH_ASSERT_OK_AND_ASSIGN(const auto plain, Search({.query = "+sacks -tesla"}));
+  EXPECT_EQ(plain.query_vector, testing::FakeEmbedder::Vector("+sacks -tesla"));
+}
+
 TEST_F(SearchTest, WithoutEmbedderItSearchesByWordsAndSaysSo) {
   mesh_.embedder.fault.Down();
   RAGMESH_ASSERT_OK_AND_ASSIGN(const auto found, Search());

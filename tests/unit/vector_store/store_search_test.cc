@@ -62,6 +62,28 @@ TEST_F(StoreSearchTest, OperatorsAreReadWhereTheRequestSaysSo) {
   EXPECT_THAT(std::string(wrong.status().message()), HasSubstr("byte 5"));
 }
 
+TEST_F(StoreSearchTest, WhatMustAndMustNotBeInAChunkCountsForBothLists) {
+  const auto id = Create();
+  RAGMESH_ASSERT_OK(
+      Write(id, Document("d"),
+            {Chunk("phrase", 0, "the gear box of a pump", {0.6f, 0.8f}),
+             Chunk("near", 1, "a box with a gear", {1, 0}), Chunk("other", 2, "a valve", {1, 0})}));
+  auto request = Lexical(id, "\"gear box\"");
+  request.mode = stages::SearchMode::kHybrid;
+  request.query_vector = {1, 0};
+  request.embedder_digest = "digest-a";
+  request.query_syntax = stages::QuerySyntax::kOperators;
+  EXPECT_THAT(Ids(store->Search(request, call)), ElementsAre("phrase"));
+  request.query_text = "valve -gear";
+  EXPECT_THAT(Ids(store->Search(request, call)), ElementsAre("other"));
+  request.query_text = "box +gea*";
+  EXPECT_THAT(Ids(store->Search(request, call)), UnorderedElementsAre("near", "phrase"));
+  request.query_text = "+nowhere";
+  EXPECT_THAT(Ids(store->Search(request, call)), IsEmpty());
+  request.query_text = "box";  // asks for nothing that must be there
+  EXPECT_THAT(Ids(store->Search(request, call)), UnorderedElementsAre("near", "phrase", "other"));
+}
+
 TEST_F(StoreSearchTest, FieldWeightsAreOfTheRequestOrTheCollection) {
   const auto id = Create();
   auto heading = Chunk("heading", 0, "oil and seals and more of the same", {1, 0});
