@@ -23,6 +23,7 @@
 #include "libs/concurrency/thread_pool.h"
 #include "libs/lexical/analyzer.h"
 #include "libs/testing/test_data.h"
+#include "libs/vector_store/record_keys.h"
 #include "libs/vector_store/records.h"
 #include "libs/vector_store/store.h"
 

@@ -10,6 +10,7 @@
 #include "libs/segment/segment.h"
 #include "libs/vector_store/indexed_text.h"
 #include "libs/vector_store/part_records.h"
+#include "libs/vector_store/record_keys.h"
 
 namespace ragmesh::vector_store {
 namespace {

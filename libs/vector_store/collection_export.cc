@@ -5,6 +5,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/vector_store/binary_codec.h"
 #include "libs/vector_store/collection_transfer.h"
+#include "libs/vector_store/record_keys.h"
 
 namespace ragmesh::vector_store {
 namespace {

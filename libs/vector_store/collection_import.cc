@@ -8,6 +8,7 @@
 #include "libs/vector_store/binary_codec.h"
 #include "libs/vector_store/collection_transfer.h"
 #include "libs/vector_store/indexed_text.h"
+#include "libs/vector_store/record_keys.h"
 #include "libs/vector_store/validation.h"
 
 namespace ragmesh::vector_store {

@@ -15,6 +15,7 @@
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/segment/segment_writer.h"
+#include "libs/vector_store/record_keys.h"
 #include "libs/vector_store/sealed_part.h"
 #include "libs/vector_store/stored_collection.h"
 #include "libs/vector_store/writer_pause.h"

@@ -14,6 +14,7 @@
 #include "libs/concurrency/for_each_part.h"
 #include "libs/vector_store/indexed_text.h"
 #include "libs/vector_store/pending_write.h"
+#include "libs/vector_store/record_keys.h"
 
 namespace ragmesh::vector_store {
 namespace {

@@ -12,6 +12,7 @@
 #include "libs/vector_store/limits.h"
 #include "libs/vector_store/page_token.h"
 #include "libs/vector_store/read_consistently.h"
+#include "libs/vector_store/record_keys.h"
 #include "libs/vector_store/stored_collection.h"
 #include "libs/vector_store/validation.h"
 

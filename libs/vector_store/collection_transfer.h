@@ -19,6 +19,7 @@
 #include "libs/stages/store_admin.h"
 #include "libs/stages/vector_store.h"
 #include "libs/vector_store/database.h"
+#include "libs/vector_store/record_keys.h"
 #include "libs/vector_store/records.h"
 
 namespace ragmesh::vector_store {

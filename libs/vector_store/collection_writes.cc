@@ -16,6 +16,7 @@
 #include "libs/vector_store/filter.h"
 #include "libs/vector_store/give_way.h"
 #include "libs/vector_store/pending_write.h"
+#include "libs/vector_store/record_keys.h"
 #include "libs/vector_store/validation.h"
 #include "libs/vector_store/writer_pause.h"
 

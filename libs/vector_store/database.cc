@@ -1,38 +1,26 @@
 #include "libs/vector_store/database.h"
 
 #include <rocksdb/cache.h>
-#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
-#include <rocksdb/file_system.h>
-#include <rocksdb/filter_policy.h>
-#include <rocksdb/listener.h>
 #include <rocksdb/perf_level.h>
-#include <rocksdb/rate_limiter.h>
-#include <rocksdb/table.h>
-#include <rocksdb/transaction_log.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/version.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <filesystem>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
-#include "absl/synchronization/mutex.h"
 #include "libs/base/clock.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/vector_store/aliases.h"
+#include "libs/vector_store/database_handles.h"
 #include "libs/vector_store/log_check.h"
 #include "libs/vector_store/records.h"
+#include "libs/vector_store/rocks_options.h"
 #include "libs/vector_store/rocks_status.h"
 
 namespace ragmesh::vector_store {
@@ -40,10 +28,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Names on disk, in the order of Family. RocksDB insists on a family named "default".
-constexpr std::array<const char*, kFamilies> kNames = {
-    "default", "collections", "states", "documents", "texts",    "chunks",
-    "index",   "vectors",     "tokens", "replays",   "segments", "removed"};
 constexpr char kFormatKey[] = "format";
 
 // RocksDB has a lock of its own, but takes it after much was read, and what another process is
@@ -58,126 +42,6 @@ static_assert(kFamiliesOf.size() == kFormatVersion + 1);
 // Left free by deletes, which may go below the low watermark since they are how space comes back:
 // RocksDB has to finish flushes and merges, and takes a failed one as a reason to stop.
 constexpr std::uint64_t kReservedBytes = 8u << 20;
-
-// Of flushes and merges together: several times what can be ingested, and less than a disk does.
-constexpr std::int64_t kBackgroundBytesPerSecond = 256 << 20;
-
-rocksdb::Slice ToSlice(absl::string_view bytes) { return {bytes.data(), bytes.size()}; }
-absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
-
-rocksdb::CompressionType BestOf(std::initializer_list<rocksdb::CompressionType> wishes) {
-  const auto supported = rocksdb::GetSupportedCompressions();
-  for (const auto wish : wishes) {
-    if (std::find(supported.begin(), supported.end(), wish) != supported.end()) return wish;
-  }
-  return rocksdb::kNoCompression;
-}
-
-rocksdb::ColumnFamilyOptions FamilyOptions(const std::string& name,
-                                           const std::shared_ptr<rocksdb::Cache>& cache) {
-  rocksdb::ColumnFamilyOptions options;
-  rocksdb::BlockBasedTableOptions table;
-  table.block_cache = cache;
-  table.block_size = 16 << 10;
-  table.format_version = 5;
-  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  options.write_buffer_size = 32u << 20;
-  // Neither floats nor bytes of vectors compress, long texts do, and what every search reads must
-  // unpack fast.
-  options.compression = name == "vectors" || name == "tokens" ? rocksdb::kNoCompression
-                        : name == "texts" ? BestOf({rocksdb::kZSTD, rocksdb::kLZ4Compression})
-                                          : BestOf({rocksdb::kLZ4Compression});
-  return options;
-}
-
-// RocksDB's own log file asserts when it cannot be written (Debian builds with assertions), which
-// would turn a full disk into a crash. What matters of it reaches callers as a status.
-class SilentLogger final : public rocksdb::Logger {
- public:
-  using rocksdb::Logger::Logv;
-  void Logv(const char*, va_list) override {}
-};
-
-// Learns whether a write failed in the log. Such a write may be in the log all the same, so nothing
-// may be written after it until the log was read again at an open: numbers that it used would be
-// used twice, and RocksDB, asked to go on, replays it for some families and not for others.
-class LogFailure final : public rocksdb::EventListener {
- public:
-  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status*) override {
-    if (reason != rocksdb::BackgroundErrorReason::kFlush &&
-        reason != rocksdb::BackgroundErrorReason::kCompaction)
-      seen_ = true;
-  }
-  // RocksDB does not go on by itself; CheckWritable decides.
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
-                            bool* auto_recovery) override {
-    *auto_recovery = false;
-  }
-  bool seen() const { return seen_; }
-
- private:
-  std::atomic<bool> seen_{false};
-};
-
-rocksdb::DBOptions GlobalOptions(const DatabaseOptions& options) {
-  rocksdb::DBOptions db;
-  db.create_if_missing = true;
-  db.create_missing_column_families = true;
-  db.db_write_buffer_size = options.write_buffer_bytes;
-  db.max_total_wal_size = 4 * options.write_buffer_bytes;
-  db.max_background_jobs = 2;
-  // Files are pushed to the disk as they are written, so that no sync of the log waits behind a
-  // whole file; and flushes and merges, which nobody waits for, take what reads and writes leave.
-  db.bytes_per_sync = 1u << 20;
-  db.rate_limiter.reset(rocksdb::NewGenericRateLimiter(kBackgroundBytesPerSecond));
-  for (const auto pool : {rocksdb::Env::Priority::LOW, rocksdb::Env::Priority::HIGH}) {
-    rocksdb::Env::Default()
-        ->LowerThreadPoolCPUPriority(pool, rocksdb::CpuPriority::kLow)
-        .PermitUncheckedError();
-  }
-  db.info_log = std::make_shared<SilentLogger>();
-  // A torn last record is what kill -9 leaves; anything else wrong with the log is damage and must
-  // show.
-  db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  db.max_bgerror_resume_count = 0;  // see LogFailure
-  // A log that is missing, or shorter than what was synced when it was closed, is damage too.
-  db.track_and_verify_wals_in_manifest = true;
-  return db;
-}
-
-// The time of a batch as its note in the log, which no reader of the database sees.
-class BatchTime {
- public:
-  explicit BatchTime(absl::Time time) : bytes_(absl::StrCat(kMark, absl::ToUnixNanos(time))) {}
-  const std::string& bytes() const { return bytes_; }
-
-  // The latest of a batch, which may be several that were written together: none of them was
-  // acknowledged before that.
-  class Finder final : public rocksdb::WriteBatch::Handler {
-   public:
-    rocksdb::Status PutCF(std::uint32_t, const rocksdb::Slice&, const rocksdb::Slice&) override {
-      return rocksdb::Status::OK();
-    }
-    rocksdb::Status DeleteCF(std::uint32_t, const rocksdb::Slice&) override {
-      return rocksdb::Status::OK();
-    }
-    void LogData(const rocksdb::Slice& blob) override {
-      absl::string_view note = ToView(blob);
-      std::int64_t nanoseconds = 0;
-      if (absl::ConsumePrefix(&note, kMark) && absl::SimpleAtoi(note, &nanoseconds))
-        time_ = std::max(time_, absl::FromUnixNanos(nanoseconds));
-    }
-    absl::Time time() const { return time_; }
-
-   private:
-    absl::Time time_ = absl::UnixEpoch();
-  };
-
- private:
-  static constexpr absl::string_view kMark = "time ";
-  const std::string bytes_;
-};
 
 // Logs that are kept for LoggedSince: what an archive that cannot be written may fall behind.
 constexpr std::uint64_t kKeptLogMegabytes = 1024;
@@ -211,50 +75,9 @@ absl::StatusOr<std::optional<std::uint32_t>> FormatOf(
 
 }  // namespace
 
-struct Database::Handles {
-  std::string path;
-  std::shared_ptr<rocksdb::FileSystem> files;
-  std::unique_ptr<rocksdb::Env> env;  // around `files`, when they are not the operating system's
-  std::uint64_t low_free_bytes = 0;
-  std::uint64_t high_free_bytes = 0;
-  std::shared_ptr<LogFailure> log_failure = std::make_shared<LogFailure>();
-  rocksdb::FileLock* lock = nullptr;
-  const Clock* log_clock = nullptr;
-  std::unique_ptr<rocksdb::DB> db;
-  std::vector<rocksdb::ColumnFamilyHandle*> owned;  // all, also families of a later release
-  std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families{};
-  mutable absl::Mutex mutex;
-  std::optional<std::string> read_only_reason ABSL_GUARDED_BY(mutex);
-  bool disk_full ABSL_GUARDED_BY(mutex) = false;  // free space fell below the low watermark
-  bool stopped_by_full_disk ABSL_GUARDED_BY(mutex) = false;  // RocksDB itself ran out of space
-
-  ~Handles() {
-    for (auto* family : owned) db->DestroyColumnFamilyHandle(family);
-    if (db != nullptr) db->Close();
-    if (lock != nullptr) files->UnlockFile(lock, {}, nullptr).PermitUncheckedError();
-  }
-  rocksdb::ColumnFamilyHandle* of(Family family) const {
-    return families[static_cast<std::size_t>(family)];
-  }
-  void PlaceFamilies() {
-    for (auto* family : owned) {
-      const auto name = std::find(kNames.begin(), kNames.end(), family->GetName());
-      if (name != kNames.end()) families[static_cast<std::size_t>(name - kNames.begin())] = family;
-    }
-  }
-  // The free space, and with it whether the disk counts as full: what lies between the watermarks
-  // leaves that as it was. nullopt when the file system cannot tell.
-  std::optional<std::uint64_t> LookAtSpace() ABSL_LOCKS_EXCLUDED(mutex) {
-    std::uint64_t free = 0;
-    if (!files->GetFreeSpace(path, {}, &free, nullptr).ok()) return std::nullopt;
-    absl::MutexLock lock(&mutex);
-    if (free < low_free_bytes) disk_full = true;
-    if (free >= high_free_bytes) disk_full = false;
-    return free;
-  }
-};
-
-absl::string_view FamilyName(Family family) { return kNames[static_cast<std::size_t>(family)]; }
+absl::string_view FamilyName(Family family) {
+  return kFamilyNames[static_cast<std::size_t>(family)];
+}
 
 Database::Database(std::unique_ptr<Handles> handles) : handles_(std::move(handles)) {}
 Database::~Database() = default;
@@ -291,20 +114,20 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
         FromRocks(rocksdb::DB::ListColumnFamilies(db_options, path, &names), what));
   }
   const std::vector<std::string> there = names;
-  std::size_t missing_from = kNames.size();  // the first of our families that is not there
-  for (std::size_t i = kNames.size(); i-- > 0;) {
-    if (std::find(names.begin(), names.end(), kNames[i]) != names.end()) continue;
-    names.emplace_back(kNames[i]);
+  std::size_t missing_from = kFamilyNames.size();  // the first of our families that is not there
+  for (std::size_t i = kFamilyNames.size(); i-- > 0;) {
+    if (std::find(names.begin(), names.end(), kFamilyNames[i]) != names.end()) continue;
+    names.emplace_back(kFamilyNames[i]);
     missing_from = i;
   }
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (const std::string& name : names) descriptors.emplace_back(name, FamilyOptions(name, cache));
-  if (exists && missing_from < kNames.size()) {
+  if (exists && missing_from < kFamilyNames.size()) {
     // Before it is made anew, empty: an older release had none, or damage took it.
     RAGMESH_ASSIGN_OR_RETURN(const auto version, FormatOf(db_options, path, there, cache));
     if (version.value_or(0) <= kFormatVersion && missing_from < kFamiliesOf[version.value_or(0)]) {
-      return Corrupt(what, absl::StrCat("has no family '", kNames[missing_from], "'"),
+      return Corrupt(what, absl::StrCat("has no family '", kFamilyNames[missing_from], "'"),
                      "Restore the store from a snapshot.");
     }
   }
@@ -468,97 +291,6 @@ std::optional<std::string> Database::read_only_reason() const {
   return handles_->read_only_reason;
 }
 
-absl::StatusOr<std::optional<std::string>> Database::Get(Family family,
-                                                         absl::string_view key) const {
-  std::string value;
-  const rocksdb::Status status = handles_->db->Get({}, handles_->of(family), ToSlice(key), &value);
-  if (status.IsNotFound()) return std::optional<std::string>();
-  RAGMESH_RETURN_IF_ERROR(FromRocks(status, "read from the vector store"));
-  return std::optional<std::string>(std::move(value));
-}
-
-absl::StatusOr<std::vector<std::optional<std::string>>> Database::MultiGet(
-    Family family, absl::Span<const std::string> keys) const {
-  std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
-  std::vector<rocksdb::PinnableSlice> values(keys.size());
-  std::vector<rocksdb::Status> statuses(keys.size());
-  handles_->db->MultiGet({}, handles_->of(family), keys.size(), slices.data(), values.data(),
-                         statuses.data());
-  std::vector<std::optional<std::string>> result(keys.size());
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    if (statuses[i].IsNotFound()) continue;
-    RAGMESH_RETURN_IF_ERROR(FromRocks(statuses[i], "read from the vector store"));
-    result[i] = values[i].ToString();
-  }
-  return result;
-}
-
-struct Database::Cursor::Position {
-  std::string prefix;
-  std::unique_ptr<rocksdb::Iterator> it;
-};
-
-Database::Cursor::Cursor(std::unique_ptr<Position> position) : position_(std::move(position)) {}
-Database::Cursor::~Cursor() = default;
-bool Database::Cursor::Valid() const {
-  return position_->it->Valid() &&
-         absl::StartsWith(ToView(position_->it->key()), position_->prefix);
-}
-absl::string_view Database::Cursor::key() const { return ToView(position_->it->key()); }
-absl::string_view Database::Cursor::value() const { return ToView(position_->it->value()); }
-void Database::Cursor::Next() { position_->it->Next(); }
-absl::Status Database::Cursor::status() const {
-  return FromRocks(position_->it->status(), "scan of the vector store");
-}
-
-Database::Moment::Moment(const Handles& handles)
-    : handles_(handles), snapshot_(handles.db->GetSnapshot()) {}
-Database::Moment::~Moment() {
-  handles_.db->ReleaseSnapshot(static_cast<const rocksdb::Snapshot*>(snapshot_));
-}
-
-std::unique_ptr<Database::Moment> Database::Hold() const {
-  return std::unique_ptr<Moment>(new Moment(*handles_));
-}
-
-std::uint64_t Database::LatestSequence() const { return handles_->db->GetLatestSequenceNumber(); }
-
-absl::StatusOr<std::string> Database::Identity() const {
-  std::string identity;
-  RAGMESH_RETURN_IF_ERROR(FromRocks(handles_->db->GetDbIdentity(identity), "vector store"));
-  return identity;
-}
-
-absl::StatusOr<bool> Database::LoggedSince(
-    std::uint64_t sequence, absl::FunctionRef<absl::Status(ArchiveEntry)> take) const {
-  // Nothing that comes after this moment, so that it ends.
-  const std::uint64_t latest = LatestSequence();
-  if (latest < sequence) return true;
-  std::unique_ptr<rocksdb::TransactionLogIterator> it;
-  const rocksdb::Status found = handles_->db->GetUpdatesSince(sequence, &it);
-  // RocksDB says corruption of a log that begins later than what is asked for.
-  if (found.IsNotFound() || found.IsCorruption() || (found.ok() && !it->Valid())) return false;
-  RAGMESH_RETURN_IF_ERROR(FromRocks(found, "log of the vector store"));
-  std::uint64_t next = sequence;
-  for (; it->Valid() && next <= latest; it->Next()) {
-    const rocksdb::BatchResult logged = it->GetBatch();
-    const auto count = static_cast<std::uint64_t>(logged.writeBatchPtr->Count());
-    // A batch may hold notes alone, and then takes no number.
-    if (count == 0) continue;
-    if (logged.sequence != next) return false;
-    BatchTime::Finder finder;
-    RAGMESH_RETURN_IF_ERROR(
-        FromRocks(logged.writeBatchPtr->Iterate(&finder), "log of the vector store"));
-    RAGMESH_RETURN_IF_ERROR(
-        take({next, count, finder.time(), std::string(logged.writeBatchPtr->Data())}));
-    next += count;
-  }
-  // What a crash cut off, or what is just being written, ends a look; what is damaged does not.
-  if (next > latest) return true;
-  const rocksdb::Status status = it->status();
-  return status.ok() || status.IsTryAgain() || status.IsIncomplete();
-}
-
 absl::Status Database::ApplyLogged(absl::string_view batch) {
   rocksdb::WriteBatch writes{std::string(batch)};
   return FromRocks(handles_->db->Write({}, &writes), "write of an archived batch");
@@ -566,27 +298,6 @@ absl::Status Database::ApplyLogged(absl::string_view batch) {
 
 absl::Status Database::SyncLog() {
   return FromRocks(handles_->db->FlushWAL(/*sync=*/true), "sync of the vector store");
-}
-
-std::unique_ptr<Database::Cursor> Database::Walk(Family family, absl::string_view prefix,
-                                                 const Moment* moment) const {
-  rocksdb::ReadOptions options;
-  if (moment != nullptr)
-    options.snapshot = static_cast<const rocksdb::Snapshot*>(moment->snapshot_);
-  options.fill_cache = false;
-  options.readahead_size = 2u << 20;
-  auto position = std::make_unique<Cursor::Position>();
-  position->prefix = std::string(prefix);
-  position->it.reset(handles_->db->NewIterator(options, handles_->of(family)));
-  position->it->Seek(position->prefix);
-  return std::unique_ptr<Cursor>(new Cursor(std::move(position)));
-}
-
-std::unique_ptr<Database::Cursor> Database::WalkFrom(Family family, absl::string_view prefix,
-                                                     absl::string_view first) const {
-  auto cursor = Walk(family, prefix);
-  cursor->position_->it->Seek(ToSlice(first));
-  return cursor;
 }
 
 absl::Status Database::Checkpoint(const std::string& path) {

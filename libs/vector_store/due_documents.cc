@@ -1,6 +1,7 @@
 #include "libs/vector_store/due_documents.h"
 
 #include "libs/base/status_macros.h"
+#include "libs/vector_store/record_keys.h"
 #include "libs/vector_store/records.h"
 
 namespace ragmesh::vector_store {

@@ -9,6 +9,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/vector_store/binary_codec.h"
 #include "libs/vector_store/database.h"
+#include "libs/vector_store/record_keys.h"
 #include "libs/vector_store/records.h"
 #include "libs/vector_store/stored_collection.h"
 

@@ -6,6 +6,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/vector_store/binary_codec.h"
 #include "libs/vector_store/limits.h"
+#include "libs/vector_store/value_codec.h"
 
 namespace ragmesh::vector_store {
 namespace {
@@ -18,136 +19,6 @@ constexpr std::uint8_t kDocumentVersion = 2;    // 2 added when it goes
 constexpr std::uint8_t kIndexEntryVersion = 2;  // 2 added fields and positions of terms
 constexpr std::uint8_t kStateVersion =
     3;  // 2 added counts of documents and chunks, 3 bytes of text
-
-constexpr std::uint64_t kSignBit = std::uint64_t{1}
-                                   << 63;  // turned, so that years before 1970 sort
-
-// Seconds since 1970 rounded down, then nanoseconds: every year a calendar can name, to the
-// nanosecond.
-void Put(absl::Time time, BinaryWriter* out) {
-  const std::int64_t seconds = absl::ToUnixSeconds(time);
-  out->U64(static_cast<std::uint64_t>(seconds));
-  out->U32(
-      static_cast<std::uint32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
-}
-
-absl::Time TakeTime(BinaryReader* in) {
-  const auto seconds = static_cast<std::int64_t>(in->U64());
-  const std::uint32_t nanoseconds = in->U32();
-  if (nanoseconds >= 1'000'000'000) in->Fail();
-  return absl::FromUnixSeconds(seconds) + absl::Nanoseconds(nanoseconds);
-}
-
-struct PutValue {
-  BinaryWriter* out;
-  void operator()(const std::string& value) const { out->U8(1), out->Bytes(value); }
-  void operator()(std::int64_t value) const {
-    out->U8(2), out->U64(static_cast<std::uint64_t>(value));
-  }
-  void operator()(double value) const { out->U8(3), out->F64(value); }
-  void operator()(bool value) const { out->U8(4), out->U8(value ? 1 : 0); }
-  void operator()(absl::Time value) const { out->U8(5), Put(value, out); }
-  void operator()(const std::vector<std::string>& value) const { out->U8(6), out->Strings(value); }
-};
-
-void Put(const stages::MetadataValue& value, BinaryWriter* out) {
-  std::visit(PutValue{out}, value);
-}
-
-void Put(const std::optional<stages::MetadataValue>& value, BinaryWriter* out) {
-  out->U8(value.has_value() ? 1 : 0);
-  if (value.has_value()) Put(*value, out);
-}
-
-void Put(const stages::Filter& filter, BinaryWriter* out) {
-  out->U8(static_cast<std::uint8_t>(filter.node.index()));
-  if (const auto* equals = std::get_if<stages::FilterEquals>(&filter.node)) {
-    out->Bytes(equals->field);
-    Put(equals->value, out);
-  } else if (const auto* in = std::get_if<stages::FilterIn>(&filter.node)) {
-    out->Bytes(in->field);
-    out->Varint(in->values.size());
-    for (const stages::MetadataValue& value : in->values) Put(value, out);
-  } else if (const auto* range = std::get_if<stages::FilterRange>(&filter.node)) {
-    out->Bytes(range->field);
-    for (const auto* bound :
-         {&range->greater_than, &range->greater_or_equal, &range->less_than, &range->less_or_equal})
-      Put(*bound, out);
-  } else if (const auto* all = std::get_if<stages::FilterAnd>(&filter.node)) {
-    out->Varint(all->filters.size());
-    for (const stages::Filter& part : all->filters) Put(part, out);
-  } else if (const auto* any = std::get_if<stages::FilterOr>(&filter.node)) {
-    out->Varint(any->filters.size());
-    for (const stages::Filter& part : any->filters) Put(part, out);
-  } else {
-    Put(*std::get<stages::FilterNot>(filter.node).filter, out);
-  }
-}
-
-stages::MetadataValue TakeValue(BinaryReader* in) {
-  switch (in->U8()) {
-    case 1:
-      return in->String();
-    case 2:
-      return static_cast<std::int64_t>(in->U64());
-    case 3:
-      return in->F64();
-    case 4:
-      return in->Bool();
-    case 5:
-      return TakeTime(in);
-    case 6:
-      return in->Strings();
-    default:
-      in->Fail();
-      return false;
-  }
-}
-
-void Put(const stages::DocumentInfo& info, BinaryWriter* out) {
-  out->Bytes(info.sha256);
-  out->Bytes(info.media_type);
-  out->Bytes(info.title);
-  out->Bytes(info.language);
-  out->Bytes(info.parser);
-  out->Bytes(info.normalisation);
-  out->Varint(info.properties.size());
-  for (const auto& [key, value] : info.properties) {
-    out->Bytes(key);
-    out->Bytes(value);
-  }
-  out->Varint(info.coverage.bytes_in);
-  out->Varint(info.coverage.characters_out);
-  out->Varint(info.coverage.pages);
-  out->Varint(info.coverage.empty_pages.size());
-  for (const std::uint32_t page : info.coverage.empty_pages) out->Varint(page);
-  out->Varint(info.coverage.blocks);
-  out->Strings(info.coverage.warnings);
-}
-
-stages::DocumentInfo TakeInfo(BinaryReader* in) {
-  stages::DocumentInfo info;
-  info.sha256 = in->String();
-  info.media_type = in->String();
-  info.title = in->String();
-  info.language = in->String();
-  info.parser = in->String();
-  info.normalisation = in->String();
-  const std::size_t properties = in->Count(2);
-  for (std::size_t i = 0; i < properties && !in->failed(); ++i) {
-    std::string key = in->String();
-    info.properties[std::move(key)] = in->String();
-  }
-  info.coverage.bytes_in = in->Varint();
-  info.coverage.characters_out = in->Varint();
-  info.coverage.pages = in->Varint32();
-  const std::size_t pages = in->Count(1);
-  for (std::size_t i = 0; i < pages && !in->failed(); ++i)
-    info.coverage.empty_pages.push_back(in->Varint32());
-  info.coverage.blocks = in->Varint32();
-  info.coverage.warnings = in->Strings();
-  return info;
-}
 
 // How often a term occurs in each field, and where.
 void TakeOccurrences(BinaryReader* in, lexical::ChunkTerms::Term* term,
@@ -172,17 +43,6 @@ void TakeOccurrences(BinaryReader* in, lexical::ChunkTerms::Term* term,
 template <typename T>
 absl::StatusOr<T> Finish(const BinaryReader& in, const char* what, T value) {
   if (in.failed() || !in.at_end()) return Corrupt(what, "does not follow its layout");
-  return value;
-}
-
-void PutBigEndian(std::uint64_t value, int bytes, std::string* out) {
-  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8)
-    out->push_back(static_cast<char>(value >> shift));
-}
-
-std::uint64_t TakeBigEndian(absl::string_view bytes) {
-  std::uint64_t value = 0;
-  for (const char byte : bytes) value = value << 8 | static_cast<unsigned char>(byte);
   return value;
 }
 
@@ -291,7 +151,7 @@ std::string Encode(const DocumentRecord& record) {
   out.Varint(document.metadata.size());
   for (const auto& [key, value] : document.metadata) {
     out.Bytes(key);
-    std::visit(PutValue{&out}, value);
+    Put(value, &out);
   }
   out.Strings(document.acl_labels);
   Put(document.updated, &out);
@@ -312,7 +172,7 @@ absl::StatusOr<DocumentRecord> DecodeDocument(absl::string_view value) {
   document.version = in.Varint();
   document.name = in.String();
   document.uri = in.String();
-  document.info = TakeInfo(&in);
+  document.info = TakeDocumentInfo(&in);
   const std::size_t fields = in.Count(3);
   for (std::size_t i = 0; i < fields && !in.failed(); ++i) {
     std::string key = in.String();
@@ -599,62 +459,6 @@ absl::StatusOr<std::uint64_t> DecodeCounter(absl::string_view value) {
   BinaryReader in(payload);
   const std::uint64_t counter = in.U64();
   return Finish(in, "counter record", counter);
-}
-
-std::string CollectionKey(std::uint32_t collection) {
-  std::string key;
-  PutBigEndian(collection, 4, &key);
-  return key;
-}
-
-std::string ItemKey(std::uint32_t collection, std::uint64_t number) {
-  std::string key = CollectionKey(collection);
-  PutBigEndian(number, 8, &key);
-  return key;
-}
-
-std::string DroppedKey(std::uint32_t collection) {
-  return kDroppedPrefix + CollectionKey(collection);
-}
-
-std::string ExpiryPrefix(std::uint32_t collection) {
-  return kExpiresPrefix + CollectionKey(collection);
-}
-
-std::string ExpiryKey(std::uint32_t collection, absl::Time expires, std::uint64_t document) {
-  std::string key = ExpiryPrefix(collection);
-  const std::int64_t seconds =
-      absl::ToUnixSeconds(expires + absl::Seconds(1) - absl::Nanoseconds(1));
-  PutBigEndian(static_cast<std::uint64_t>(seconds) ^ kSignBit, 8, &key);
-  PutBigEndian(document, 8, &key);
-  return key;
-}
-
-absl::StatusOr<Expiry> ParseExpiryKey(absl::string_view key) {
-  constexpr std::size_t kPrefixBytes = sizeof(kExpiresPrefix) - 1 + 4;
-  if (key.size() != kPrefixBytes + 16) return Corrupt("expiry key", "is not 28 bytes long");
-  key.remove_prefix(kPrefixBytes);
-  const auto seconds = static_cast<std::int64_t>(TakeBigEndian(key.substr(0, 8)) ^ kSignBit);
-  return Expiry{absl::FromUnixSeconds(seconds), TakeBigEndian(key.substr(8))};
-}
-
-std::string ReplayKey(std::uint32_t collection, absl::string_view key) {
-  return CollectionKey(collection).append(key.data(), key.size());
-}
-
-absl::StatusOr<std::string> ParseReplayKey(absl::string_view key) {
-  if (key.size() < 5) return Corrupt("replay key", "is shorter than 5 bytes");
-  return std::string(key.substr(4));
-}
-
-absl::StatusOr<std::uint32_t> ParseCollectionKey(absl::string_view key) {
-  if (key.size() != 4) return Corrupt("collection key", "is not 4 bytes long");
-  return static_cast<std::uint32_t>(TakeBigEndian(key));
-}
-
-absl::StatusOr<std::uint64_t> ParseItemNumber(absl::string_view key) {
-  if (key.size() != 12) return Corrupt("item key", "is not 12 bytes long");
-  return TakeBigEndian(key.substr(4));
 }
 
 }  // namespace ragmesh::vector_store

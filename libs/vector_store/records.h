@@ -1,4 +1,5 @@
-// What the store keeps on disk, as plain structs with their encodings, and the keys they lie under.
+// What the store keeps on disk, as plain structs with their encodings; record_keys.h has the keys
+// they lie under.
 //
 // Documents and chunks get numbers that are never used twice, so a record is written once and never
 // changed: a reader either gets the very record its search saw, or finds it gone.
@@ -103,32 +104,6 @@ absl::StatusOr<stages::PassageTokens> DecodeTokens(absl::string_view value);
 absl::StatusOr<ReplayRecord> DecodeReplay(absl::string_view value);
 absl::StatusOr<std::uint32_t> DecodeFormat(absl::string_view value);
 absl::StatusOr<std::uint64_t> DecodeCounter(absl::string_view value);
-
-// Keys are big-endian, so that they sort by number; a collection's records lie together.
-std::string CollectionKey(std::uint32_t collection);                  // 4 bytes
-std::string ItemKey(std::uint32_t collection, std::uint64_t number);  // 12 bytes: document or chunk
-std::string ReplayKey(std::uint32_t collection, absl::string_view key);
-// Under it, among the meta records, a collection that was deleted and whose records are on their
-// way out.
-std::string DroppedKey(std::uint32_t collection);
-inline constexpr char kDroppedPrefix[] = "dropped/";
-inline constexpr char kAliasPrefix[] = "alias/";  // aliases.h
-// Among the meta records, a counter: the number of the next collection.
-inline constexpr char kNextCollectionKey[] = "next_collection";
-// Under it, among the meta records, a document of a collection that goes at a time. It is written
-// with the document and may outlive it; whoever finds it due looks whether the document is there.
-// Keys of a collection sort by time, in whole seconds rounded up.
-inline constexpr char kExpiresPrefix[] = "expires/";
-std::string ExpiryKey(std::uint32_t collection, absl::Time expires, std::uint64_t document);
-std::string ExpiryPrefix(std::uint32_t collection);
-struct Expiry {
-  absl::Time expires;
-  std::uint64_t document = 0;  // its number
-};
-absl::StatusOr<std::uint32_t> ParseCollectionKey(absl::string_view key);
-absl::StatusOr<std::uint64_t> ParseItemNumber(absl::string_view key);
-absl::StatusOr<std::string> ParseReplayKey(absl::string_view key);
-absl::StatusOr<Expiry> ParseExpiryKey(absl::string_view key);
 
 }  // namespace ragmesh::vector_store
 

@@ -9,6 +9,7 @@
 #include "libs/backup/snapshot_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/vector_store/record_keys.h"
 #include "libs/vector_store/records.h"
 
 namespace ragmesh::vector_store {

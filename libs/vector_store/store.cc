@@ -13,6 +13,7 @@
 #include "libs/vector_store/give_way.h"
 #include "libs/vector_store/limits.h"
 #include "libs/vector_store/part_records.h"
+#include "libs/vector_store/record_keys.h"
 #include "libs/vector_store/records.h"
 #include "libs/vector_store/sealer.h"
 #include "libs/vector_store/store_observer.h"

@@ -12,6 +12,7 @@
 #include "libs/vector_store/collection_transfer.h"
 #include "libs/vector_store/database.h"
 #include "libs/vector_store/limits.h"
+#include "libs/vector_store/record_keys.h"
 #include "libs/vector_store/records.h"
 #include "libs/vector_store/snapshot.h"
 #include "libs/vector_store/store.h"

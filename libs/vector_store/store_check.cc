@@ -15,6 +15,7 @@
 #include "libs/vector_store/aliases.h"
 #include "libs/vector_store/collection_check.h"
 #include "libs/vector_store/database.h"
+#include "libs/vector_store/record_keys.h"
 #include "libs/vector_store/records.h"
 
 namespace ragmesh::vector_store {

@@ -10,6 +10,7 @@
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/vector_store/indexed_text.h"
+#include "libs/vector_store/record_keys.h"
 #include "libs/vector_store/validation.h"
 
 namespace ragmesh::vector_store {

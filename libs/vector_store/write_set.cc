@@ -5,7 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "libs/base/check.h"
-#include "libs/vector_store/records.h"
+#include "libs/vector_store/record_keys.h"
 
 namespace ragmesh::vector_store {
 namespace {

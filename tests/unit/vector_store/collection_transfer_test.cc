@@ -6,6 +6,7 @@
 #include "libs/base/error.h"
 #include "libs/base/sha256.h"
 #include "libs/vector_store/binary_codec.h"
+#include "libs/vector_store/record_keys.h"
 #include "tests/unit/vector_store/store_fixture.h"
 
 namespace ragmesh::vector_store {

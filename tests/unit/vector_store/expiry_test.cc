@@ -1,5 +1,5 @@
 #include "libs/vector_store/database.h"
-#include "libs/vector_store/records.h"
+#include "libs/vector_store/record_keys.h"
 #include "libs/vector_store/store_check.h"
 #include "tests/unit/vector_store/store_fixture.h"
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/vector_store/database.h"
 #include "libs/vector_store/part_records.h"
+#include "libs/vector_store/record_keys.h"
 #include "libs/vector_store/records.h"
 #include "libs/vector_store/store_check.h"
 #include "libs/vector_store/store_observer.h"

@@ -6,6 +6,7 @@
 #include "libs/testing/status_matchers.h"
 #include "libs/vector_store/binary_codec.h"
 #include "libs/vector_store/part_records.h"
+#include "libs/vector_store/record_keys.h"
 
 namespace ragmesh::vector_store {
 namespace {

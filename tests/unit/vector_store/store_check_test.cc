@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "libs/vector_store/database.h"
+#include "libs/vector_store/record_keys.h"
 #include "libs/vector_store/records.h"
 #include "tests/unit/vector_store/store_fixture.h"
 

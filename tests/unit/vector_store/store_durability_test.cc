@@ -10,6 +10,7 @@
 
 #include "libs/vector_store/binary_codec.h"
 #include "libs/vector_store/database.h"
+#include "libs/vector_store/record_keys.h"
 #include "libs/vector_store/records.h"
 #include "tests/unit/vector_store/store_fixture.h"
 
