@@ -84,8 +84,9 @@ class MilvusBackend final : public Backend {
     options.prefix = prefix_;
     auto store = milvus_store::MilvusStore::Open(options);
     RAGMESH_CHECK(store.ok(), store.status().ToString().c_str());
-    // Its port answers long before it does.
-    for (int i = 0; i < 1800; ++i) {
+    // Its port answers long before it does, minutes where others work on the machine.
+    const absl::Time patience = absl::Now() + absl::Minutes(6);
+    while (absl::Now() < patience) {
       const CallContext call(absl::Now() + absl::Seconds(10));
       if ((*store)->ListCollections("default", call).ok()) break;
       absl::SleepFor(absl::Milliseconds(100));
