@@ -69,6 +69,16 @@ std::string SentenceOf(const SearchRequest& request) {
                                                                  : request.query;
 }
 
+// An error of the query is about `query` here, and about `query_text` to the store.
+absl::Status NamingQuery(const absl::Status& status) {
+  constexpr absl::string_view kField = "query_text ";
+  const auto detail = GetErrorDetail(status);
+  const std::size_t at = status.message().find(kField);  // after the name of the store, or first
+  if (!detail.has_value() || detail->field != "query_text" || at == absl::string_view::npos)
+    return status;
+  return InvalidField("query", status.message().substr(at + kField.size()), detail->next_step);
+}
+
 std::vector<Passage> PassagesOf(std::vector<stages::SearchHit> hits) {
   std::vector<Passage> passages;
   for (stages::SearchHit& hit : hits) {
@@ -246,7 +256,7 @@ absl::StatusOr<SearchResponse> Searcher::SearchOnce(const Caller& caller,
   *moved = absl::IsNotFound(found.status()) ||
            (request.query_vector.empty() && absl::IsFailedPrecondition(found.status()) &&
             GetErrorDetail(found.status()).value_or(ErrorDetail()).reason == "EMBEDDER_MISMATCH");
-  RAGMESH_RETURN_IF_ERROR(found.status());
+  RAGMESH_RETURN_IF_ERROR(NamingQuery(found.status()));
   response.passages = PassagesOf(std::move(found->hits));
   response.explanation = std::move(found->explanation);
   if (!request.skip_rerank) {

@@ -88,7 +88,7 @@ TEST_F(SearchCommandTest, OperatorsAskForPhrasesAndBeginningsAndLeaveWordsOut) {
   EXPECT_GT(texts("\"pump seal\"", {}).size(), 1u);  // plain: all of it is words
   const auto open = Run({"\"pump seal", "--operators"});
   EXPECT_EQ(open.exit, cli::kUsage);
-  EXPECT_THAT(open.err, HasSubstr("query"));
+  EXPECT_THAT(open.err, HasSubstr("query byte 0: the phrase has no closing quote"));
 }
 
 TEST_F(SearchCommandTest, MistakesSayWhatToDo) {
