@@ -64,7 +64,7 @@ class PartsTest : public ::testing::Test {
     ASSERT_TRUE(opened.ok()) << opened.status();
     store = *std::move(opened);
   }
-  void AwaitSealed() { ASSERT_TRUE(store->AwaitSealed(absl::Now() + absl::Seconds(30))); }
+  void AwaitSealed() { ASSERT_TRUE(store->AwaitSealed(absl::Now() + absl::Minutes(3))); }
 
   void Write(int document, int chunks) {
     static constexpr const char* kWords[] = {"pump", "valve", "seal", "motor", "gasket"};
