@@ -241,7 +241,7 @@ class Analyzer::Session {
   };
 
   static constexpr std::uint32_t kDropped = 0xFFFFFFFF;
-  static constexpr std::size_t kMostStems = 32'768;  // some 4 MB
+  static constexpr std::size_t kMostStems = 32'768;  // some 5 MB
 
   struct Found {                // in the text that was cut
     std::uint32_t begin, size;  // of the folded word, in folded_

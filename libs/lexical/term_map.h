@@ -80,7 +80,8 @@ class TermKey {
   std::uint64_t head_, tail_;
 };
 
-// Not thread-safe. A pointer to a value is good until the next new term.
+// Not thread-safe. A pointer to a value is good until the next new term. A map that was moved from
+// may only be destroyed or assigned to.
 //
 // The table of short terms is our own, since look-ups in texts wait for memory: a slot lies where
 // its hash says, or right behind, so one line sent for ahead is nearly always the one that is

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <string>
 
+#include "libs/stages/vector_store.h"
 #include "services/ragmesh/collection_transfer.h"
 #include "services/ragmesh/collection_tuning.h"
 #include "services/ragmesh/command.h"
@@ -159,7 +160,7 @@ class CollectionsCommand final : public Command {
 
   std::string name_, description_, language_ = "en";
   absl::Duration retention_ = absl::ZeroDuration();
-  double dense_recall_ = 0.99;  // the store's default
+  double dense_recall_ = stages::CollectionConfig().dense_recall;
   bool lexical_only_ = false, yes_ = false;
   CollectionTuning tuning_;
   ModelChanges changes_;
