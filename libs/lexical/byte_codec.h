@@ -32,6 +32,15 @@ void AppendLittle(T value, std::string* out) {
     out->push_back(static_cast<char>(std::uint64_t{value} >> (8 * i)));
 }
 
+inline constexpr std::size_t kMostVarintBytes = 5;  // of 32 bits
+
+// To where kMostVarintBytes may be written; returns their end.
+inline char* WriteVarint(std::uint32_t value, char* out) {
+  for (; value >= 0x80; value >>= 7) *out++ = static_cast<char>(value | 0x80);
+  *out++ = static_cast<char>(value);
+  return out;
+}
+
 inline void AppendVarint(std::uint64_t value, std::string* out) {
   for (; value >= 0x80; value >>= 7) out->push_back(static_cast<char>(value | 0x80));
   out->push_back(static_cast<char>(value));

@@ -1,7 +1,6 @@
 #include "libs/lexical/inverted_index.h"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -27,35 +26,44 @@ Scratch& ThreadScratch(std::size_t slots) {
 }  // namespace
 
 void InvertedIndex::Postings::Add(std::uint32_t slot, const Occurrences& occurrences,
-                                  absl::Span<const std::uint32_t> at) {
-  if (slots.size() % kPostingsPerStart == 0)
-    starts.push_back(static_cast<std::uint32_t>(positions.size()));
-  const auto parts = static_cast<std::uint16_t>(occurrences.title | occurrences.heading << 8);
-  if (parts != 0 && fields.empty()) fields.resize(slots.size());
-  if (parts != 0 || !fields.empty()) fields.push_back(parts);
-  slots.push_back(slot);
-  counts.push_back(occurrences.count);
+                                  absl::Span<const std::uint32_t> at, ListMemory* memory) {
+  if (!list.empty() && list.size() % kPostingsPerStart == 0)
+    starts.Append(static_cast<std::uint32_t>(positions.size()), memory);
+  list.Append({slot, occurrences}, memory);
+  if (at.empty()) return;
+  char* const begin = positions.Room(at.size() * kMostVarintBytes, memory);
+  char* end = begin;
   std::uint32_t next = 0;
   for (const std::uint32_t position : at) {
-    AppendVarint(position - next, &positions);
+    end = WriteVarint(position - next, end);
     next = position + 1;
   }
+  positions.Added(static_cast<std::size_t>(end - begin));
+}
+
+std::size_t InvertedIndex::Postings::Find(std::uint32_t slot, std::size_t begin) const {
+  const Posting* const found =
+      std::lower_bound(list.begin() + begin, list.end(), slot,
+                       [](const Posting& posting, std::uint32_t at) { return posting.slot < at; });
+  return static_cast<std::size_t>(found - list.begin());
 }
 
 template <typename Visit>
 void InvertedIndex::Postings::Walk(std::size_t first, std::size_t last, const Visit& visit) const {
+  if (first >= last) return;
+  const std::size_t start = first / kPostingsPerStart;
+  absl::string_view bytes(positions.begin(), positions.size());
+  if (start > 0) bytes.remove_prefix(starts[start - 1]);
+  ByteReader in(bytes);
   std::vector<std::uint32_t> at;
-  std::size_t i = first / kPostingsPerStart * kPostingsPerStart;
-  if (i >= last) return;
-  ByteReader in(absl::string_view(positions).substr(starts[i / kPostingsPerStart]));
-  for (; i < last; ++i) {
+  for (std::size_t i = start * kPostingsPerStart; i < last; ++i) {
     at.clear();
     std::uint32_t next = 0;
-    for (std::uint16_t n = 0; n < counts[i] && in.left() > 0; ++n) {
+    for (std::uint16_t n = 0; n < list[i].occurrences.count && in.left() > 0; ++n) {
       at.push_back(next + static_cast<std::uint32_t>(in.Varint()));
       next = at.back() + 1;
     }
-    if (i >= first) visit(i, absl::Span<const std::uint32_t>(at));
+    if (i >= first) visit(list[i], absl::Span<const std::uint32_t>(at));
   }
 }
 
@@ -107,29 +115,20 @@ std::uint32_t InvertedIndex::DocumentFrequency(absl::string_view term) const {
 void InvertedIndex::Append(std::uint32_t slot, const Document& document) {
   if (lengths_.size() <= slot) lengths_.resize(slot + 1);
   lengths_[slot] = document.lengths;
-  for (const Document::Term& term : document.terms) {
-    const auto* const at = reinterpret_cast<const char*>(&postings_[term.id]);
-    for (std::size_t line = 0; line < sizeof(Postings); line += 64)
-      __builtin_prefetch(at + line, 1);
-  }
+  for (const Document::Term& term : document.terms) __builtin_prefetch(&postings_[term.id], 1);
   for (const Document::Term& term : document.terms) {
     const Postings& postings = postings_[term.id];
-    __builtin_prefetch(postings.slots.data() + postings.slots.size(), 1);
-    __builtin_prefetch(postings.counts.data() + postings.counts.size(), 1);
-    __builtin_prefetch(postings.positions.data() + postings.positions.size(), 1);
+    __builtin_prefetch(postings.list.end(), 1);
+    __builtin_prefetch(postings.positions.end(), 1);
   }
   absl::Span<const std::uint32_t> positions = document.positions;
   for (const Document::Term& term : document.terms) {
-    Postings& postings = postings_[term.id];
-    const std::size_t bytes = postings.positions.size(), fields = postings.fields.size();
     const std::size_t own = std::min<std::size_t>(term.positions, positions.size());
-    postings.Add(slot, term.occurrences,
-                 positions.first(std::min<std::size_t>(own, term.occurrences.count)));
+    postings_[term.id].Add(slot, term.occurrences,
+                           positions.first(std::min<std::size_t>(own, term.occurrences.count)),
+                           &memory_);
     positions.remove_prefix(own);
-    position_bytes_ += postings.positions.size() - bytes;
-    field_count_ += postings.fields.size() - fields;
   }
-  posting_count_ += document.terms.size();
 }
 
 void InvertedIndex::Count(const Document& document, int sign) {
@@ -153,10 +152,9 @@ void InvertedIndex::ScoreAll(absl::Span<const QueryTerm> terms, const Scorer& sc
   for (const QueryTerm& term : terms) {
     const Postings* postings = term.weight > 0 ? Find(term.term) : nullptr;
     if (postings == nullptr) continue;
-    for (std::size_t i = 0; i < postings->slots.size(); ++i) {
-      const std::uint32_t slot = postings->slots[i];
+    for (const auto& [slot, occurrences] : postings->list) {
       if (!IsSet(allowed, slot)) continue;
-      const double frequency = plain ? postings->counts[i] : scorer.Frequency(postings->At(i));
+      const double frequency = plain ? occurrences.count : scorer.Frequency(occurrences);
       if (!(frequency > 0)) continue;
       double& score = scratch.scores[slot];
       if (score == 0) scratch.touched.push_back(slot);
@@ -184,15 +182,14 @@ absl::Status InvertedIndex::Score(absl::Span<const QueryTerm> terms, const Score
   for (const QueryTerm& term : terms) {
     const Postings* postings = term.weight > 0 ? Find(term.term) : nullptr;
     if (postings == nullptr) continue;
-    auto next = postings->slots.begin();
+    std::size_t next = 0;
     for (std::size_t i = 0; i < slots.size(); ++i) {
-      next = std::lower_bound(next, postings->slots.end(), slots[i]);
-      if (next == postings->slots.end()) break;
-      if (*next != slots[i]) continue;
-      const double frequency =
-          scorer.Frequency(postings->At(static_cast<std::size_t>(next - postings->slots.begin())));
+      next = postings->Find(slots[i], next);
+      if (next == postings->list.size()) break;
+      const auto& [slot, occurrences] = postings->list[next];
+      const double frequency = slot == slots[i] ? scorer.Frequency(occurrences) : 0;
       if (frequency > 0)
-        scores[i] += Scorer::Contribution(term.weight, frequency, scorer.Norm(lengths_[slots[i]]));
+        scores[i] += Scorer::Contribution(term.weight, frequency, scorer.Norm(lengths_[slot]));
     }
   }
   return absl::OkStatus();
@@ -201,7 +198,7 @@ absl::Status InvertedIndex::Score(absl::Span<const QueryTerm> terms, const Score
 absl::Status InvertedIndex::ForEachSlot(absl::string_view term,
                                         absl::FunctionRef<void(std::uint32_t)> found) const {
   if (const Postings* postings = Find(term); postings != nullptr) {
-    for (const std::uint32_t slot : postings->slots) found(slot);
+    for (const Posting& posting : postings->list) found(posting.slot);
   }
   return absl::OkStatus();
 }
@@ -211,13 +208,12 @@ absl::Status InvertedIndex::ForEachPositions(
     absl::FunctionRef<void(std::uint32_t, absl::Span<const std::uint32_t>)> found) const {
   const Postings* postings = Find(term);
   if (postings == nullptr) return absl::OkStatus();
-  auto next = postings->slots.begin();
+  std::size_t next = 0;
   for (const std::uint32_t slot : slots) {
-    next = std::lower_bound(next, postings->slots.end(), slot);
-    if (next == postings->slots.end()) break;
-    if (*next != slot) continue;
-    const auto i = static_cast<std::size_t>(next - postings->slots.begin());
-    postings->Walk(i, i + 1, [&](std::size_t, absl::Span<const std::uint32_t> positions) {
+    next = postings->Find(slot, next);
+    if (next == postings->list.size()) break;
+    if (postings->list[next].slot != slot) continue;
+    postings->Walk(next, next + 1, [&](const Posting&, absl::Span<const std::uint32_t> positions) {
       found(slot, positions);
     });
   }
@@ -229,13 +225,12 @@ absl::Status InvertedIndex::ForEachOccurrence(
     absl::FunctionRef<void(std::size_t, const Occurrences&, const Lengths&)> found) const {
   const Postings* postings = Find(term);
   if (postings == nullptr) return absl::OkStatus();
-  auto next = postings->slots.begin();
+  std::size_t next = 0;
   for (std::size_t i = 0; i < slots.size(); ++i) {
-    next = std::lower_bound(next, postings->slots.end(), slots[i]);
-    if (next == postings->slots.end()) break;
-    if (*next != slots[i]) continue;
-    const auto at = static_cast<std::size_t>(next - postings->slots.begin());
-    found(i, postings->At(at), lengths_[slots[i]]);
+    next = postings->Find(slots[i], next);
+    if (next == postings->list.size()) break;
+    const auto& [slot, occurrences] = postings->list[next];
+    if (slot == slots[i]) found(i, occurrences, lengths_[slot]);
   }
   return absl::OkStatus();
 }
@@ -245,7 +240,7 @@ bool InvertedIndex::ForEachTerm(absl::string_view prefix, std::size_t limit,
   std::size_t count = 0;
   bool all = true;
   ids_.ForEach([&](absl::string_view term, TermId id) {
-    if (!absl::StartsWith(term, prefix) || postings_[id].slots.empty()) return true;
+    if (!absl::StartsWith(term, prefix) || postings_[id].list.empty()) return true;
     all = count++ < limit;
     if (all) found(term);
     return all;
@@ -257,7 +252,7 @@ std::vector<std::string> InvertedIndex::SortedTerms() const {
   std::vector<std::string> terms;
   terms.reserve(ids_.size());
   ids_.ForEach([&](absl::string_view term, TermId id) {
-    if (!postings_[id].slots.empty()) terms.emplace_back(term);
+    if (!postings_[id].list.empty()) terms.emplace_back(term);
     return true;
   });
   std::sort(terms.begin(), terms.end());
@@ -270,9 +265,9 @@ void InvertedIndex::ForEachPosting(
         found) const {
   const Postings* postings = Find(term);
   if (postings == nullptr) return;
-  postings->Walk(0, postings->slots.size(),
-                 [&](std::size_t i, absl::Span<const std::uint32_t> positions) {
-                   found(postings->slots[i], postings->At(i), positions);
+  postings->Walk(0, postings->list.size(),
+                 [&](const Posting& posting, absl::Span<const std::uint32_t> positions) {
+                   found(posting.slot, posting.occurrences, positions);
                  });
 }
 
@@ -286,17 +281,16 @@ InvertedIndex InvertedIndex::Compacted(absl::Span<const std::uint32_t> new_slots
   ids_.ForEach([&](absl::string_view term, TermId id) {
     const Postings& old = postings_[id];
     Postings kept;
-    old.Walk(0, old.slots.size(), [&](std::size_t i, absl::Span<const std::uint32_t> positions) {
-      if (old.slots[i] < new_slots.size() && new_slots[old.slots[i]] != kDropped)
-        kept.Add(new_slots[old.slots[i]], old.At(i), positions);
-    });
-    if (kept.slots.empty()) return true;
+    old.Walk(0, old.list.size(),
+             [&](const Posting& posting, absl::Span<const std::uint32_t> positions) {
+               const auto& [slot, occurrences] = posting;
+               if (slot < new_slots.size() && new_slots[slot] != kDropped)
+                 kept.Add(new_slots[slot], occurrences, positions, &result.memory_);
+             });
+    if (kept.list.empty()) return true;
     kept.documents = old.documents;
-    result.posting_count_ += kept.slots.size();
-    result.field_count_ += kept.fields.size();
-    result.position_bytes_ += kept.positions.size();
     result.active_terms_ += kept.documents > 0 ? 1 : 0;
-    result.postings_[result.Intern(term)] = std::move(kept);
+    result.postings_[result.Intern(term)] = kept;
     return true;
   });
   result.statistics_ = statistics_;
@@ -305,11 +299,7 @@ InvertedIndex InvertedIndex::Compacted(absl::Span<const std::uint32_t> new_slots
 
 std::uint64_t InvertedIndex::memory_bytes() const {
   constexpr std::uint64_t kPerTerm = sizeof(Postings) + sizeof(std::string) + sizeof(TermId) + 16;
-  constexpr std::uint64_t kPerPosting = sizeof(std::uint32_t) + sizeof(std::uint16_t);
-  const std::uint64_t growing = posting_count_ * kPerPosting +
-                                posting_count_ / kPostingsPerStart * sizeof(std::uint32_t) +
-                                field_count_ * sizeof(std::uint16_t) + position_bytes_;
-  return postings_.size() * kPerTerm + term_bytes_ + growing * 3 / 2 +
+  return postings_.size() * kPerTerm + term_bytes_ + memory_.bytes() +
          lengths_.size() * sizeof(Lengths);
 }
 

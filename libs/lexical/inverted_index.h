@@ -18,6 +18,7 @@
 #include "libs/lexical/analyzer.h"
 #include "libs/lexical/bm25.h"
 #include "libs/lexical/fields.h"
+#include "libs/lexical/growing_list.h"
 #include "libs/lexical/index_part.h"
 #include "libs/lexical/term_map.h"
 
@@ -112,21 +113,23 @@ class InvertedIndex final : public IndexPart {
  private:
   static constexpr std::size_t kPostingsPerStart = 32;
 
-  struct Postings {
-    std::vector<std::uint32_t> slots;   // ascending
-    std::vector<std::uint16_t> counts;  // Occurrences::count
-    std::vector<std::uint16_t> fields;  // title, and heading above it; empty while all are 0
-    std::string positions;              // varints of the gaps; of each posting as many as its count
-    std::vector<std::uint32_t> starts;  // in `positions`, of every kPostingsPerStart-th posting
-    std::uint32_t documents = 0;        // active ones
+  struct Posting {
+    std::uint32_t slot = 0;
+    Occurrences occurrences;
+  };
+  // One cache line, since a chunk needs those of all its terms.
+  struct alignas(64) Postings {
+    GrowingList<Posting> list;    // ascending by slot
+    GrowingList<char> positions;  // varints of the gaps; of each posting as many as its count
+    // In `positions`, of every kPostingsPerStart-th posting after the first.
+    GrowingList<std::uint32_t> starts;
+    std::uint32_t documents = 0;  // active ones
 
-    Occurrences At(std::size_t i) const {
-      const std::uint16_t parts = fields.empty() ? std::uint16_t{0} : fields[i];
-      return {counts[i], static_cast<std::uint8_t>(parts), static_cast<std::uint8_t>(parts >> 8)};
-    }
-    void Add(std::uint32_t slot, const Occurrences& occurrences,
-             absl::Span<const std::uint32_t> at);
-    // Calls visit(i, positions) for postings [first, last).
+    void Add(std::uint32_t slot, const Occurrences& occurrences, absl::Span<const std::uint32_t> at,
+             ListMemory* memory);
+    // Place of the first posting from `begin` on of `slot` or one above it.
+    std::size_t Find(std::uint32_t slot, std::size_t begin) const;
+    // Calls visit(posting, positions) for postings [first, last).
     template <typename Visit>
     void Walk(std::size_t first, std::size_t last, const Visit& visit) const;
   };
@@ -137,12 +140,10 @@ class InvertedIndex final : public IndexPart {
 
   TermMap<TermId> ids_;
   std::vector<Postings> postings_;  // by term
+  ListMemory memory_;               // of their lists
   std::vector<Lengths> lengths_;    // by slot
   CorpusStatistics statistics_;
   std::uint64_t active_terms_ = 0;
-  std::uint64_t posting_count_ = 0;
-  std::uint64_t field_count_ = 0;
-  std::uint64_t position_bytes_ = 0;
   std::uint64_t term_bytes_ = 0;
 };
 

@@ -53,16 +53,6 @@ void GrowingCodes::Append(absl::Span<const float> vector) {
   const std::size_t at = waiting_.size();
   waiting_.resize(at + frame_->size());
   frame_->rotation().Apply(vector.data(), waiting_.data() + at);
-  EndBlock();
-}
-
-void GrowingCodes::AppendTurned(absl::Span<const float> turned) {
-  RAGMESH_CHECK(turned.size() == frame_->size(), "a row has the frame's size");
-  waiting_.insert(waiting_.end(), turned.begin(), turned.end());
-  EndBlock();
-}
-
-void GrowingCodes::EndBlock() {
   if (waiting_.size() < kSignLanes * frame_->size()) return;
   linalg::AlignedBytes memory;
   memory.Reserve(frame_->block_bytes());

@@ -33,8 +33,6 @@ class GrowingCodes {
 
   // The next row, of frame dimension values.
   void Append(absl::Span<const float> vector);
-  // The same, of what the frame's rotation makes of the vector.
-  void AppendTurned(absl::Span<const float> turned);
   // Of the first `rows` rows.
   CodeView view(std::uint32_t rows) const {
     constexpr auto kLanes = static_cast<std::uint32_t>(linalg::kSignLanes);
@@ -44,8 +42,6 @@ class GrowingCodes {
   std::uint64_t memory_bytes() const { return blocks_.size() * frame_->block_bytes(); }
 
  private:
-  void EndBlock();
-
   const std::shared_ptr<const Frame> frame_;
   std::vector<float> waiting_;  // turned vectors of the next block
   AppendOnly<linalg::AlignedBytes> blocks_;

@@ -15,6 +15,7 @@
 #include "libs/vector_store/indexed_text.h"
 #include "libs/vector_store/pending_write.h"
 #include "libs/vector_store/record_keys.h"
+#include "libs/vector_store/validation.h"
 
 namespace ragmesh::vector_store {
 namespace {
@@ -100,9 +101,11 @@ absl::Status StoredCollection::PrepareDocument(PendingWrite* write, std::string*
   return absl::OkStatus();
 }
 
-absl::Status StoredCollection::AnalyzeChunk(absl::string_view title, std::size_t index,
+absl::Status StoredCollection::AnalyzeChunk(const stages::CollectionConfig& config,
+                                            absl::string_view title, std::size_t index,
                                             PendingWrite* write) const {
   stages::StoredChunk& stored = write->upsert->chunks[index];
+  RAGMESH_RETURN_IF_ERROR(ValidateChunk(config, index, stored));
   std::string content_sha256 = Sha256Hex(stages::EmbeddingText(stored.chunk));
   if (!stored.content_sha256.empty() && stored.content_sha256 != content_sha256) {
     return InvalidField(absl::StrCat("chunks[", index, "].content_sha256"),
@@ -136,11 +139,11 @@ void StoredCollection::EncodeChunk(const PendingWrite& write, std::size_t index,
 
 absl::Status StoredCollection::Prepare(PendingWrite* write) const {
   stages::Upsert& upsert = *write->upsert;
+  const stages::CollectionConfig config = this->config();
   std::string title;
   write->numbers = numbers_.Take(upsert.document.has_value() ? 1 : 0, upsert.chunks.size());
   RAGMESH_RETURN_IF_ERROR(PrepareDocument(write, &title));
   write->terms.resize(upsert.chunks.size());
-  if (rotation_.has_value()) write->turned.resize(upsert.chunks.size() * rotation_->size());
   std::vector<WriteSet> parts((upsert.chunks.size() + kChunksPerPart - 1) / kChunksPerPart);
   absl::Mutex mutex;
   absl::Status first;  // the error of the lowest chunk, whoever meets it
@@ -160,12 +163,8 @@ absl::Status StoredCollection::Prepare(PendingWrite* write) const {
                 for (std::size_t i = begin; i < end; ++i) bytes += RecordBytes(upsert.chunks[i]);
                 writes.Reserve(bytes);
                 for (std::size_t i = begin; i < end; ++i) {
-                  const absl::Status analyzed = AnalyzeChunk(title, i, write);
+                  const absl::Status analyzed = AnalyzeChunk(config, title, i, write);
                   if (!analyzed.ok()) return fail(i, analyzed);
-                  if (rotation_.has_value()) {
-                    rotation_->Apply(upsert.chunks[i].vector.data(),
-                                     write->turned.data() + i * rotation_->size());
-                  }
                   EncodeChunk(*write, i, &writes);
                 }
               });

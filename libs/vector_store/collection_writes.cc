@@ -65,7 +65,7 @@ absl::StatusOr<stages::UpsertResult> StoredCollection::Write(const std::string& 
                                                              const CallContext& call) {
   std::optional<LongWork> long_work;
   if (upsert.chunks.size() >= kLongWrite) long_work.emplace();
-  RAGMESH_RETURN_IF_ERROR(ValidateUpsert(config(), embedder_digest, upsert));
+  RAGMESH_RETURN_IF_ERROR(ValidateOutline(config(), embedder_digest, upsert));
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     PendingWrite write;
     write.upsert = &upsert;
@@ -187,6 +187,8 @@ absl::Status StoredCollection::CommitAndPlace(const WriteSet& writes, absl::Span
   const auto work = [&](std::size_t part, std::size_t) {
     if (part == 0) {
       *placed = image_->Place(changes);
+      // Here, while the other thread commits: there are many of them.
+      for (const Plan& plan : plans) plan.write->terms = {};
       return;
     }
     const absl::Time begun = absl::Now();
@@ -326,8 +328,7 @@ absl::StatusOr<StoredCollection::Plan> StoredCollection::PlanUpsert(const ImageV
                                       .number = write->numbers.first_chunk() + i,
                                       .ordinal = stored.chunk.ordinal,
                                       .vector = stored.vector,
-                                      .terms = &write->terms[i],
-                                      .turned = write->TurnedVector(i)});
+                                      .terms = &write->terms[i]});
   }
   plan.writes.Append(std::move(write->records));
   if (write->document.has_value()) {

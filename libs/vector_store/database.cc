@@ -244,7 +244,7 @@ absl::Status Database::Commit(const WriteSet& writes) {
   RAGMESH_RETURN_IF_ERROR(CheckCommit(writes));
   // RocksDB adds to a change less than a WriteSet does, and a header to all of them.
   constexpr std::size_t kHeader = 16;
-  rocksdb::WriteBatch batch(writes.bytes() + kHeader);
+  rocksdb::WriteBatch batch = handles_->TakeBatch(writes.bytes() + kHeader);
   rocksdb::Status put;  // the first that failed
   const auto note = [&put](const rocksdb::Status& status) {
     if (put.ok()) put = status;
@@ -266,6 +266,7 @@ absl::Status Database::Commit(const WriteSet& writes) {
   rocksdb::WriteOptions options;
   options.sync = true;
   const rocksdb::Status status = handles_->db->Write(options, &batch);
+  handles_->ReturnBatch(std::move(batch));
   if (status.ok()) return absl::OkStatus();
   absl::MutexLock lock(&handles_->mutex);
   if (status.IsNoSpace() && !handles_->log_failure->seen()) {

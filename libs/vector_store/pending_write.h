@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/types/span.h"
 #include "libs/base/call_context.h"
 #include "libs/lexical/analyzer.h"
 #include "libs/stages/vector_store.h"
@@ -34,18 +33,12 @@ struct StoredCollection::PendingWrite : WriteQueue::Entry {
 
   // Of an upsert, from Prepare.
   std::string text_sha256;                 // of the document's text
-  std::vector<lexical::ChunkTerms> terms;  // by chunk
-  std::vector<float> turned;               // vectors as the rotation makes them, by chunk
+  std::vector<lexical::ChunkTerms> terms;  // by chunk, until they are in place
   std::optional<std::uint64_t> replaces;   // number of the stored document it was prepared for
   std::optional<DocumentRecord> document;  // its new record, when it brings one
   std::uint64_t document_number = 0;       // of the new document, or of the one that gets chunks
   Numbers::Lease numbers;                  // of the chunks, and of the document when it is new
   WriteSet records;                        // all that is put under these numbers
-
-  absl::Span<const float> TurnedVector(std::size_t chunk) const {
-    const std::size_t size = turned.size() / terms.size();
-    return absl::MakeConstSpan(turned).subspan(chunk * size, size);
-  }
 
   bool stale = false;  // the document has changed since: prepare again
   absl::Status status;

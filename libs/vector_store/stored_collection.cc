@@ -55,9 +55,6 @@ StoredCollection::StoredCollection(std::uint32_t number, const CollectionRecord&
       created_(record.created),
       dimension_(record.config.dimension),
       analyzer_(record.config.language),
-      rotation_(record.config.dimension == 0
-                    ? std::nullopt
-                    : std::optional<vector_index::Rotation>(record.config.dimension)),
       image_(std::make_unique<Image>(record.config.dimension)),
       record_(record) {}
 

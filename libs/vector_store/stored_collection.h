@@ -22,7 +22,6 @@
 #include "libs/linalg/kernels.h"
 #include "libs/ranking/chunk_ranking.h"
 #include "libs/stages/vector_store.h"
-#include "libs/vector_index/rotation.h"
 #include "libs/vector_store/change_log.h"
 #include "libs/vector_store/database.h"
 #include "libs/vector_store/image.h"
@@ -168,7 +167,8 @@ class StoredCollection : public Sealable, public std::enable_shared_from_this<St
   absl::Status Prepare(PendingWrite* write) const;
   absl::Status PrepareAgain(PendingWrite* write) const;  // by the leader
   absl::Status PrepareDocument(PendingWrite* write, std::string* title) const;
-  absl::Status AnalyzeChunk(absl::string_view title, std::size_t index, PendingWrite* write) const;
+  absl::Status AnalyzeChunk(const stages::CollectionConfig& config, absl::string_view title,
+                            std::size_t index, PendingWrite* write) const;
   void EncodeChunk(const PendingWrite& write, std::size_t index, WriteSet* writes) const;
   static void NameWhatItTouches(PendingWrite* write);
 
@@ -220,7 +220,6 @@ class StoredCollection : public Sealable, public std::enable_shared_from_this<St
   const absl::Time created_;
   const std::uint32_t dimension_;
   const lexical::Analyzer analyzer_;
-  const std::optional<vector_index::Rotation> rotation_;  // of the vectors, if it has any
   const std::unique_ptr<Image> image_;
 
   mutable absl::Mutex mutex_;

@@ -132,17 +132,14 @@ std::vector<lexical::InvertedIndex::Document> Tail::AddChunks(
     if (rows_.has_value()) {
       for (const NewChunk& chunk : section) {
         rows_->Append(chunk.vector);
-        if (chunk.turned.empty()) {
-          codes_->Append(chunk.vector);
-        } else {
-          codes_->AppendTurned(chunk.turned);
-        }
+        codes_->Append(chunk.vector);
       }
     }
     absl::MutexLock lock(&mutex_);
     for (const NewChunk& chunk : section) {
       interned.push_back(lexical_.Intern(*chunk.terms));
       lexical_.Append(AppendChunk({chunk.id, chunk.number, owner, chunk.ordinal}), interned.back());
+      interned.back().positions = {};
     }
   }
   return interned;

@@ -32,7 +32,6 @@ struct NewChunk {
   // Borrowed for the call.
   absl::Span<const float> vector;  // empty without vectors
   const lexical::ChunkTerms* terms = nullptr;
-  absl::Span<const float> turned = {};  // `vector`, by its dimension's Rotation; empty: not yet
 };
 
 // How vectors of a tail are coded for its searches.
@@ -52,7 +51,7 @@ class Tail final : public Part {
   std::uint32_t AddDocument(std::uint64_t number, std::shared_ptr<const DocumentRecord> record)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Puts chunks of a document in place, which may lie in another part. What it returns is for
-  // Activate, while the chunks' terms are there.
+  // Activate, and borrows nothing.
   std::vector<lexical::InvertedIndex::Document> AddChunks(
       std::uint64_t document_number, const std::shared_ptr<const DocumentRecord>& document,
       absl::Span<const NewChunk> chunks) ABSL_LOCKS_EXCLUDED(mutex_);

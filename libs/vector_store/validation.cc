@@ -180,31 +180,6 @@ bool IsUnit(absl::Span<const float> vector) {
   return std::abs(SquareOf<float>(vector) - 1) <= 2e-3f;
 }
 
-absl::Status CheckChunk(const stages::CollectionConfig& config, std::size_t index,
-                        const stages::StoredChunk& stored) {
-  const stages::Chunk& chunk = stored.chunk;
-  const ChunkField range{index, "range"}, headings{index, "heading_path"}, vector{index, "vector"};
-  RAGMESH_RETURN_IF_ERROR(CheckItemId(ChunkField{index, "id"}, stored.id));
-  RAGMESH_RETURN_IF_ERROR(CheckText(ChunkField{index, "text"}, chunk.text, kMaxChunkBytes));
-  RAGMESH_RETURN_IF_ERROR(CheckText(ChunkField{index, "context"}, chunk.context, kMaxChunkBytes));
-  std::size_t heading_bytes = 0;
-  for (const std::string& heading : chunk.heading_path) {
-    RAGMESH_RETURN_IF_ERROR(CheckText(headings, heading, kMaxChunkBytes));
-    heading_bytes += heading.size() + 1;
-  }
-  if (heading_bytes > kMaxChunkBytes)
-    return CheckCount(headings.Name(), heading_bytes, kMaxChunkBytes, "bytes");
-  RAGMESH_RETURN_IF_ERROR(CheckTokens(index, stored.tokens));
-  if (chunk.overlap_begin > chunk.range.begin || chunk.range.begin > chunk.range.end)
-    return InvalidField(range.Name(), "must have overlap_begin <= begin <= end");
-  if (config.dimension == 0) {
-    if (stored.vector.empty()) return absl::OkStatus();
-    return InvalidField(vector.Name(), "must be empty in a lexical-only collection");
-  }
-  if (stored.vector.size() == config.dimension && IsUnit(stored.vector)) return absl::OkStatus();
-  return ValidateVector(config, vector.Name(), stored.vector);
-}
-
 }  // namespace
 
 absl::Status ValidateTenant(absl::string_view tenant) {
@@ -318,8 +293,33 @@ absl::Status ValidateVector(const stages::CollectionConfig& config, absl::string
                     .next_step = "Normalise vectors to length 1 before storing or searching."});
 }
 
-absl::Status ValidateUpsert(const stages::CollectionConfig& config,
-                            absl::string_view embedder_digest, const stages::Upsert& upsert) {
+absl::Status ValidateChunk(const stages::CollectionConfig& config, std::size_t index,
+                           const stages::StoredChunk& stored) {
+  const stages::Chunk& chunk = stored.chunk;
+  const ChunkField range{index, "range"}, headings{index, "heading_path"}, vector{index, "vector"};
+  RAGMESH_RETURN_IF_ERROR(CheckItemId(ChunkField{index, "id"}, stored.id));
+  RAGMESH_RETURN_IF_ERROR(CheckText(ChunkField{index, "text"}, chunk.text, kMaxChunkBytes));
+  RAGMESH_RETURN_IF_ERROR(CheckText(ChunkField{index, "context"}, chunk.context, kMaxChunkBytes));
+  std::size_t heading_bytes = 0;
+  for (const std::string& heading : chunk.heading_path) {
+    RAGMESH_RETURN_IF_ERROR(CheckText(headings, heading, kMaxChunkBytes));
+    heading_bytes += heading.size() + 1;
+  }
+  if (heading_bytes > kMaxChunkBytes)
+    return CheckCount(headings.Name(), heading_bytes, kMaxChunkBytes, "bytes");
+  RAGMESH_RETURN_IF_ERROR(CheckTokens(index, stored.tokens));
+  if (chunk.overlap_begin > chunk.range.begin || chunk.range.begin > chunk.range.end)
+    return InvalidField(range.Name(), "must have overlap_begin <= begin <= end");
+  if (config.dimension == 0) {
+    if (stored.vector.empty()) return absl::OkStatus();
+    return InvalidField(vector.Name(), "must be empty in a lexical-only collection");
+  }
+  if (stored.vector.size() == config.dimension && IsUnit(stored.vector)) return absl::OkStatus();
+  return ValidateVector(config, vector.Name(), stored.vector);
+}
+
+absl::Status ValidateOutline(const stages::CollectionConfig& config,
+                             absl::string_view embedder_digest, const stages::Upsert& upsert) {
   RAGMESH_RETURN_IF_ERROR(ValidateIdempotencyKey(upsert.idempotency_key));
   RAGMESH_RETURN_IF_ERROR(ValidateEmbedder(config, embedder_digest));
   if (!upsert.document.has_value() && upsert.chunks.empty()) {
@@ -341,7 +341,6 @@ absl::Status ValidateUpsert(const stages::CollectionConfig& config,
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < upsert.chunks.size(); ++i) {
     const stages::StoredChunk& chunk = upsert.chunks[i];
-    RAGMESH_RETURN_IF_ERROR(CheckChunk(config, i, chunk));
     if (!ids.insert(chunk.id).second)
       return InvalidField(ChunkField{i, "id"}.Name(), "is given twice");
     const bool inherits = upsert.document.has_value() && chunk.document_id.empty();
@@ -358,6 +357,14 @@ absl::Status ValidateUpsert(const stages::CollectionConfig& config,
              chunk.vector.size() * sizeof(float) + chunk.tokens.size_bytes();
   }
   return CheckCount("chunks", bytes, kMaxWriteBytes, "bytes");
+}
+
+absl::Status ValidateUpsert(const stages::CollectionConfig& config,
+                            absl::string_view embedder_digest, const stages::Upsert& upsert) {
+  RAGMESH_RETURN_IF_ERROR(ValidateOutline(config, embedder_digest, upsert));
+  for (std::size_t i = 0; i < upsert.chunks.size(); ++i)
+    RAGMESH_RETURN_IF_ERROR(ValidateChunk(config, i, upsert.chunks[i]));
+  return absl::OkStatus();
 }
 
 namespace {

@@ -2,6 +2,7 @@
 #ifndef RAGMESH_LIBS_VECTOR_STORE_VALIDATION_H_
 #define RAGMESH_LIBS_VECTOR_STORE_VALIDATION_H_
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,13 @@ absl::Status ValidateEmbedder(const stages::CollectionConfig& config, absl::stri
 absl::Status ValidateVector(const stages::CollectionConfig& config, absl::string_view field,
                             absl::Span<const float> vector);
 
-// All that can be known of a write without looking at the store.
+// All that can be known of a write without looking at the store: what concerns more than one of its
+// parts, and each of its chunks for itself.
+absl::Status ValidateOutline(const stages::CollectionConfig& config,
+                             absl::string_view embedder_digest, const stages::Upsert& upsert);
+absl::Status ValidateChunk(const stages::CollectionConfig& config, std::size_t index,
+                           const stages::StoredChunk& chunk);
+// Both.
 absl::Status ValidateUpsert(const stages::CollectionConfig& config,
                             absl::string_view embedder_digest, const stages::Upsert& upsert);
 absl::Status ValidateSearch(const stages::CollectionConfig& config,
