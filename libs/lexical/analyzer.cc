@@ -1,25 +1,18 @@
 #include "libs/lexical/analyzer.h"
 
 #include <libstemmer.h>
-#include <unicode/brkiter.h>
-#include <unicode/normalizer2.h>
-#include <unicode/uchar.h>
-#include <unicode/unistr.h>
-#include <unicode/utf16.h>
 #include <unicode/uversion.h>
 
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstring>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "libs/lexical/term_map.h"
-#include "libs/text/scripts.h"
+#include "libs/lexical/word_cutter.h"
 
 namespace ragmesh::lexical {
 namespace {
@@ -38,83 +31,6 @@ const absl::flat_hash_set<std::string>& EnglishStopWords() {
   return *words;
 }
 
-// True when the word is to be cut at unit `i`.
-bool CutsAt(const icu::UnicodeString& word, int i) {
-  const char16_t c = word[i];
-  if (c == u'_') return true;
-  if (c != u'.' && c != u':') return false;
-  const bool digit_before = i > 0 && u_isdigit(word[i - 1]);
-  const bool digit_after = i + 1 < word.length() && u_isdigit(word[i + 1]);
-  return !(digit_before && digit_after);
-}
-
-absl::string_view CutToLimit(absl::string_view term) {
-  if (term.size() <= Analyzer::kMaxTermBytes) return term;
-  std::size_t end = Analyzer::kMaxTermBytes;
-  while (end > 0 && (static_cast<unsigned char>(term[end]) & 0xC0) == 0x80) --end;
-  return term.substr(0, end);
-}
-
-bool IsAscii(absl::string_view text) {
-  std::uint64_t all = 0;
-  std::size_t i = 0;
-  for (; i + 8 <= text.size(); i += 8) {
-    std::uint64_t eight;
-    std::memcpy(&eight, text.data() + i, 8);
-    all |= eight;
-  }
-  for (; i < text.size(); ++i) all |= static_cast<unsigned char>(text[i]);
-  return (all & 0x8080808080808080) == 0;
-}
-
-// Unicode's word boundaries (UAX #29, rules WB5 to WB13b), as far as ASCII goes.
-class AsciiWords {
- public:
-  // '@' is a letter in some releases of ICU.
-  explicit AsciiWords(bool at_is_letter) {
-    for (std::size_t c = 0; c < kinds_.size(); ++c) {
-      const auto byte = static_cast<unsigned char>(c);
-      kinds_[c] = absl::ascii_isalpha(byte) || (at_is_letter && byte == '@') ? kLetter
-                  : absl::ascii_isdigit(byte)                                ? kDigit
-                  : byte == '_'                                              ? kJoiner
-                                                                             : kOther;
-      plain_[c] = absl::ascii_isalnum(byte) ? absl::ascii_tolower(byte) : '\0';
-    }
-  }
-
-  // A letter or digit in lower case; 0 for all others.
-  char Plain(char c) const { return plain_[static_cast<unsigned char>(c)]; }
-
-  bool BeginsAt(char c) const { return KindOf(c) != kOther; }
-
-  // The end of the word that begins at `begin`. A ':' ends it: where a language does not let it,
-  // the word is cut there all the same.
-  std::size_t End(absl::string_view text, std::size_t begin) const {
-    const auto at = [text](std::size_t i) { return i < text.size() ? text[i] : ' '; };
-    std::size_t i = begin;
-    while (true) {
-      while (i + 1 < text.size() && BeginsAt(text[i + 1])) ++i;
-      const char next = at(i + 1);
-      const Kind here = KindOf(text[i]), after = KindOf(at(i + 2));
-      const bool letters = here == kLetter && after == kLetter;
-      const bool digits = here == kDigit && after == kDigit;
-      if (((next == '.' || next == '\'') && (letters || digits)) ||
-          ((next == ',' || next == ';') && digits)) {
-        i += 2;
-      } else {
-        return i + 1;
-      }
-    }
-  }
-
- private:
-  enum Kind : std::uint8_t { kOther, kLetter, kDigit, kJoiner };
-  Kind KindOf(char c) const { return kinds_[static_cast<unsigned char>(c)]; }
-
-  std::array<Kind, 256> kinds_;
-  std::array<char, 256> plain_;
-};
-
 // Snowball has one Norwegian for both written forms, under the tag of neither.
 std::string StemmerName(absl::string_view language) {
   if (language == "nb" || language == "nn") return "no";
@@ -127,12 +43,9 @@ std::string StemmerName(absl::string_view language) {
 class Analyzer::Session {
  public:
   explicit Session(const std::string& language)
-      : english_(language == "en"), words_(WordsOf(language)), ascii_(LetsAtBeLetter()) {
-    UErrorCode error = U_ZERO_ERROR;
-    fold_ = icu::Normalizer2::getNFKCCasefoldInstance(error);
-    if (U_FAILURE(error)) words_.reset();
-    stemmer_ = sb_stemmer_new(StemmerName(language).c_str(), "UTF_8");
-  }
+      : english_(language == "en"),
+        cutter_(language, kMaxTermBytes),
+        stemmer_(sb_stemmer_new(StemmerName(language).c_str(), "UTF_8")) {}
   ~Session() {
     if (stemmer_ != nullptr) sb_stemmer_delete(stemmer_);
   }
@@ -143,21 +56,22 @@ class Analyzer::Session {
   // Returns the number after its last word. Numbers of terms are good until Trim.
   template <typename Emit>
   std::uint32_t Terms(absl::string_view text, std::uint32_t position, const Emit& emit) {
-    const std::uint32_t next = Cut(text, position);
+    const std::uint32_t next = cutter_.Cut(text, position);
+    const auto words = cutter_.words();
     // What is known lies anywhere in memory, so all of it is sent for before the first is needed.
     keys_.clear();
-    for (const Found& found : found_) {
-      keys_.push_back(TermKey::Padded(WordOf(found)));
-      if (!found.is_pair) stems_.Prefetch(keys_.back());
+    for (const WordCutter::Word& word : words) {
+      keys_.push_back(TermKey::Padded(cutter_.TextOf(word)));
+      if (!word.is_pair) stems_.Prefetch(keys_.back());
     }
     known_.clear();
-    for (std::size_t i = 0; i < found_.size(); ++i) {
-      const std::uint32_t term = found_[i].is_pair ? Numbered(keys_[i]) : StemOf(keys_[i]);
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      const std::uint32_t term = words[i].is_pair ? Numbered(keys_[i]) : StemOf(keys_[i]);
       if (term != kDropped) __builtin_prefetch(&marks_[term], 1);
       known_.push_back(term);
     }
-    for (std::size_t i = 0; i < found_.size(); ++i) {
-      if (known_[i] != kDropped) emit(known_[i], found_[i].position);
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      if (known_[i] != kDropped) emit(known_[i], words[i].position);
     }
     return next;
   }
@@ -206,8 +120,8 @@ class Analyzer::Session {
   // The same of words that are folded only: emit(word, position).
   template <typename Emit>
   void Words(absl::string_view text, const Emit& emit) {
-    Cut(text, 0);
-    for (const Found& found : found_) emit(WordOf(found), found.position);
+    cutter_.Cut(text, 0);
+    for (const WordCutter::Word& word : cutter_.words()) emit(cutter_.TextOf(word), word.position);
   }
 
   // Forgets terms once they are many. Between calls only.
@@ -242,114 +156,6 @@ class Analyzer::Session {
 
   static constexpr std::uint32_t kDropped = 0xFFFFFFFF;
   static constexpr std::size_t kMostStems = 32'768;  // some 5 MB
-
-  struct Found {                // in the text that was cut
-    std::uint32_t begin, size;  // of the folded word, in folded_
-    std::uint32_t position;
-    bool is_pair;  // of characters
-  };
-  absl::string_view WordOf(const Found& found) const {
-    return absl::string_view(folded_).substr(found.begin, found.size);
-  }
-
-  static std::unique_ptr<icu::BreakIterator> WordsOf(const std::string& language) {
-    UErrorCode error = U_ZERO_ERROR;
-    std::unique_ptr<icu::BreakIterator> words(
-        icu::BreakIterator::createWordInstance(icu::Locale(language.c_str()), error));
-    return U_SUCCESS(error) ? std::move(words) : nullptr;
-  }
-  bool LetsAtBeLetter() {
-    if (words_ == nullptr) return false;
-    const icu::UnicodeString probe("a@b");
-    words_->setText(probe);
-    return words_->following(0) == probe.length();
-  }
-
-  // Leaves in found_ the words of `text`, the first of them at `position`, and returns the position
-  // after the last.
-  std::uint32_t Cut(absl::string_view text, std::uint32_t position) {
-    found_.clear();
-    folded_.clear();
-    position_ = position;
-    if (words_ == nullptr) return position_;
-    if (IsAscii(text)) {
-      CutAscii(text);
-    } else {
-      CutUnicode(text);
-    }
-    return position_;
-  }
-
-  void CutUnicode(absl::string_view text) {
-    const auto utf16 =
-        icu::UnicodeString::fromUTF8(icu::StringPiece(text.data(), static_cast<int>(text.size())));
-    words_->setText(utf16);
-    std::int32_t begin = words_->first();
-    run_.remove();
-    std::int32_t run_end = -1;
-    for (std::int32_t end = words_->next(); end != icu::BreakIterator::DONE;
-         begin = end, end = words_->next()) {
-      if (words_->getRuleStatus() < UBRK_WORD_NONE_LIMIT) continue;
-      const icu::UnicodeString word = utf16.tempSubStringBetween(begin, end);
-      if (text::IsIdeographic(word.char32At(0))) {
-        if (begin != run_end) FindPairs();
-        run_.append(word);
-        run_end = end;
-        continue;
-      }
-      FindPairs();
-      FindParts(word);
-    }
-    FindPairs();
-    folded_.append(TermKey::kPadding, '\0');
-  }
-
-  // The same words as the way through ICU gives, in a tenth of the time.
-  void CutAscii(absl::string_view text) {
-    folded_.resize(text.size() + TermKey::kPadding);  // no word is longer than it was
-    char* const folded = folded_.data();
-    std::uint32_t size = 0;
-    for (std::size_t begin = 0; begin < text.size();) {
-      // Nearly every word is letters and digits with something behind them that ends a word.
-      const std::uint32_t plain = size;
-      std::size_t i = begin;
-      for (; i < text.size() && ascii_.Plain(text[i]) != '\0'; ++i)
-        folded[size++] = ascii_.Plain(text[i]);
-      if (EndsWord(text, i)) {
-        FindWord(plain, size);
-        begin = i + 1;
-        continue;
-      }
-      size = plain;
-      if (!ascii_.BeginsAt(text[begin])) {
-        ++begin;
-        continue;
-      }
-      const std::size_t end = ascii_.End(text, begin);
-      std::uint32_t first = size;
-      for (std::size_t i = begin; i < end; ++i) {
-        // A '.' inside of a word stands between two letters or between two digits.
-        const char c = text[i];
-        if (c == '_' || (c == '.' && !absl::ascii_isdigit(text[i - 1]))) {
-          FindWord(first, size);
-          first = size;
-        } else {
-          folded[size++] = absl::ascii_tolower(c);
-        }
-      }
-      FindWord(first, size);
-      begin = end;
-    }
-  }
-
-  // Whether letters and digits before `i` are a word of their own, whatever they are.
-  bool EndsWord(absl::string_view text, std::size_t i) const {
-    if (i == text.size()) return true;
-    const char c = text[i];
-    if (ascii_.BeginsAt(c)) return false;  // '_', or '@'
-    const bool joins = c == '.' || c == '\'' || c == ',' || c == ';';
-    return !joins || i + 1 == text.size() || !ascii_.BeginsAt(text[i + 1]);
-  }
 
   // Puts distinct_ in the order of the terms: roughly by eight bits from the first on in which any
   // two differ, then each where it belongs, which is near.
@@ -390,54 +196,6 @@ class Analyzer::Session {
     }
   }
 
-  void FindParts(const icu::UnicodeString& word) {
-    std::int32_t part = 0;
-    for (std::int32_t i = 0; i <= word.length(); ++i) {
-      if (i < word.length() && !CutsAt(word, i)) continue;
-      if (i > part) {
-        const auto begin = static_cast<std::uint32_t>(folded_.size());
-        AppendFolded(word.tempSubStringBetween(part, i));
-        if (folded_.size() == begin) ++position_;
-        FindWord(begin, static_cast<std::uint32_t>(folded_.size()));
-      }
-      part = i + 1;
-    }
-  }
-
-  void AppendFolded(const icu::UnicodeString& word) {
-    UErrorCode error = U_ZERO_ERROR;
-    const icu::UnicodeString folded = fold_->normalize(word, error);
-    if (U_SUCCESS(error)) folded.toUTF8String(folded_);
-  }
-
-  void FindWord(std::uint32_t begin, std::uint32_t end) {
-    if (begin == end) return;
-    const auto word = CutToLimit(absl::string_view(folded_).substr(begin, end - begin));
-    found_.push_back({begin, static_cast<std::uint32_t>(word.size()), position_++, false});
-  }
-
-  // Pairs over the folded run, so that half-width kana with their marks count as the characters
-  // they mean.
-  void FindPairs() {
-    if (run_.isEmpty()) return;
-    UErrorCode error = U_ZERO_ERROR;
-    const icu::UnicodeString run = fold_->normalize(run_, error);
-    run_.remove();
-    if (U_FAILURE(error)) return;
-    std::int32_t first = 0;
-    std::int32_t second = run.moveIndex32(0, 1);
-    do {
-      const std::int32_t end = second < run.length() ? run.moveIndex32(second, 1) : run.length();
-      const auto begin = static_cast<std::uint32_t>(folded_.size());
-      run.tempSubStringBetween(first, end).toUTF8String(folded_);
-      const auto size = static_cast<std::uint32_t>(folded_.size()) - begin;
-      if (size > 0) found_.push_back({begin, size, position_, true});
-      ++position_;
-      first = second;
-      second = end;
-    } while (second < run.length());
-  }
-
   std::uint32_t Numbered(const TermKey& term) {
     const auto [number, is_new] =
         numbers_.TryEmplace(term, static_cast<std::uint32_t>(terms_.size()));
@@ -466,27 +224,21 @@ class Analyzer::Session {
   }
 
   const bool english_;
-  std::unique_ptr<icu::BreakIterator> words_;
-  const AsciiWords ascii_;
-  const icu::Normalizer2* fold_ = nullptr;
-  sb_stemmer* stemmer_ = nullptr;
+  WordCutter cutter_;
+  sb_stemmer* const stemmer_;       // null: the language has none
   TermMap<std::uint32_t> stems_;    // number of its term by word, or kDropped
   TermMap<std::uint32_t> numbers_;  // term -> its place in terms_
   std::vector<std::string> terms_;  // by number
   std::vector<Mark> marks_;         // by number
-  // Of the text that was cut last.
-  std::vector<Found> found_;
-  std::vector<TermKey> keys_;         // of what is found
+  // Of the words that were cut last.
+  std::vector<TermKey> keys_;
   std::vector<std::uint32_t> known_;  // their terms, or kDropped
-  std::string folded_;                // and kPadding bytes
   // Of the chunk that was analysed last.
   std::uint32_t chunk_ = 0;  // counted
   std::vector<Distinct> distinct_;
   std::vector<Placed> placed_;         // in the order of the text
   std::vector<Order> order_;           // of distinct_
   std::vector<std::uint32_t> starts_;  // by place in distinct_, in ChunkTerms::positions
-  std::uint32_t position_ = 0;
-  icu::UnicodeString run_;  // neighbouring words of the pair scripts, not yet found
 };
 
 struct Analyzer::Pool {

@@ -110,7 +110,7 @@ struct Database::Handles {
     return spare.has_value() ? *std::exchange(spare, std::nullopt) : rocksdb::WriteBatch(bytes);
   }
   void ReturnBatch(rocksdb::WriteBatch batch) ABSL_LOCKS_EXCLUDED(mutex) {
-    constexpr std::size_t kMostSpareBytes = 8u << 20;
+    constexpr std::size_t kMostSpareBytes = 4u << 20;
     if (batch.GetDataSize() > kMostSpareBytes) return;
     batch.Clear();
     absl::MutexLock lock(&mutex);

@@ -72,6 +72,11 @@ absl::StatusOr<stages::Page> PageFrom(std::uint32_t size, const std::string& tok
   return stages::Page{.size = size == 0 ? 100 : size, .token = token};
 }
 
+absl::StatusOr<double> DenseRecallFrom(double recall, const Field& field) {
+  RAGMESH_RETURN_IF_ERROR(CheckRange(recall, 0.8, 1, field));
+  return recall;
+}
+
 absl::StatusOr<absl::Duration> RetentionFrom(const google::protobuf::Duration& retention,
                                              const Field& field) {
   RAGMESH_RETURN_IF_ERROR(
@@ -156,8 +161,8 @@ absl::StatusOr<stages::CollectionConfig> FromProto(const store::CollectionConfig
                              FromProto(in.lexical_weights(), Field(field, "lexical_weights")));
   }
   if (in.has_dense_recall()) {
-    RAGMESH_RETURN_IF_ERROR(CheckRange(in.dense_recall(), 0.8, 1, Field(field, "dense_recall")));
-    config.dense_recall = in.dense_recall();
+    RAGMESH_ASSIGN_OR_RETURN(config.dense_recall,
+                             DenseRecallFrom(in.dense_recall(), Field(field, "dense_recall")));
   }
   if (in.has_retention()) {
     RAGMESH_ASSIGN_OR_RETURN(config.retention,

@@ -91,6 +91,9 @@ absl::StatusOr<stages::SearchResult> FromProto(const store::SearchResponse& resp
 absl::StatusOr<absl::Duration> RetentionFrom(const google::protobuf::Duration& retention,
                                              const Field& field);
 
+// 0.8 to 1.
+absl::StatusOr<double> DenseRecallFrom(double recall, const Field& field);
+
 absl::StatusOr<stages::Page> PageFrom(std::uint32_t size, const std::string& token,
                                       const Field& field);
 absl::Status CheckLabels(const google::protobuf::RepeatedPtrField<std::string>& labels,

@@ -8,21 +8,8 @@
 #include "services/gateway/convert_parts.h"
 
 namespace ragmesh::services {
-namespace {
 
 using wire::Field;
-
-template <typename Request>
-absl::Status TakeDenseRecall(const Request& request, std::optional<double>* out) {
-  if (!request.has_dense_recall()) return absl::OkStatus();
-  const Field root;
-  RAGMESH_RETURN_IF_ERROR(
-      wire::CheckRange(request.dense_recall(), 0.8, 1, Field(root, "dense_recall")));
-  *out = request.dense_recall();
-  return absl::OkStatus();
-}
-
-}  // namespace
 
 void ToProto(const stages::Collection& collection, gateway_v1::Collection* out) {
   out->set_name(collection.config.id.name);
@@ -62,7 +49,12 @@ absl::StatusOr<pipeline::NewCollection> FromProto(
   collection.lexical_only = request.lexical_only();
   RAGMESH_RETURN_IF_ERROR(Take(request.has_lexical_weights(), request.lexical_weights(),
                                "lexical_weights", &collection.lexical_weights));
-  RAGMESH_RETURN_IF_ERROR(TakeDenseRecall(request, &collection.dense_recall));
+  if (request.has_dense_recall()) {
+    const Field root;
+    RAGMESH_ASSIGN_OR_RETURN(
+        collection.dense_recall,
+        wire::DenseRecallFrom(request.dense_recall(), Field(root, "dense_recall")));
+  }
   if (request.has_retention()) {
     const Field root;
     RAGMESH_ASSIGN_OR_RETURN(collection.retention,
@@ -81,7 +73,12 @@ absl::StatusOr<pipeline::CollectionChange> FromProto(
   RAGMESH_RETURN_IF_ERROR(Take(request.has_bm25(), request.bm25(), "bm25", &change.bm25));
   RAGMESH_RETURN_IF_ERROR(Take(request.has_lexical_weights(), request.lexical_weights(),
                                "lexical_weights", &change.lexical_weights));
-  RAGMESH_RETURN_IF_ERROR(TakeDenseRecall(request, &change.dense_recall));
+  if (request.has_dense_recall()) {
+    const Field root;
+    RAGMESH_ASSIGN_OR_RETURN(
+        change.dense_recall,
+        wire::DenseRecallFrom(request.dense_recall(), Field(root, "dense_recall")));
+  }
   if (request.has_retention()) {
     const Field root;
     RAGMESH_ASSIGN_OR_RETURN(change.retention,

@@ -3,6 +3,7 @@
 
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/test_data.h"
+#include "services/vector_store/store_watch.h"
 #include "services/vector_store/vector_store_stage.h"
 
 namespace ragmesh::services {
@@ -50,6 +51,7 @@ TEST(BackendFlagsTest, AStoreIsMadeAlthoughItsServerIsAway) {
     EXPECT_FALSE(info.ready);
     EXPECT_EQ(info.features.at("backend"), backend);
     EXPECT_THAT(store->ListCollections("default", call), testing::HasReason("STORE_UNAVAILABLE"));
+    EXPECT_THAT(StoreReadiness(*store, call), testing::HasReason("STORE_UNAVAILABLE"));
     config.password_file = (folder.path() / "absent").string();
     EXPECT_THAT(MakeVectorStore(config, nullptr).status(), testing::HasReason("INVALID_FIELD"));
     config.password_file = "";
