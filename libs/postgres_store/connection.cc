@@ -25,9 +25,10 @@ constexpr std::size_t kCopyStep = 1u << 20;  // bytes handed to libpq between tw
 constexpr std::size_t kMaxMessageBytes = 300;
 
 // What libpq or the server says, in one line, without the trailing line end.
+// Without the question that libpq asks at the end; errors say what to do in their own words.
 std::string OneLine(absl::string_view text) {
-  std::string line(absl::StripAsciiWhitespace(text));
-  std::replace(line.begin(), line.end(), '\n', ' ');
+  std::string line(text.substr(0, text.find("Is the server running")));
+  absl::RemoveExtraAsciiWhitespace(&line);
   return line.substr(0, kMaxMessageBytes);
 }
 
