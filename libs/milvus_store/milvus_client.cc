@@ -114,7 +114,8 @@ absl::StatusOr<std::unique_ptr<MilvusClient>> MilvusClient::Make(const std::stri
   if (!absl::StrContains(target, ":")) target += ":19530";
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  // How long one attempt may take stays gRPC's 20 s: Milvus opens its port long before it answers,
+  // and in a process without a gRPC server an attempt gets on only every 5 s.
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
   // A channel of its own: two stores do not share one that is broken.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
