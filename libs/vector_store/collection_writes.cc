@@ -187,7 +187,7 @@ absl::Status StoredCollection::CommitAndPlace(const WriteSet& writes, absl::Span
   const auto work = [&](std::size_t part, std::size_t) {
     if (part == 0) {
       *placed = image_->Place(changes);
-      // Here, while the other thread commits: there are many of them.
+      // Freed here, since the other thread still commits and there are many of them.
       for (const Plan& plan : plans) plan.write->terms = {};
       return;
     }

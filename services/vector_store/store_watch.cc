@@ -14,7 +14,7 @@ absl::Status StoreReadiness(stages::VectorStore& store, const CallContext& call)
   if (!info.ok()) return info.status();
   if (info->ready) return absl::OkStatus();
   return Unavailable("STORE_UNAVAILABLE", info->not_ready_reason,
-                     "Start the database server, or correct --store_url.");
+                     "Check that the server runs, --store_url, and --store_password_file.");
 }
 
 StoreWatch::StoreWatch(std::shared_ptr<stages::VectorStore> store, absl::Duration interval,

@@ -72,6 +72,7 @@ void Proof::Done(std::uint64_t cases) {
 }
 
 void Proof::Fail(absl::string_view what) {
+  if (failures_ == 0) first_failure_ = std::string(what);
   if (++failures_ > kShownFailures) return;
   std::fprintf(stderr, "%s: FAILED, case %llu, seed %llu: %s\n", name_.c_str(),
                static_cast<unsigned long long>(count_),

@@ -41,6 +41,7 @@ class Proof {
   const std::string& name() const { return name_; }
   std::uint64_t count() const { return count_; }
   std::uint64_t failures() const { return failures_; }
+  const std::string& first_failure() const { return first_failure_; }  // empty: none
   const std::map<std::string, std::uint64_t>& figures() const { return figures_; }
 
  private:
@@ -50,6 +51,7 @@ class Proof {
   absl::Time shown_ = begun_;
   std::uint64_t count_ = 0;
   std::uint64_t failures_ = 0;
+  std::string first_failure_;
   std::map<std::string, std::uint64_t> figures_;
 };
 

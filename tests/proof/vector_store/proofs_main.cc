@@ -35,8 +35,10 @@ void Print(const Proof& proof, double seconds, const Flags& flags) {
         "%llu}\n",
         proof.name().c_str(), count, failures, seconds, seed);
   } else {
-    std::printf("%-10s %8llu cases, %llu failed, %6.1f s, seed %llu%s%s\n", proof.name().c_str(),
-                count, failures, seconds, seed, figures.empty() ? "" : "; ", figures.c_str());
+    std::printf(
+        "%-10s %8llu cases, %llu failed, %6.1f s, seed %llu%s%s%s%s\n", proof.name().c_str(), count,
+        failures, seconds, seed, figures.empty() ? "" : "; ", figures.c_str(),
+        proof.first_failure().empty() ? "" : "; first failure: ", proof.first_failure().c_str());
   }
   std::fflush(stdout);
 }
