@@ -71,6 +71,7 @@ TermId InvertedIndex::Intern(absl::string_view term) {
   const auto [id, is_new] = ids_.TryEmplace(term, static_cast<TermId>(postings_.size()));
   if (is_new) {
     postings_.emplace_back();
+    active_.push_back(0);
     term_bytes_ += term.size();
   }
   return *id;
@@ -108,8 +109,8 @@ const InvertedIndex::Postings* InvertedIndex::Find(absl::string_view term) const
 }
 
 std::uint32_t InvertedIndex::DocumentFrequency(absl::string_view term) const {
-  const Postings* postings = Find(term);
-  return postings == nullptr ? 0 : postings->documents;
+  const TermId* const id = ids_.Find(term);
+  return id == nullptr ? 0 : active_[*id];
 }
 
 void InvertedIndex::Append(std::uint32_t slot, const Document& document) {
@@ -133,9 +134,9 @@ void InvertedIndex::Append(std::uint32_t slot, const Document& document) {
 
 void InvertedIndex::Count(const Document& document, int sign) {
   for (const Document::Term& term : document.terms) {
-    std::uint32_t& documents = postings_[term.id].documents;
-    if (sign > 0 && documents++ == 0) ++active_terms_;
-    if (sign < 0 && --documents == 0) --active_terms_;
+    std::uint32_t& active = active_[term.id];
+    if (sign > 0 && active++ == 0) ++active_terms_;
+    if (sign < 0 && --active == 0) --active_terms_;
   }
   if (sign > 0) {
     statistics_.Add(document.lengths);
@@ -288,9 +289,10 @@ InvertedIndex InvertedIndex::Compacted(absl::Span<const std::uint32_t> new_slots
                  kept.Add(new_slots[slot], occurrences, positions, &result.memory_);
              });
     if (kept.list.empty()) return true;
-    kept.documents = old.documents;
-    result.active_terms_ += kept.documents > 0 ? 1 : 0;
-    result.postings_[result.Intern(term)] = kept;
+    const TermId kept_id = result.Intern(term);
+    result.postings_[kept_id] = kept;
+    result.active_[kept_id] = active_[id];
+    result.active_terms_ += active_[id] > 0 ? 1 : 0;
     return true;
   });
   result.statistics_ = statistics_;
@@ -298,7 +300,8 @@ InvertedIndex InvertedIndex::Compacted(absl::Span<const std::uint32_t> new_slots
 }
 
 std::uint64_t InvertedIndex::memory_bytes() const {
-  constexpr std::uint64_t kPerTerm = sizeof(Postings) + sizeof(std::string) + sizeof(TermId) + 16;
+  constexpr std::uint64_t kPerTerm =
+      sizeof(Postings) + sizeof(std::uint32_t) + sizeof(std::string) + sizeof(TermId) + 16;
   return postings_.size() * kPerTerm + term_bytes_ + memory_.bytes() +
          lengths_.size() * sizeof(Lengths);
 }

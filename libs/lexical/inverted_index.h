@@ -123,7 +123,6 @@ class InvertedIndex final : public IndexPart {
     GrowingList<char> positions;  // varints of the gaps; of each posting as many as its count
     // In `positions`, of every kPostingsPerStart-th posting after the first.
     GrowingList<std::uint32_t> starts;
-    std::uint32_t documents = 0;  // active ones
 
     void Add(std::uint32_t slot, const Occurrences& occurrences, absl::Span<const std::uint32_t> at,
              ListMemory* memory);
@@ -140,8 +139,11 @@ class InvertedIndex final : public IndexPart {
 
   TermMap<TermId> ids_;
   std::vector<Postings> postings_;  // by term
-  ListMemory memory_;               // of their lists
-  std::vector<Lengths> lengths_;    // by slot
+  // By term, the active chunks that hold it; by themselves, since an activation counts some hundred
+  // of them.
+  std::vector<std::uint32_t> active_;
+  ListMemory memory_;             // of their lists
+  std::vector<Lengths> lengths_;  // by slot
   CorpusStatistics statistics_;
   std::uint64_t active_terms_ = 0;
   std::uint64_t term_bytes_ = 0;
