@@ -369,6 +369,10 @@ Parsed FlagSet::ParseOrExit(int argc, const char* const* argv) {
   return *parsed;
 }
 
+bool FlagSet::Given(const std::string& name) const {
+  return state_->app->get_option("--" + name)->count() > 0;
+}
+
 std::string FlagSet::Help() const { return RenderHelp(state_->page); }
 
 std::vector<std::string> FlagSet::Values() const {

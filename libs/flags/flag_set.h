@@ -94,6 +94,9 @@ class FlagSet {
   // Parse, then print and leave: status 0 after --help and --version, 2 with the error on stderr.
   Parsed ParseOrExit(int argc, const char* const* argv);
 
+  // Whether the last Parse found a value for a flag, on the command line or in the environment.
+  bool Given(const std::string& name) const;
+
   // What --help prints.
   std::string Help() const;
 

@@ -232,6 +232,25 @@ TEST_F(SubcommandTest, ChecksOfACommandRunOnceItsFlagsAreReadAndOnlyWhenItIsGive
   EXPECT_THAT(Parse({"ask", "what is this?"}), IsOk());
 }
 
+TEST_F(SubcommandTest, TellsWhichFlagsWereGiven) {
+  FlagSet& tune = flags_.Subcommand("tune", "Tunes.");
+  std::string how, when;
+  bool now = false;
+  tune.String("how", &how, "How.");
+  tune.String("when", &when, "When.");
+  tune.Bool("now", &now, "Now.");
+  setenv("RAGMESH_WHEN", "later", 1);
+  EXPECT_THAT(Parse({"tune", "--how=", "--no-now"}), IsOk());
+  EXPECT_TRUE(tune.Given("how"));
+  EXPECT_TRUE(tune.Given("when"));
+  EXPECT_TRUE(tune.Given("now"));
+  unsetenv("RAGMESH_WHEN");
+  EXPECT_THAT(Parse({"tune"}), IsOk());
+  EXPECT_FALSE(tune.Given("how"));
+  EXPECT_FALSE(tune.Given("when"));
+  EXPECT_FALSE(tune.Given("now"));
+}
+
 TEST_F(SubcommandTest, HelpListsCommandsAndEachHasItsOwn) {
   EXPECT_THAT(Parse({"--help"})->text,
               AllOf(HasSubstr("ask     Asks a question"), HasSubstr("COMMAND")));
