@@ -93,10 +93,12 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   handles->files = options.file_system;
   handles->low_free_bytes = options.low_free_bytes;
   handles->log_clock = options.log_clock;
+  handles->sync_beside_bytes = options.sync_beside_bytes;
   handles->high_free_bytes = std::max(options.low_free_bytes, options.high_free_bytes);
   rocksdb::DBOptions db_options = GlobalOptions(options);
   if (options.log_clock != nullptr) db_options.WAL_size_limit_MB = kKeptLogMegabytes;
   db_options.listeners.push_back(handles->log_failure);
+  db_options.listeners.push_back(handles->log_sync);
   if (handles->files == nullptr) {
     handles->files = rocksdb::FileSystem::Default();
   } else {
@@ -136,6 +138,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
       FromRocks(rocksdb::DB::Open(db_options, path, descriptors, &handles->owned, &db), what));
   handles->db.reset(db);
   handles->PlaceFamilies();
+  handles->log_sync->Start(db);
   auto database = std::unique_ptr<Database>(new Database(std::move(handles)));
   RAGMESH_ASSIGN_OR_RETURN(const auto format, database->Get(Family::kMeta, kFormatKey));
   if (options.for_check) {
@@ -222,7 +225,9 @@ absl::Status Database::CheckSpace(const WriteSet& writes) const {
 // could not write is still in its memory and its log.
 absl::Status Database::CheckWritable() const {
   absl::MutexLock lock(&handles_->mutex);
-  if (handles_->stopped_by_full_disk) {
+  // Going on would store what is in RocksDB's memory, which may hold a write that failed.
+  if (handles_->stopped_by_full_disk && !handles_->read_only_reason.has_value() &&
+      handles_->log_sync->Failure().ok()) {
     const rocksdb::Status resumed = handles_->db->Resume();
     if (resumed.IsNoSpace()) return FromRocks(resumed, "vector store");
     handles_->stopped_by_full_disk = false;
@@ -263,13 +268,19 @@ absl::Status Database::Commit(const WriteSet& writes) {
   }
   // It counts every comparison of keys otherwise; per thread.
   rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
+  const bool beside = writes.only_puts() && writes.bytes() >= handles_->sync_beside_bytes;
+  if (beside) handles_->log_sync->Begin(batch.GetDataSize());
   rocksdb::WriteOptions options;
-  options.sync = true;
-  const rocksdb::Status status = handles_->db->Write(options, &batch);
+  options.sync = !beside;
+  rocksdb::Status status = handles_->db->Write(options, &batch);
+  const bool written = status.ok();
+  const rocksdb::Status synced =
+      beside ? handles_->log_sync->End(written) : handles_->log_sync->Failure();
+  if (written) status = synced;
   handles_->ReturnBatch(std::move(batch));
   if (status.ok()) return absl::OkStatus();
   absl::MutexLock lock(&handles_->mutex);
-  if (status.IsNoSpace() && !handles_->log_failure->seen()) {
+  if (status.IsNoSpace() && !written && !handles_->log_failure->seen()) {
     handles_->stopped_by_full_disk = true;
     return Annotate(FromRocks(status, "vector store"), "the write was not stored");
   }

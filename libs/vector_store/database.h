@@ -37,6 +37,9 @@ struct DatabaseOptions {
   // taken again.
   std::uint64_t low_free_bytes = 32u << 20;
   std::uint64_t high_free_bytes = 32u << 20;
+  // A batch of so many bytes that removes nothing enters RocksDB's tables while its log is synced.
+  // Should the sync fail, records that nobody refers to are in memory until the restart.
+  std::uint64_t sync_beside_bytes = 256u << 10;
   // What all files are read and written through; null: the operating system's. For tests that fail
   // it.
   std::shared_ptr<rocksdb::FileSystem> file_system;
@@ -74,9 +77,10 @@ class Database {
 
   // Durable when it returns OK: in the write-ahead log, and the log on disk. RESOURCE_EXHAUSTED /
   // DISK_FULL, and nothing has happened, when the disk is nearly full; the same write succeeds once
-  // there is space, without a restart. Any other failure leaves memory as it was, and the database
-  // read-only: every later Commit fails with FAILED_PRECONDITION / STORE_READ_ONLY. A write that
-  // failed that way was not acknowledged; after a restart it is there as a whole or not at all.
+  // there is space, without a restart. Any other failure makes the database read-only: every later
+  // Commit fails with FAILED_PRECONDITION / STORE_READ_ONLY. A write that failed that way was not
+  // acknowledged, and what it would have removed is still there; after a restart it is there as a
+  // whole or not at all.
   absl::Status Commit(const WriteSet& writes);
   // What Commit looks at before it does anything: as it would be refused now.
   absl::Status CheckCommit(const WriteSet& writes) const;

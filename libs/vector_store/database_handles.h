@@ -24,6 +24,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "libs/vector_store/database.h"
+#include "libs/vector_store/log_sync.h"
 #include "libs/vector_store/rocks_options.h"
 
 namespace ragmesh::vector_store {
@@ -77,7 +78,9 @@ struct Database::Handles {
   std::unique_ptr<rocksdb::Env> env;  // around `files`, when they are not the operating system's
   std::uint64_t low_free_bytes = 0;
   std::uint64_t high_free_bytes = 0;
+  std::uint64_t sync_beside_bytes = 0;
   std::shared_ptr<LogFailure> log_failure = std::make_shared<LogFailure>();
+  std::shared_ptr<LogSync> log_sync = std::make_shared<LogSync>();
   rocksdb::FileLock* lock = nullptr;
   const Clock* log_clock = nullptr;
   // Of the last write, with its memory: fresh memory costs a large one a millisecond.
@@ -91,6 +94,7 @@ struct Database::Handles {
   bool stopped_by_full_disk ABSL_GUARDED_BY(mutex) = false;  // RocksDB itself ran out of space
 
   ~Handles() {
+    log_sync->Stop();
     for (auto* family : owned) db->DestroyColumnFamilyHandle(family);
     if (db != nullptr) db->Close();
     if (lock != nullptr) files->UnlockFile(lock, {}, nullptr).PermitUncheckedError();

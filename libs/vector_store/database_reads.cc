@@ -78,6 +78,8 @@ absl::StatusOr<bool> Database::LoggedSince(
   // Nothing that comes after this moment, so that it ends.
   const std::uint64_t latest = LatestSequence();
   if (latest < sequence) return true;
+  // Nor what a crash could still take away.
+  RAGMESH_RETURN_IF_ERROR(FromRocks(handles_->log_sync->Settle(), "log of the vector store"));
   std::unique_ptr<rocksdb::TransactionLogIterator> it;
   const rocksdb::Status found = handles_->db->GetUpdatesSince(sequence, &it);
   // RocksDB says corruption of a log that begins later than what is asked for.

@@ -68,6 +68,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) 
                       .block_cache_bytes = options.block_cache_bytes,
                       .low_free_bytes = options.low_free_bytes,
                       .high_free_bytes = options.high_free_bytes,
+                      .sync_beside_bytes = options.sync_beside_bytes,
                       .file_system = options.file_system,
                       .log_clock = options.archive.folder.empty() ? nullptr : options.clock}));
   if (!options.archive.folder.empty()) {

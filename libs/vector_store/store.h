@@ -53,6 +53,8 @@ struct StoreOptions {
   // second on they are taken again.
   std::uint64_t low_free_bytes = 32u << 20;
   std::uint64_t high_free_bytes = 64u << 20;
+  // A write of so many bytes that removes nothing is synced while RocksDB takes it into its tables.
+  std::uint64_t sync_beside_bytes = 256u << 10;
   // What every file of the store is read and written through; null: the operating system's. For
   // tests that make it fail.
   std::shared_ptr<rocksdb::FileSystem> file_system;

@@ -40,6 +40,7 @@ WriteSet& WriteSet::operator=(WriteSet&& other) noexcept {
   parts_ = std::exchange(other.parts_, {});
   operations_ = std::exchange(other.operations_, 0);
   only_removes_ = std::exchange(other.only_removes_, true);
+  only_puts_ = std::exchange(other.only_puts_, true);
   return *this;
 }
 
@@ -72,6 +73,7 @@ void WriteSet::Put(Family family, absl::string_view key, absl::string_view value
 }
 
 void WriteSet::Delete(Family family, absl::string_view key) {
+  only_puts_ = false;
   ++operations_;
   if (parts_.empty()) parts_.emplace_back();
   Header{static_cast<std::uint8_t>(family), static_cast<std::uint32_t>(key.size()), kRemoved}
@@ -81,6 +83,7 @@ void WriteSet::Delete(Family family, absl::string_view key) {
 
 void WriteSet::Append(WriteSet&& other) {
   only_removes_ = only_removes_ && other.only_removes_;
+  only_puts_ = only_puts_ && other.only_puts_;
   operations_ += other.operations_;
   parts_.insert(parts_.end(), std::make_move_iterator(other.parts_.begin()),
                 std::make_move_iterator(other.parts_.end()));

@@ -56,6 +56,7 @@ class WriteSet {
   // Whether it is no more than a delete writes: removals, the state, its idempotency key, what has
   // gone from segments, that a collection goes, which alias had it.
   bool only_removes() const { return only_removes_; }
+  bool only_puts() const { return only_puts_; }
 
   // Calls one of the two for each change, in order.
   void ForEach(absl::FunctionRef<void(Family, absl::string_view key, absl::string_view value)> put,
@@ -70,6 +71,7 @@ class WriteSet {
   std::vector<std::string> parts_;
   std::size_t operations_ = 0;
   bool only_removes_ = true;
+  bool only_puts_ = true;
 };
 
 }  // namespace ragmesh::vector_store

@@ -101,6 +101,7 @@ StoreOptions BusyStore(const std::string& path) {
   options.write_buffer_bytes = 64 << 10;
   options.low_free_bytes = options.high_free_bytes = 0;
   options.seal_rows = 16;
+  options.sync_beside_bytes = 1;
   return options;
 }
 

@@ -354,6 +354,71 @@ TEST_F(StoreDurabilityTest, WritesStopAtTheLowWatermarkAndGoOnAtTheHighOne) {
   EXPECT_FALSE(watched->Health().read_only);
 }
 
+// A disk whose next sync of the log fails when told to.
+class DiskOfSyncs final : public rocksdb::FileSystemWrapper {
+ public:
+  DiskOfSyncs() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "DiskOfSyncs"; }
+  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* debug) override {
+    const rocksdb::IOStatus made = FileSystemWrapper::NewWritableFile(path, options, file, debug);
+    if (made.ok() && path.ends_with(".log")) *file = std::make_unique<Log>(std::move(*file), this);
+    return made;
+  }
+  std::atomic<bool> fails{false};
+  std::atomic<int> syncs{0};
+
+ private:
+  class Log final : public rocksdb::FSWritableFileOwnerWrapper {
+   public:
+    Log(std::unique_ptr<rocksdb::FSWritableFile> file, DiskOfSyncs* disk)
+        : FSWritableFileOwnerWrapper(std::move(file)), disk_(*disk) {}
+    rocksdb::IOStatus Sync(const rocksdb::IOOptions& options,
+                           rocksdb::IODebugContext* debug) override {
+      ++disk_.syncs;
+      if (disk_.fails.exchange(false)) return rocksdb::IOStatus::IOError("sync", "failed");
+      return FSWritableFileOwnerWrapper::Sync(options, debug);
+    }
+
+   private:
+    DiskOfSyncs& disk_;
+  };
+};
+
+// A large write is in RocksDB's tables before its sync is known to have failed.
+TEST_F(StoreDurabilityTest, ALargeWriteIsAcknowledgedByASyncThatSucceeds) {
+  const auto disk = std::make_shared<DiskOfSyncs>();
+  StoreOptions options;
+  options.path = (dir.path() / "watched").string();
+  options.sync_beside_bytes = 1;
+  options.file_system = disk;
+  RAGMESH_ASSERT_OK_AND_ASSIGN(auto watched, Store::Open(options));
+  stages::CollectionConfig config, other;
+  config.id.name = "words";
+  other.id.name = "others";
+  RAGMESH_ASSERT_OK(watched->CreateCollection(config, call));
+  RAGMESH_ASSERT_OK(watched->CreateCollection(other, call));
+  const auto write = [&](const stages::CollectionId& id, const std::string& document) {
+    return watched->Write(id, "", {Document(document), {Chunk(document, 0, "pump", {})}}, call)
+        .status();
+  };
+  const int before = disk->syncs;
+  RAGMESH_EXPECT_OK(write(config.id, "a"));
+  EXPECT_GT(disk->syncs, before);
+  disk->fails = true;  // once: the system tells of a failed sync once, too
+  EXPECT_THAT(write(config.id, "b"), HasReason("STORAGE_FAILED"));
+  EXPECT_THAT(write(config.id, "c"), HasReason("STORE_READ_ONLY"));
+  EXPECT_THAT(write(other.id, "c"), HasReason("STORE_READ_ONLY"));
+  EXPECT_THAT(Ids(watched->Search(Lexical(config.id, "pump"), call)), ElementsAre("a"));
+  EXPECT_TRUE(watched->Health().read_only);
+  watched.reset();
+  RAGMESH_ASSERT_OK_AND_ASSIGN(watched, Store::Open(options));
+  const auto found = Ids(watched->Search(Lexical(config.id, "pump"), call));
+  EXPECT_THAT(found, ::testing::AnyOf(ElementsAre("a"), ElementsAre("a", "b")));
+  RAGMESH_EXPECT_OK(write(config.id, "c"));
+}
+
 TEST_F(StoreDurabilityTest, WhatARefusedWriteWasToReplaceStaysFound) {
   const auto disk = std::make_shared<DiskOfSize>();
   StoreOptions options;
