@@ -98,7 +98,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   rocksdb::DBOptions db_options = GlobalOptions(options);
   if (options.log_clock != nullptr) db_options.WAL_size_limit_MB = kKeptLogMegabytes;
   db_options.listeners.push_back(handles->log_failure);
-  db_options.listeners.push_back(handles->log_sync);
+  handles->early_sync = std::make_shared<EarlySync>();
+  db_options.listeners.push_back(handles->early_sync);
   if (handles->files == nullptr) {
     handles->files = rocksdb::FileSystem::Default();
   } else {
@@ -138,7 +139,6 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
       FromRocks(rocksdb::DB::Open(db_options, path, descriptors, &handles->owned, &db), what));
   handles->db.reset(db);
   handles->PlaceFamilies();
-  handles->log_sync->Start(db);
   auto database = std::unique_ptr<Database>(new Database(std::move(handles)));
   RAGMESH_ASSIGN_OR_RETURN(const auto format, database->Get(Family::kMeta, kFormatKey));
   if (options.for_check) {
@@ -226,8 +226,7 @@ absl::Status Database::CheckSpace(const WriteSet& writes) const {
 absl::Status Database::CheckWritable() const {
   absl::MutexLock lock(&handles_->mutex);
   // Going on would store what is in RocksDB's memory, which may hold a write that failed.
-  if (handles_->stopped_by_full_disk && !handles_->read_only_reason.has_value() &&
-      handles_->log_sync->Failure().ok()) {
+  if (handles_->stopped_by_full_disk && !handles_->read_only_reason.has_value()) {
     const rocksdb::Status resumed = handles_->db->Resume();
     if (resumed.IsNoSpace()) return FromRocks(resumed, "vector store");
     handles_->stopped_by_full_disk = false;
@@ -269,14 +268,20 @@ absl::Status Database::Commit(const WriteSet& writes) {
   // It counts every comparison of keys otherwise; per thread.
   rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
   const bool beside = writes.only_puts() && writes.bytes() >= handles_->sync_beside_bytes;
-  if (beside) handles_->log_sync->Begin(batch.GetDataSize());
   rocksdb::WriteOptions options;
   options.sync = !beside;
-  rocksdb::Status status = handles_->db->Write(options, &batch);
-  const bool written = status.ok();
-  const rocksdb::Status synced =
-      beside ? handles_->log_sync->End(written) : handles_->log_sync->Failure();
-  if (written) status = synced;
+  rocksdb::Status status;
+  bool written = false;
+  if (beside) {
+    absl::WriterMutexLock lock(&handles_->unsynced);
+    handles_->early_sync->Expect(batch.GetDataSize());
+    status = handles_->db->Write(options, &batch);
+    written = status.ok();
+    if (written) status = handles_->db->SyncWAL();
+  } else {
+    absl::ReaderMutexLock lock(&handles_->unsynced);
+    status = handles_->db->Write(options, &batch);
+  }
   handles_->ReturnBatch(std::move(batch));
   if (status.ok()) return absl::OkStatus();
   absl::MutexLock lock(&handles_->mutex);

@@ -24,7 +24,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "libs/vector_store/database.h"
-#include "libs/vector_store/log_sync.h"
+#include "libs/vector_store/early_sync.h"
 #include "libs/vector_store/rocks_options.h"
 
 namespace ragmesh::vector_store {
@@ -80,7 +80,10 @@ struct Database::Handles {
   std::uint64_t high_free_bytes = 0;
   std::uint64_t sync_beside_bytes = 0;
   std::shared_ptr<LogFailure> log_failure = std::make_shared<LogFailure>();
-  std::shared_ptr<LogSync> log_sync = std::make_shared<LogSync>();
+  std::shared_ptr<EarlySync> early_sync;  // null where nothing is written
+  // Held alone by a write that is in the tables before it is synced, so that nobody writes to the
+  // log, or reads its end, before that is known to be there.
+  absl::Mutex unsynced;
   rocksdb::FileLock* lock = nullptr;
   const Clock* log_clock = nullptr;
   // Of the last write, with its memory: fresh memory costs a large one a millisecond.
@@ -94,7 +97,6 @@ struct Database::Handles {
   bool stopped_by_full_disk ABSL_GUARDED_BY(mutex) = false;  // RocksDB itself ran out of space
 
   ~Handles() {
-    log_sync->Stop();
     for (auto* family : owned) db->DestroyColumnFamilyHandle(family);
     if (db != nullptr) db->Close();
     if (lock != nullptr) files->UnlockFile(lock, {}, nullptr).PermitUncheckedError();

@@ -76,10 +76,12 @@ absl::StatusOr<std::string> Database::Identity() const {
 absl::StatusOr<bool> Database::LoggedSince(
     std::uint64_t sequence, absl::FunctionRef<absl::Status(ArchiveEntry)> take) const {
   // Nothing that comes after this moment, so that it ends.
-  const std::uint64_t latest = LatestSequence();
+  std::uint64_t latest = 0;
+  {
+    absl::ReaderMutexLock lock(&handles_->unsynced);  // nor what a crash could still take away
+    latest = LatestSequence();
+  }
   if (latest < sequence) return true;
-  // Nor what a crash could still take away.
-  RAGMESH_RETURN_IF_ERROR(FromRocks(handles_->log_sync->Settle(), "log of the vector store"));
   std::unique_ptr<rocksdb::TransactionLogIterator> it;
   const rocksdb::Status found = handles_->db->GetUpdatesSince(sequence, &it);
   // RocksDB says corruption of a log that begins later than what is asked for.
