@@ -277,6 +277,10 @@ void FlagSet::StringList(const std::string& name, std::vector<std::string>* targ
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
+void FlagSet::DefaultsAre(const std::string& words) {
+  for (Flag& flag : state_->page.flags) flag.initial = words;
+}
+
 void FlagSet::Check(std::function<absl::Status()> check) {
   state_->checks.push_back(std::move(check));
 }

@@ -72,6 +72,10 @@ class FlagSet {
   void StringList(const std::string& name, std::vector<std::string>* target,
                   const std::string& help);
 
+  // What --help says of the flags declared so far in place of their targets' values: "what it is
+  // now", where a flag that is not given leaves alone what it would set.
+  void DefaultsAre(const std::string& words);
+
   // What no flag can tell by itself, such as one that another needs: asked once all flags are read,
   // in order of declaration, and not for --help. Its error is Parse's.
   void Check(std::function<absl::Status()> check);

@@ -46,6 +46,7 @@ class CollectionsCommand final : public Command {
                                 "ragmesh collections update manuals --retention 720h");
     update_->Positional("name", &name_, true, "Its name.");
     DeclareSettings(*update_);
+    update_->DefaultsAre("what it is now");
     update_->Check([this]() -> absl::Status {
       for (const char* const name : {"description", "retention", "dense_recall"}) {
         if (update_->Given(name)) return absl::OkStatus();

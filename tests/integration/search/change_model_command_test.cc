@@ -26,15 +26,6 @@ class ChangeModelCommandTest : public SearchMesh {
     return cli::RunCommandLine(cli::MakeCollectionsCommand(), std::move(words));
   }
 
-  v1::GetCollectionResponse Manuals() {
-    v1::GetCollectionRequest request;
-    request.set_collection("manuals");
-    v1::GetCollectionResponse response;
-    grpc::ClientContext context;
-    EXPECT_TRUE(stub_->GetCollection(&context, request, &response).ok());
-    return response;
-  }
-
   std::vector<std::string> Dense(const std::string& query) {
     v1::SearchRequest request;
     request.set_collection("manuals");

@@ -93,6 +93,16 @@ class SearchMesh : public ::testing::Test {
     ASSERT_TRUE(status.ok()) << status.error_message();
   }
 
+  gateway::v1::GetCollectionResponse Manuals() {
+    gateway::v1::GetCollectionRequest request;
+    request.set_collection("manuals");
+    gateway::v1::GetCollectionResponse response;
+    grpc::ClientContext context;
+    const grpc::Status status = stub_->GetCollection(&context, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response;
+  }
+
   // A chunk a paragraph.
   void Put(const std::string& collection, const std::string& name, const std::string& text,
            stages::Metadata metadata = {}) {

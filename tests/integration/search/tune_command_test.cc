@@ -43,15 +43,6 @@ class TuneCommandTest : public SearchMesh {
     return cli::RunCommandLine(cli::MakeCollectionsCommand(), std::move(words));
   }
 
-  v1::Collection Manuals() {
-    v1::GetCollectionRequest request;
-    request.set_collection("manuals");
-    v1::GetCollectionResponse response;
-    grpc::ClientContext context;
-    EXPECT_TRUE(stub_->GetCollection(&context, request, &response).ok());
-    return response.collection();
-  }
-
   void Use(double k1, double b, double dense_weight) {
     v1::UpdateCollectionRequest request;
     request.set_collection("manuals");
@@ -72,7 +63,7 @@ TEST_F(TuneCommandTest, BadSettingsAreFoundOutAndReplacedOnlyWhenAsked) {
   EXPECT_EQ(shown.exit, cli::kOk) << shown.err;
   EXPECT_THAT(shown.out, ::testing::HasSubstr("more than chance"));
   EXPECT_THAT(shown.out, ::testing::HasSubstr("nDCG@10"));
-  EXPECT_EQ(Manuals().bm25().b(), 0);
+  EXPECT_EQ(Manuals().collection().bm25().b(), 0);
   const auto applied = Run({"manuals", "--golden", golden_, "--apply", "--json"});
   EXPECT_EQ(applied.exit, cli::kOk) << applied.err;
   const auto outcome = nlohmann::json::parse(applied.out);
@@ -82,13 +73,13 @@ TEST_F(TuneCommandTest, BadSettingsAreFoundOutAndReplacedOnlyWhenAsked) {
   EXPECT_NEAR(outcome["after"]["quality"]["ndcgAt10"].get<double>(), 1, 1e-9);
   EXPECT_LT(outcome["before"]["quality"]["ndcgAt10"].get<double>(), 0.7);
   EXPECT_EQ(outcome["questions"], kTopics);
-  const v1::Collection after = Manuals();
+  const v1::Collection after = Manuals().collection();
   EXPECT_TRUE(after.bm25().b() > 0 || after.fusion().dense_weight() > 0);
   // What is best already stays.
   const auto kept = Run({"manuals", "--golden", golden_, "--apply"});
   EXPECT_EQ(kept.exit, cli::kOk) << kept.err;
   EXPECT_THAT(kept.out, ::testing::HasSubstr("they stay"));
-  EXPECT_EQ(Manuals().DebugString(), after.DebugString());
+  EXPECT_EQ(Manuals().collection().DebugString(), after.DebugString());
 }
 
 TEST_F(TuneCommandTest, WhatCannotBeTunedIsSaidByName) {

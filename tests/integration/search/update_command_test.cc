@@ -14,32 +14,23 @@ class UpdateCommandTest : public SearchMesh {
     words.insert(words.end(), {"--server", address()});
     return cli::RunCommandLine(cli::MakeCollectionsCommand(), std::move(words));
   }
-
-  v1::Collection Manuals() {
-    v1::GetCollectionRequest request;
-    request.set_collection("manuals");
-    v1::GetCollectionResponse response;
-    grpc::ClientContext context;
-    EXPECT_TRUE(stub_->GetCollection(&context, request, &response).ok());
-    return response.collection();
-  }
 };
 
 TEST_F(UpdateCommandTest, ChangesWhatIsGivenAndNothingElse) {
   Put("manuals", "pump", "about pumps");
-  const v1::Collection before = Manuals();
+  const v1::Collection before = Manuals().collection();
   const auto changed = Run({"manuals", "--retention", "720h", "--dense_recall", "0.95"});
   EXPECT_EQ(changed.exit, cli::kOk) << changed.err;
   EXPECT_THAT(changed.out, ::testing::HasSubstr("kept for 720h"));
   v1::Collection expected = before;
   expected.mutable_retention()->set_seconds(720 * 3600);
   expected.set_dense_recall(0.95);
-  EXPECT_EQ(Manuals().DebugString(), expected.DebugString());
+  EXPECT_EQ(Manuals().collection().DebugString(), expected.DebugString());
 
   EXPECT_EQ(Run({"manuals", "--retention=0s", "--description="}).exit, cli::kOk);
   expected.clear_retention();
   expected.clear_description();
-  EXPECT_EQ(Manuals().DebugString(), expected.DebugString());
+  EXPECT_EQ(Manuals().collection().DebugString(), expected.DebugString());
 }
 
 TEST_F(UpdateCommandTest, WhatCannotBeChangedIsSaidByName) {

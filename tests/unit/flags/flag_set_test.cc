@@ -159,6 +159,17 @@ TEST_F(FlagSetTest, HelpShowsGroupsUnitsDefaultsAndEnvironment) {
                                   HasSubstr("Default: 64MiB."), HasSubstr("Default: 20s.")));
 }
 
+TEST(DefaultsAreTest, HelpSaysWhatAFlagThatIsNotGivenMeans) {
+  FlagSet flags("ragmesh-test", "Changes settings.");
+  std::int64_t kept = 3, tried = 4;
+  flags.Int("kept", &kept, {1, 9}, "days", "How long.");
+  flags.DefaultsAre("what it is now");
+  flags.Int("tried", &tried, {1, 9}, "times", "How often.");
+  const std::string help = flags.Help();
+  EXPECT_THAT(help, HasSubstr("How long. Default: what it is now."));
+  EXPECT_THAT(help, HasSubstr("How often. Default: 4."));
+}
+
 TEST_F(FlagSetTest, VersionIsPrintedOnRequest) {
   const auto parsed = Parse({"--version"});
   ASSERT_THAT(parsed, IsOk());
