@@ -19,6 +19,7 @@ EarlySync::~EarlySync() {
 
 void EarlySync::Expect(std::uint64_t bytes) {
   absl::MutexLock lock(&mutex_);
+  seen_ = written_;
   expected_ = written_ + bytes;
 }
 
@@ -32,14 +33,16 @@ void EarlySync::OnFileWriteFinish(const rocksdb::FileOperationInfo& info) {
 void EarlySync::Run() {
   absl::MutexLock lock(&mutex_);
   while (true) {
-    mutex_.Await(absl::Condition(this, &EarlySync::IsDue));
+    mutex_.Await(absl::Condition(this, &EarlySync::HasWork));
     if (stopping_) return;
-    expected_ = 0;
+    seen_ = written_;
+    const bool whole = written_ >= expected_;
+    if (whole) expected_ = 0;
     const std::string log = log_;
     mutex_.Unlock();
     // Through a descriptor of our own: RocksDB's learns of a failure all the same.
     if (const int file = open(log.c_str(), O_RDONLY | O_CLOEXEC); file >= 0) {
-      (void)!fdatasync(file);
+      (void)!(whole ? fdatasync(file) : sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE));
       close(file);
     }
     mutex_.Lock();

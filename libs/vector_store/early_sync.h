@@ -3,8 +3,9 @@
 // RocksDB writes a batch to its log, syncs the log and then enters the batch into its tables, one
 // after the other. For a large batch the last two take about as long as each other. So such a batch
 // is written without a sync, and the log is synced once it is in the tables; by then a thread of
-// ours, which saw the log being written, has had the operating system do most of that work. Nothing
-// depends on what this thread does but time.
+// ours, which saw the log being written, has had the operating system do most of that work: each
+// piece goes to the disk while the next is written. Nothing depends on what this thread does but
+// time.
 #ifndef RAGMESH_LIBS_VECTOR_STORE_EARLY_SYNC_H_
 #define RAGMESH_LIBS_VECTOR_STORE_EARLY_SYNC_H_
 
@@ -34,14 +35,15 @@ class EarlySync final : public rocksdb::EventListener {
 
  private:
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
-  bool IsDue() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return stopping_ || (expected_ > 0 && written_ >= expected_);
+  bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return stopping_ || (expected_ > 0 && written_ > seen_);
   }
 
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::string log_ ABSL_GUARDED_BY(mutex_);             // that was written to last
   std::uint64_t written_ ABSL_GUARDED_BY(mutex_) = 0;   // bytes of all logs since the start
+  std::uint64_t seen_ ABSL_GUARDED_BY(mutex_) = 0;      // of them, by the thread
   std::uint64_t expected_ ABSL_GUARDED_BY(mutex_) = 0;  // when to sync; 0: nothing is expected
   std::thread thread_;
 };
