@@ -15,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "bench/store/pretended_disk.h"
 #include "bench/store/random_text.h"
 #include "bench/store/vector_files.h"
 #include "bench/worker/json_lines.h"
@@ -55,9 +56,11 @@ stages::Upsert RandomUpsert(std::mt19937* random, const std::string& document, s
   return upsert;
 }
 
-absl::StatusOr<std::unique_ptr<Store>> NewStore(const std::string& path) {
+absl::StatusOr<std::unique_ptr<Store>> NewStore(
+    const std::string& path, std::shared_ptr<rocksdb::FileSystem> files = nullptr) {
   vector_store::StoreOptions options;
   options.path = path;
+  options.file_system = std::move(files);
   options.write_threads = AvailableCpus();  // as the service does
   RAGMESH_ASSIGN_OR_RETURN(auto store, Store::Open(options));
   stages::CollectionConfig config;
@@ -158,10 +161,14 @@ absl::StatusOr<json> AnswerRaw(const json& request) {
               {"bytes", bytes}};
 }
 
-// {"per_second"} of {"writers", "seconds"}: upserts of one chunk each, every one durable.
+// {"per_second"} of {"writers", "seconds", "sync_ms"}: upserts of one chunk each, every one
+// durable; with sync_ms as on a disk that syncs in that time.
 absl::StatusOr<json> AnswerSingle(const json& request) {
   const testing::TempDir folder;
-  RAGMESH_ASSIGN_OR_RETURN(const auto store, NewStore(folder.path().string() + "/store"));
+  std::shared_ptr<rocksdb::FileSystem> files;
+  if (request.contains("sync_ms"))
+    files = PretendedDisk(absl::Milliseconds(request["sync_ms"].get<double>()));
+  RAGMESH_ASSIGN_OR_RETURN(const auto store, NewStore(folder.path().string() + "/store", files));
   const int writers = request.value("writers", 1);
   const absl::Duration duration = absl::Seconds(request.value("seconds", 2.0));
   std::atomic<std::uint64_t> done{0};
@@ -187,11 +194,10 @@ absl::StatusOr<json> AnswerSingle(const json& request) {
       {"per_second", static_cast<double>(done) / absl::ToDoubleSeconds(absl::Now() - begun)}};
 }
 
-// {"p50", "p99", "chunks_per_second"} of {"chunks", "seconds", "ingest"}: seconds of hybrid
-// searches over a collection of `chunks`, one after the other, at rest or while another thread
-// writes batches as fast as it can.
-// Searches beside a writer that writes as fast as it can, over the vectors of a file: at random no
-// vector is near to any other, and no index has anything to find.
+// {"p50", "p99", "searches", "chunks_per_second"} of {"vectors", "chunks", "seconds", "ingest"}:
+// seconds of hybrid searches over a collection of `chunks`, one after the other, at rest or while
+// another thread writes batches as fast as it can. Vectors are those of a file: at random none is
+// near to any other, and no index has anything to find.
 absl::StatusOr<json> AnswerSearches(const json& request) {
   const testing::TempDir folder;
   RAGMESH_ASSIGN_OR_RETURN(const Vectors vectors, OpenVectors(request.at("vectors"), kDimension));

@@ -19,6 +19,7 @@
 #include "libs/vector_store/aliases.h"
 #include "libs/vector_store/database_handles.h"
 #include "libs/vector_store/log_check.h"
+#include "libs/vector_store/log_files.h"
 #include "libs/vector_store/records.h"
 #include "libs/vector_store/rocks_options.h"
 #include "libs/vector_store/rocks_status.h"
@@ -100,12 +101,9 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   db_options.listeners.push_back(handles->log_failure);
   handles->early_sync = std::make_shared<EarlySync>();
   db_options.listeners.push_back(handles->early_sync);
-  if (handles->files == nullptr) {
-    handles->files = rocksdb::FileSystem::Default();
-  } else {
-    handles->env = rocksdb::NewCompositeEnv(handles->files);
-    db_options.env = handles->env.get();
-  }
+  if (handles->files == nullptr) handles->files = rocksdb::FileSystem::Default();
+  handles->env = rocksdb::NewCompositeEnv(std::make_shared<LogFiles>(handles->files));
+  db_options.env = handles->env.get();
   RAGMESH_RETURN_IF_ERROR(FromRocks(
       handles->files->LockFile((fs::path(path) / kLockFile).string(), {}, &handles->lock, nullptr),
       what));
@@ -274,15 +272,9 @@ absl::Status Database::Commit(const WriteSet& writes) {
   bool written = false;
   if (beside) {
     absl::WriterMutexLock lock(&handles_->unsynced);
-    // When it is time for another log, this begins it and ends the last one. RocksDB would have a
-    // flush sync that otherwise, beside our sync, and asserts when one finds that the other failed.
-    rocksdb::WriteBatch nothing;
-    status = handles_->db->Write(synced, &nothing);
-    if (status.ok()) {
-      handles_->early_sync->Expect(batch.GetDataSize());
-      status = handles_->db->Write(unsynced, &batch);
-      written = status.ok();
-    }
+    handles_->early_sync->Expect(batch.GetDataSize());
+    status = handles_->db->Write(unsynced, &batch);
+    written = status.ok();
     if (written) status = handles_->db->SyncWAL();
   } else {
     absl::ReaderMutexLock lock(&handles_->unsynced);

@@ -75,7 +75,7 @@ class BatchTime {
 struct Database::Handles {
   std::string path;
   std::shared_ptr<rocksdb::FileSystem> files;
-  std::unique_ptr<rocksdb::Env> env;  // around `files`, when they are not the operating system's
+  std::unique_ptr<rocksdb::Env> env;  // of the database: LogFiles around `files`
   std::uint64_t low_free_bytes = 0;
   std::uint64_t high_free_bytes = 0;
   std::uint64_t sync_beside_bytes = 0;

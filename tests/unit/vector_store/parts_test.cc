@@ -302,7 +302,13 @@ TEST_F(PartsTest, SegmentsThatAreDamagedOrGoneAreMadeAnew) {
 TEST_F(PartsTest, SegmentsThatLackChunksAreMadeAnew) {
   Fill();
   AwaitSealed();
-  Write(100, 6);
+  // Until one was not enough for a segment, so that its chunk lies in none.
+  int document = 100, sealed = 0;
+  do {
+    sealed = observer->sealed;
+    Write(document++, 1);
+    AwaitSealed();
+  } while (observer->sealed != sealed);
   const std::vector<std::string> before = Answers();
   store.reset();
   {
