@@ -13,7 +13,8 @@ using rocksdb::IODebugContext;
 using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 
-// May be synced by several threads at once, and while another appends.
+// May be synced by several threads at once, and while another appends: that there is something to
+// sync is said after the append, or a sync in between would take the bytes for synced.
 class LogFile final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
   explicit LogFile(std::unique_ptr<rocksdb::FSWritableFile> file)

@@ -12,6 +12,7 @@
 #include "libs/vector_store/database.h"
 #include "libs/vector_store/record_keys.h"
 #include "libs/vector_store/records.h"
+#include "tests/unit/vector_store/disk_of_syncs.h"
 #include "tests/unit/vector_store/store_fixture.h"
 
 namespace ragmesh::vector_store {
@@ -354,38 +355,7 @@ TEST_F(StoreDurabilityTest, WritesStopAtTheLowWatermarkAndGoOnAtTheHighOne) {
   EXPECT_FALSE(watched->Health().read_only);
 }
 
-// A disk of which one sync of the log fails when told to.
-class DiskOfSyncs final : public rocksdb::FileSystemWrapper {
- public:
-  DiskOfSyncs() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
-  const char* Name() const override { return "DiskOfSyncs"; }
-  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
-                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
-                                    rocksdb::IODebugContext* debug) override {
-    const rocksdb::IOStatus made = FileSystemWrapper::NewWritableFile(path, options, file, debug);
-    if (made.ok() && path.ends_with(".log")) *file = std::make_unique<Log>(std::move(*file), this);
-    return made;
-  }
-  std::atomic<int> syncs{0};
-  std::atomic<int> failing{0};  // the number of the one that fails, from 1
-
- private:
-  class Log final : public rocksdb::FSWritableFileOwnerWrapper {
-   public:
-    Log(std::unique_ptr<rocksdb::FSWritableFile> file, DiskOfSyncs* disk)
-        : FSWritableFileOwnerWrapper(std::move(file)), disk_(*disk) {}
-    rocksdb::IOStatus Sync(const rocksdb::IOOptions& options,
-                           rocksdb::IODebugContext* debug) override {
-      if (++disk_.syncs == disk_.failing) return rocksdb::IOStatus::IOError("sync", "failed");
-      return FSWritableFileOwnerWrapper::Sync(options, debug);
-    }
-
-   private:
-    DiskOfSyncs& disk_;
-  };
-};
-
-// That sync comes when RocksDB's tables have the write already.
+// The sync of a large write comes when RocksDB's tables have it already.
 TEST_F(StoreDurabilityTest, ALargeWriteIsAcknowledgedByASyncThatSucceeds) {
   const auto disk = std::make_shared<DiskOfSyncs>();
   StoreOptions options;
