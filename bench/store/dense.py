@@ -1,6 +1,7 @@
 """Vectors beside hnswlib: the same vectors, the same questions, one thread each, in turns."""
 import pathlib
 import statistics
+import sys
 
 import client
 import comparison
@@ -8,7 +9,7 @@ from comparison import Row
 
 HNSWLIB = [client.INSTALLED / "hnswlib" / "bin" / "python3", client.HERE / "hnswlib_worker.py"]
 OURS = comparison.BUILD / "bench" / "dense_bench"
-CACHE = comparison.ROOT / "build" / "bench-cache"  # vectors take minutes to make, and a peer's large index longer
+CACHE = comparison.ROOT / "build" / "bench-cache"  # vectors and a peer's large index take up to half an hour each
 DIMENSION, HITS = 384, 10
 SMALL, LARGE = 100_000, 1_000_000
 # Settings of both, cheapest first; the first that reaches a recall is what is timed for it.
@@ -34,6 +35,8 @@ def vectors():
     made = CACHE / "vectors.made"
     if not made.exists():
         with client.Worker("ours", [OURS]) as ours:
+            print(f"bench: making vectors of {SMALL} passages, up to half an hour, once; its progress is in {ours.log}",
+                  file=sys.stderr)
             ours.ask("embed", count=SMALL, **{name: str(path) for name, path in files.items()})
             ours.ask("build", base=str(files["base"]), dimension=DIMENSION)
             ours.ask("grow", path=str(large), count=LARGE)

@@ -21,8 +21,9 @@ class DiskOfSyncs final : public rocksdb::FileSystemWrapper {
                                     std::unique_ptr<rocksdb::FSWritableFile>* file,
                                     rocksdb::IODebugContext* debug) override {
     rocksdb::IOStatus made = FileSystemWrapper::NewWritableFile(path, options, file, debug);
-    if (made.ok() && path.ends_with(ending_))
+    if (made.ok() && path.ends_with(ending_)) {
       *file = std::make_unique<File>(std::move(*file), this);
+    }
     return made;
   }
   std::atomic<int> syncs{0};
